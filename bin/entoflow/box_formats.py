@@ -1,0 +1,118 @@
+"""Which box format a source has, told by what it holds and not by what it is called."""
+from pathlib import PurePosixPath
+
+from entoflow import format_coco, format_label_studio, format_supervisely, format_voc, format_yolo
+from entoflow.sources import existing_source, find_images, relative
+from entoflow.tables import read_json, read_text
+from entoflow.task import InputError
+
+WRITERS = {"coco": format_coco.write, "voc": format_voc.write, "yolo": format_yolo.write,
+           "supervisely": format_supervisely.write, "label_studio": format_label_studio.write}
+WANTED = ("wanted COCO json, a Pascal VOC folder, YOLO (data.yaml, a list of images, or images with their labels), "
+          "a Supervisely project or a Label Studio export")
+
+
+def read(source):
+    """Return (format, photos, notes); photos sorted by file name, each path once, notes (image, row, action, reason).
+
+    A note tells of each image in a given folder that no annotation mentions: it is not known to be empty.
+    Raises InputError where the source is of no known format, or is broken.
+    """
+    path = existing_source(source)
+    name, photos, notes = _read_folder(path) if path.is_dir() else _read_file(path)
+    photos = _join(photos)
+    if path.is_dir():
+        mentioned = {photo.path for photo in photos} | {path / note[0] for note in notes}
+        notes = notes + [(relative(image, path), None, "left out", "no annotation mentions it: not known to be empty")
+                         for image in find_images(path) if image not in mentioned]
+    return name, photos, notes
+
+
+def write(name, folder, photos):
+    """Write photos' boxes (sizes known, corners in pixels) in a format; return the folder where the images belong.
+
+    Images go there under their file names. What a format cannot hold: YOLO no ignore region, VOC and YOLO no two images
+    of one stem (ValueError for both); Supervisely no part of a pixel.
+    """
+    stems = {PurePosixPath(photo.file_name).with_suffix("") for photo in photos}
+    if name in ("voc", "yolo") and len(stems) < len(photos):
+        raise ValueError(f"{name} tells images apart by their names without .jpg or .png")
+    folder.mkdir(parents=True, exist_ok=True)
+    return WRITERS[name](folder, photos)
+
+
+def _read_folder(path):
+    datasets = format_supervisely.datasets(path)
+    if datasets:
+        return "supervisely", *format_supervisely.read(datasets, path)
+    data = [file for file in sorted([*path.glob("*.yaml"), *path.glob("*.yml")]) if format_yolo.is_data(file)]
+    if data:
+        return "yolo", *format_yolo.read_data(_only(path, data, "data.yaml"))
+    documents = _documents(path)
+    if documents:
+        file = _only(path, list(documents), "JSON file of boxes")
+        return _read_document(file, documents[file], path)
+    annotations = format_voc.find(path)
+    if annotations:
+        photos, notes = format_voc.read(annotations, path)
+        if photos:
+            return "voc", photos, notes
+    found = format_yolo.read_folder(path)
+    if found:
+        return "yolo", *found
+    count = len(find_images(path))
+    raise InputError(f"{path}: holds {count} images and no boxes in a known format; {WANTED}.")
+
+
+def _documents(path):
+    files = sorted(file for folder in (path, path / "annotations", path / "images") for file in folder.glob("*.json"))
+    contents = {file: read_json(file) for file in files}
+    return {file: content for file, content in contents.items()
+            if format_coco.recognises(content) or format_label_studio.recognises(content)}
+
+
+def _only(path, files, what):
+    if len(files) > 1:
+        names = ", ".join(file.name for file in files[:4])
+        raise InputError(f"{path}: holds {names}; wanted one {what}: name the file.")
+    return files[0]
+
+
+def _read_file(path):
+    text = read_text(path)
+    start = text.lstrip()[:1]
+    if start in ("{", "["):
+        return _read_document(path, read_json(path), path.parent)
+    if start == "<":
+        return "voc", *format_voc.read([path], path.parent)
+    if path.suffix.lower() in (".yaml", ".yml"):
+        if format_yolo.is_data(path):
+            return "yolo", *format_yolo.read_data(path)
+        raise InputError(f"{path}: is YAML without names, train and val; {WANTED}.")
+    if not start:
+        raise InputError(f"{path}: is empty; {WANTED}.")
+    if format_voc.is_list(path):
+        return "voc", *format_voc.read_list(path)[:2]
+    return "yolo", *format_yolo.read_list(path)
+
+
+def _read_document(path, content, folder):
+    if format_coco.recognises(content):
+        return "coco", *format_coco.read(path, content, folder)
+    if format_label_studio.recognises(content):
+        return "label_studio", *format_label_studio.read(path, content)
+    raise InputError(f"{path}: is JSON, but neither COCO nor a Label Studio export; {WANTED}.")
+
+
+def _join(photos):
+    """Return photos sorted, each path once: boxes of two records of one image are joined, equal ones taken once."""
+    joined = {}
+    for photo in photos:
+        first = joined.setdefault(photo.path, photo)
+        if first is not photo:
+            new = [box for box in photo.boxes if box[:3] not in [known[:3] for known in first.boxes]]
+            first.boxes, first.notes = first.boxes + new, first.notes + photo.notes
+            reason = f"is annotated twice: {len(new)} boxes added to the first record's"
+            first.notes.append((photo.row, "joined", reason))
+            first.problem = first.problem or photo.problem
+    return sorted(joined.values(), key=lambda photo: photo.file_name)

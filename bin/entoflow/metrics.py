@@ -1,0 +1,193 @@
+"""Every figure, with its interval: 1,000 resamples of the groups, so that photos of one group do not pose as many.
+
+A figure is {"value", "low", "high", "n", "groups", "unit"}: n says how many boxes or images it rests on; low and high
+are the 2.5 and 97.5 percentiles of the resamples, moved to include the value should they miss it (a skewed statistic
+of few groups), and null below 20 groups. What is undefined is null, never NaN.
+"""
+import numpy as np
+
+from entoflow.average_precision import OVERLAPS, coco_average_precision, max_detections, resampled_average_precision
+from entoflow.coco import boxes_by_image
+from entoflow.detections import gather
+from entoflow.matching import FALSE, IGNORED, TRUE, best_threshold, match_all
+
+RESAMPLES = 1000
+FEWEST_GROUPS = 20
+FALSE_ALARMS = 0.1  # an image, of recall_at_0.1_fppi
+
+
+class Bootstrap:
+    """Draws groups of images with replacement and makes figures of what is computed on them."""
+
+    def __init__(self, groups, seed):
+        names, self._group = np.unique(np.asarray(groups, str), return_inverse=True)
+        self.n_groups, rng = len(names), np.random.default_rng(seed)
+        n = RESAMPLES if self.n_groups >= FEWEST_GROUPS else 0
+        draws = (np.bincount(rng.integers(0, self.n_groups, self.n_groups), minlength=self.n_groups) for _ in range(n))
+        self._draws = np.array([draw.astype(np.int16) for draw in draws])
+
+    def resample(self, statistic, at_once=4):
+        """Return statistic(weights) of each resample, b x k; weights: b x images, how often each was drawn."""
+        parts = [statistic(self._draws[n:n + at_once, self._group].astype(np.int32))
+                 for n in range(0, len(self._draws), at_once)]
+        return np.concatenate(parts) if parts else np.empty(0)
+
+    def figure(self, statistic, n, unit):
+        """Return the figure of a statistic that maps weights (b x images) to b values."""
+        value = statistic(np.ones((1, len(self._group)), np.int32))[0]
+        return figure(value, self.resample(statistic), n, self.n_groups, unit)
+
+    def ratio(self, numerator, denominator, n, unit):
+        """Return the figure of a sum over images divided by another."""
+        return self.figure(lambda weights: _divide(weights @ numerator, weights @ denominator), n, unit)
+
+
+def figure(value, resamples, n, n_groups, unit):
+    """Return a figure: its value and the interval of its resamples (b values, NaN where undefined)."""
+    resamples = np.asarray(resamples, float)
+    resamples = resamples[~np.isnan(resamples)]
+    defined = value is not None and not np.isnan(value)
+    low = high = None
+    if defined and resamples.size:
+        low, high = np.percentile(resamples, [2.5, 97.5])
+        low, high = float(min(low, value)), float(max(high, value))
+    return {"value": float(value) if defined else None, "low": low, "high": high, "n": int(n), "groups": n_groups,
+            "unit": unit}
+
+
+def chosen_threshold(dataset, predictions, beta):
+    """Return the score from which detections give the best F_beta at IoU 0.5 (1.0 where none is right).
+
+    predictions: (image id, view, xyxy boxes, scores) of the dataset's images.
+    """
+    ids = image_ids(dataset)
+    matches = match_all(gather(predictions, ids), true_boxes(dataset, ids), [0.5])
+    return best_threshold(matches.scores, matches.outcome[0], matches.n_truth.sum(), beta)[0]
+
+
+def detection(dataset, predictions, threshold, seed):
+    """Return the figures of detection_figures for predictions as chosen_threshold takes them."""
+    return detection_figures(dataset, gather(predictions, image_ids(dataset)), threshold, seed)[0]
+
+
+def detection_figures(dataset, detections, threshold, seed, target=None):
+    """Return ({name: figure}, Matches at OVERLAPS): the contract's figures of a detector on images with true boxes.
+
+    COCO's average precision counts the best max_detections of an image, all else every detection. Precision, recall,
+    F1 and counts are those from the threshold up, at IoU 0.5; detections in ignore regions do not count.
+    Where only labels are known (info.truth "labels"), so are only presence, and counts where given; boxes give null.
+    target: the label that such images have; None takes any.
+    """
+    ids = image_ids(dataset)
+    matches = match_all(detections, true_boxes(dataset, ids), OVERLAPS)
+    by_id = {image["id"]: image for image in dataset["images"]}
+    images = [by_id[image] for image in ids]
+    bootstrap = Bootstrap([image["group"] for image in images], seed)
+    boxed = dataset["info"].get("truth") != "labels"
+    present, counts = _of_boxes(dataset, matches) if boxed else _of_labels(images, target)
+    figures = {**_average_precision(bootstrap, dataset["annotations"], detections, matches, ids),
+               **_at_threshold(bootstrap, matches, threshold, boxed),
+               **_by_image(bootstrap, matches, threshold, present, counts)}
+    return figures, matches
+
+
+def image_ids(dataset):
+    """Return the sorted ids of a dataset's images: the order in which everything here counts them."""
+    return sorted(image["id"] for image in dataset["images"])
+
+
+def true_boxes(dataset, ids):
+    """Return [(m x 4 boxes, m bool: ignore region)] of images by their ids."""
+    found = boxes_by_image(dataset)
+    return [found[image] for image in ids]
+
+
+def recall_at_false_alarms(matches, allowed):
+    """Return f(weights): the best recall (b, IoU 0.5) of any threshold with at most allowed false alarms per image."""
+    last = np.flatnonzero(np.append(np.diff(matches.scores) != 0, True)[:len(matches.scores)])
+    places = [np.flatnonzero(matches.outcome[0] == outcome) for outcome in (TRUE, FALSE)]
+    down_to = [np.searchsorted(at, last, side="right") for at in places]
+
+    def statistic(weights):
+        true, false = (np.pad(np.cumsum(weights[:, matches.image[at]], axis=1), ((0, 0), (1, 0)))[:, ends]
+                       for at, ends in zip(places, down_to))
+        allowable = false <= allowed * weights.sum(axis=1, keepdims=True)
+        return _divide(np.where(allowable, true, 0).max(axis=1, initial=0), weights @ matches.n_truth)
+
+    return statistic
+
+
+def auroc(scores, positive, weights):
+    """Return the area under the ROC curve (b) of images counted weights times (b x n); NaN if all are of one class.
+
+    The chance that a positive image scores above a negative one, ties counting half.
+    """
+    values, place = np.unique(scores, return_inverse=True)
+    order = np.argsort(place, kind="stable")
+    starts = np.searchsorted(place[order], np.arange(len(values)))
+    sums = [np.add.reduceat(weights[:, order] * kept[order], starts, axis=1, dtype=float)
+            for kept in (positive, ~positive)] if len(values) else [np.zeros((len(weights), 1))] * 2
+    below = np.cumsum(sums[1], axis=1) - sums[1] / 2
+    return _divide((sums[0] * below).sum(axis=1), sums[0].sum(axis=1) * sums[1].sum(axis=1))
+
+
+def _average_precision(bootstrap, annotations, detections, matches, ids):
+    n, limit = matches.n_truth.sum(), max_detections(matches.n_truth)
+    values = resamples = np.full((1, len(OVERLAPS)), np.nan)
+    if n:
+        values = coco_average_precision(annotations, detections, ids, limit)[None]
+        resamples = bootstrap.resample(resampled_average_precision(matches, limit))
+    resamples = resamples.reshape(-1, len(OVERLAPS))
+    chosen = {"ap": slice(None), "ap50": [0], "ap75": [5]}
+    return {name: figure(values[0, at].mean(), resamples[:, at].mean(axis=1) if len(resamples) else [], n,
+                         bootstrap.n_groups, "average precision") for name, at in chosen.items()}
+
+
+def _at_threshold(bootstrap, matches, threshold, boxed):
+    true, false = _per_image(matches, threshold, TRUE), _per_image(matches, threshold, FALSE)
+    truth, n = matches.n_truth, matches.n_truth.sum()
+    kept = true + false if boxed else np.zeros_like(true)
+    return {
+        "recall_at_0.1_fppi": bootstrap.figure(
+            recall_at_false_alarms(matches, FALSE_ALARMS), n, "share of true boxes"),
+        "precision": bootstrap.ratio(true, kept, kept.sum(), "share of detections"),
+        "recall": bootstrap.ratio(true, truth, n, "share of true boxes"),
+        "f1": bootstrap.ratio(2 * true, kept + truth, n, "harmonic mean of precision and recall"),
+        "threshold": figure(threshold, [], len(truth), bootstrap.n_groups, "score"),
+    }
+
+
+def _by_image(bootstrap, matches, threshold, present, counts):
+    """present: n of 1, 0 and -1 where unknown; counts: n, the insects of an image, -1 where unknown."""
+    known = present >= 0
+    best = np.zeros(len(present))
+    np.maximum.at(best, matches.image[matches.outcome[0] != IGNORED], matches.scores[matches.outcome[0] != IGNORED])
+    found = _per_image(matches, threshold, TRUE) + _per_image(matches, threshold, FALSE)
+    counted = (counts >= 0).astype(int)
+    return {
+        "presence_auroc": bootstrap.figure(
+            lambda weights: auroc(best[known], present[known] == 1, weights[:, known]), known.sum(), "area under the ROC curve"),
+        "count_mae": bootstrap.ratio(abs(found - counts) * counted, counted, counted.sum(), "insects per image"),
+    }
+
+
+def _of_boxes(dataset, matches):
+    """An image with ignore regions alone may hold an insect or not: its presence is unknown."""
+    ignored = {box["image_id"] for box in dataset["annotations"] if box.get("iscrowd", 0)}
+    unsure = np.array([image in ignored for image in image_ids(dataset)], bool) & (matches.n_truth == 0)
+    return np.where(unsure, -1, matches.n_truth > 0), matches.n_truth
+
+
+def _of_labels(images, target):
+    present = np.array([image["label"] == target if target else image["label"] is not None for image in images], int)
+    counts = [image.get("count") if has else 0 for image, has in zip(images, present)]
+    return present, np.array([-1 if count is None else count for count in counts], int)
+
+
+def _per_image(matches, threshold, outcome):
+    chosen = (matches.scores >= threshold) & (matches.outcome[0] == outcome)
+    return np.bincount(matches.image[chosen], minlength=len(matches.n_truth))
+
+
+def _divide(a, b):
+    return np.divide(a, b, out=np.full(np.shape(a), np.nan), where=np.asarray(b) > 0)

@@ -1,0 +1,139 @@
+"""The model folder: model.json, weights.safetensors and a model card. Nothing in it can carry code."""
+import hashlib
+import json
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import entoflow
+from entoflow.task import InputError
+
+PACKAGES = ["torch", "torchvision", "ultralytics", "numpy", "pillow", "opencv-python-headless"]
+BATCH = 16
+
+
+def backend(name):
+    """Return the detector backend of that name: a module with train, predict, save, load, NAME and LICENCE."""
+    if name == "yolo":
+        from entoflow import backend_yolo
+
+        return backend_yolo
+    raise InputError(f"detector backend is '{name}'; wanted yolo.")
+
+
+def write(folder, facts, provenance, licence):
+    """Complete a model folder that holds its weights: model.json, then the card README.md.
+
+    facts: name, kind, classes, input, threshold, metrics, metrics_of. provenance: data, parameters, seed.
+    """
+    weights = hashlib.sha256((folder / "weights.safetensors").read_bytes()).hexdigest()
+    provenance = {"code": _code(), **provenance, "packages": _packages(), "weights_sha256": weights}
+    model = {**facts, "licence": licence, "provenance": provenance}
+    (folder / "model.json").write_text(json.dumps(model, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    (folder / "README.md").write_text(_card(model), encoding="utf-8")
+
+
+def read(folder):
+    """Return model.json of a model folder. Raises InputError where the folder holds no detector that this version can read."""
+    path = Path(folder) / "model.json"
+    wanted = "wanted a model folder that entoflow wrote: model.json and weights.safetensors"
+    if not path.is_file() or not (Path(folder) / "weights.safetensors").is_file():
+        raise InputError(f"{folder}: holds no model; {wanted}.")
+    try:
+        model = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError(f"{path}: is not JSON ({error}); {wanted}.") from None
+    missing = [key for key in ("name", "kind", "classes", "input", "threshold") if not isinstance(model, dict) or key not in model]
+    if missing:
+        raise InputError(f"{path}: has no {', '.join(missing)}; {wanted}.")
+    return model
+
+
+def load(folder, scratch):
+    """Return (detector, its backend, model.json). Raises InputError where weights and architecture do not go together."""
+    facts = read(folder)
+    chosen = backend(facts["input"].get("backend"))
+    try:
+        return chosen.load(Path(folder), facts["input"], scratch), chosen, facts
+    except (KeyError, RuntimeError, ValueError, OSError) as error:
+        raise InputError(f"{folder}: its weights cannot be loaded: {str(error).splitlines()[0]}") from None
+
+
+def predict(detector, chosen, pack, image_ids, views=((1.0, False),)):
+    """Yield (image id, view number, xyxy boxes, scores) for each image and view: memory stays that of one batch.
+
+    views: (scale of the image size, flipped left to right) each. Boxes are those of the upright, unflipped image.
+    """
+    for start in range(0, len(image_ids), BATCH):
+        batch = image_ids[start:start + BATCH]
+        pixels = [pack.read(image_id) for image_id in batch]
+        found = [_view(detector, chosen, pixels, scale, flipped) for scale, flipped in views]
+        for index, image_id in enumerate(batch):
+            for view, results in enumerate(found):
+                yield image_id, view, *results[index]
+
+
+def _view(detector, chosen, pixels, scale, flipped):
+    size = max(32, round(detector["image_size"] * scale / 32) * 32)
+    results = chosen.predict(detector, [image[:, ::-1] if flipped else image for image in pixels], size)
+    if not flipped:
+        return results
+    return [(_mirrored(boxes, image.shape[1]), scores) for (boxes, scores), image in zip(results, pixels)]
+
+
+def _mirrored(boxes, width):
+    boxes = boxes.copy()
+    boxes[:, [0, 2]] = width - boxes[:, [2, 0]]
+    return boxes
+
+
+def _code():
+    """Version and hash of the code of this task: the script and the package files that were handed to it."""
+    package = Path(__file__).parent
+    script = Path(sys.modules["__main__"].__file__ or package / "__init__.py")
+    files = [script, *sorted(package.glob("*.py"))]
+    return {"entoflow": entoflow.__version__, "sha256": hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()}
+
+
+def _packages():
+    found = {"python": ".".join(map(str, sys.version_info[:3]))}
+    for name in PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _card(model):
+    """Return the model card: what the model is for, what it learned from, how good it is, under which terms."""
+    rows = [f"| {name} | {_number(entry['value'])} | {_interval(entry)} | {entry['n']} |" for name, entry in model["metrics"].items()]
+    provenance = model["provenance"]
+    lines = [
+        f"# {model['name']}", "",
+        f"Finds **{', '.join(model['classes'])}** in photos and draws a box around each. A box counts from score {model['threshold']:.3f}.", "",
+        "## Intended use", "",
+        "Photos like those it was trained on. On photos of another kind (another camera, background or insect size) measure it first "
+        "(`--test_boxes`). It supports a person's identification and does not replace it.", "",
+        "## Data", "",
+        *[f"- {key}: {value}" for key, value in provenance["data"].items()], "",
+        f"## Figures on the {model['metrics_of']} images", "",
+        "Training stopped and the threshold was chosen on these images, so they flatter the model; "
+        "the figures on test images are in evaluation/metrics.json.", "",
+        "| metric | value | 95 % interval | n |", "|---|---|---|---|", *rows, "",
+        "## Licence", "",
+        f"{model['licence']}", "",
+        "## Provenance", "",
+        f"- parameters: {json.dumps(provenance['parameters'])}",
+        f"- code: entoflow {provenance['code']['entoflow']} ({provenance['code']['sha256'][:12]})",
+        f"- packages: {', '.join(f'{name} {number}' for name, number in provenance['packages'].items())}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _number(value):
+    return "not measured" if value is None else f"{value:.3f}"
+
+
+def _interval(entry):
+    return "too few groups" if entry["low"] is None else f"{entry['low']:.3f} to {entry['high']:.3f}"

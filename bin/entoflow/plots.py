@@ -1,0 +1,143 @@
+"""Pictures in one style: colours that the colour-blind tell apart (Okabe and Ito), equal input gives equal bytes."""
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import numpy as np
+
+BLUE, ORANGE, GREEN, RED, PINK, GREY = "#0072B2", "#E69F00", "#00B383", "#E8383D", "#E377C2", "#707070"
+STYLE = {
+    "font.size": 12, "axes.titlesize": 13, "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True,
+    "grid.color": "#E4E4E4", "axes.axisbelow": True, "lines.linewidth": 2.2, "legend.frameon": False,
+    "figure.facecolor": "white", "svg.hashsalt": "entoflow",
+}
+KINDS = {  # of box: colour, line, what the legend calls it
+    "truth": (GREEN, "-", "true box"), "found": (ORANGE, "-", "right detection"), "false": (PINK, "-", "false alarm"),
+    "missed": (RED, "--", "missed"), "ignored": (GREY, ":", "ignored"), "weak": (BLUE, "-", "weak box"),
+}
+COLUMNS, SIDE, MOST_SCORES = 4, 480, 15
+
+
+class Tile(NamedTuple):
+    """A photo of a contact sheet: its pixels (H x W x 3 uint8), title, and boxes [(x1, y1, x2, y2), kind, text]."""
+
+    pixels: np.ndarray
+    title: str
+    boxes: list
+
+
+@contextmanager
+def drawing(path, rows=1, columns=1, size=(6.4, 4.8)):
+    """Give the axes (rows x columns) of a new figure and write it as PNG."""
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=size, dpi=110, layout="constrained")
+        yield figure.subplots(rows, columns, squeeze=False)
+        figure.savefig(path, format="png", metadata={"Software": None})
+
+
+def chart(path, lines, title, labels, marks=(), log_x=False, most_x=1.0):
+    """Draw lines {name: (x, y)} with y from 0 to 1 and marks [(x, y or None for a whole vertical line, text)]."""
+    with drawing(path) as axes:
+        ax = axes[0, 0]
+        for (name, (x, y)), colour in zip(lines.items(), (BLUE, ORANGE, GREEN, PINK)):
+            ax.plot(x, y, color=colour, label=name)
+        for x, y, text in marks:
+            _mark(ax, x, y, text)
+        if log_x:
+            ax.set_xscale("log")
+        else:
+            ax.set_xlim(0, most_x)
+        ax.set(title=title, xlabel=labels[0], ylabel=labels[1], ylim=(0, 1.02))
+        ax.legend(loc="best", fontsize=10.5)
+
+
+def histogram(path, values, title, labels, bins, mark=None):
+    """Draw the histograms of values {name: n numbers} side by side, and a vertical line at mark (x, text)."""
+    with drawing(path) as axes:
+        ax = axes[0, 0]
+        names = [f"{name} ({len(numbers)})" for name, numbers in values.items()]
+        ax.hist(list(values.values()), bins=bins, label=names, color=[BLUE, ORANGE][:len(values)])
+        if mark:
+            _mark(ax, mark[0], None, mark[1])
+        ax.set(title=title, xlabel=labels[0], ylabel=labels[1], xlim=(bins[0], bins[-1]))
+        ax.legend(loc="best", fontsize=10.5)
+
+
+def contact_sheet(path, tiles, title, most=12):
+    """Draw up to most Tiles, four a row, with their boxes; the legend names the kinds of box that occur.
+
+    A photo is shown from a little beyond its boxes, so that small insects can be seen. tiles may be a generator: each
+    photo is made small before the next one is read.
+    """
+    small = [_shrink(tile) for tile, _ in zip(tiles, range(most))]
+    rows = max(1, -(-len(small) // COLUMNS))
+    with drawing(path, rows, COLUMNS, size=(12.8, 3.3 * rows + 0.9)) as axes:
+        for ax in axes.flat:
+            ax.set_axis_off()
+        for ax, tile in zip(axes.flat, small):
+            ax.imshow(tile.pixels, interpolation="lanczos")
+            ax.set_title(tile.title, fontsize=10)
+            for box, kind, text in tile.boxes:
+                _draw_box(ax, box, kind, text if len(tile.boxes) <= MOST_SCORES else "")
+        figure = axes[0, 0].figure
+        figure.suptitle(title if small else f"{title}: none", fontsize=14, fontweight="bold")
+        _legend(figure, {kind for tile in small for _, kind, _ in tile.boxes})
+
+
+def _mark(ax, x, y, text):
+    if y is None:
+        ax.axvline(x, color=GREY, linestyle="--", linewidth=1.4, label=text)
+    else:
+        ax.plot([x], [y], "o", color=RED, markersize=9, markeredgecolor="white", label=text, zorder=5)
+
+
+def _shrink(tile):
+    """Cut a photo to a window around its boxes and make it at most SIDE pixels a side."""
+    from PIL import Image
+
+    left, top, right, bottom = _window(tile.pixels.shape, [box for box, _, _ in tile.boxes])
+    image = Image.fromarray(tile.pixels[top:bottom, left:right])
+    factor = SIDE / max(image.size)
+    image = image.resize([max(1, round(side * factor)) for side in image.size], Image.Resampling.LANCZOS)
+    boxes = [((np.asarray(box, float) - [left, top, left, top]) * factor, kind, text) for box, kind, text in tile.boxes]
+    return Tile(np.asarray(image), tile.title, boxes)
+
+
+def _window(shape, boxes):
+    """Return left, top, right, bottom: the boxes with half their extent around, or the photo where that is most of it."""
+    height, width = shape[:2]
+    if not boxes:
+        return 0, 0, width, height
+    corners = np.array(boxes, float)
+    low, high = corners[:, :2].min(axis=0), corners[:, 2:].max(axis=0)
+    half = max((high - low).max(), max(width, height) / 8)
+    middle = (low + high) / 2
+    left, top = np.clip(middle - half, 0, None).astype(int)
+    right, bottom = np.minimum(np.ceil(middle + half), [width, height]).astype(int)
+    return left, top, max(right, left + 1), max(bottom, top + 1)
+
+
+def _draw_box(ax, box, kind, text):
+    from matplotlib.patches import Rectangle
+    from matplotlib.patheffects import Normal, Stroke
+
+    colour, line, _ = KINDS[kind]
+    x1, y1, x2, y2 = box
+    outline = [Stroke(linewidth=3.6, foreground="black", alpha=0.55), Normal()]
+    ax.add_patch(Rectangle((x1, y1), x2 - x1, y2 - y1, fill=False, edgecolor=colour, linestyle=line, linewidth=1.9,
+                           path_effects=outline))
+    if text:
+        below = y1 < 24
+        ax.text(x1, y2 + 3 if below else y1 - 3, text, color="black", fontsize=8, va="top" if below else "bottom",
+                clip_on=True, bbox={"facecolor": colour, "edgecolor": "none", "pad": 1.2, "alpha": 0.9})
+
+
+def _legend(figure, kinds):
+    from matplotlib.lines import Line2D
+
+    lines = [Line2D([], [], color=colour, linestyle=line, linewidth=2.5, label=name)
+             for kind, (colour, line, name) in KINDS.items() if kind in kinds]
+    if lines:
+        figure.legend(handles=lines, loc="outside lower center", ncols=len(lines), fontsize=12)

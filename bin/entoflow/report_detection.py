@@ -1,0 +1,199 @@
+"""The detection chain's part of the report: the verdict, then figures, samples, curves, weak boxes, data and models."""
+from collections import Counter
+
+from entoflow.report_curves import curves, interval_bar
+from entoflow.report_page import bullets, figure, flat, folded, key_figures, paragraph, picture, section, side_by_side, table
+from entoflow.report_results import read
+from entoflow.report_words import best_epoch, cautions, false_alarms, figure_of, next_steps, number, percent, verdict
+
+TITLES = {"target_detector": "Target detector", "insect_detector": "Insect detector"}
+FIGURES = {
+    "recall": "Recall: share of the insects found, at the threshold",
+    "precision": "Precision: share of the detections that are right, at the threshold",
+    "f1": "F1 of both, at the threshold",
+    "ap50": "AP50: average precision, boxes overlapping by half (IoU 0.5)",
+    "ap75": "AP75: the same for closely fitting boxes (IoU 0.75)",
+    "ap": "AP: mean over IoU 0.50 to 0.95 (COCO)",
+    "recall_at_0.1_fppi": "Recall at 0.1 false alarms per image",
+    "presence_auroc": "Presence AUROC: telling images with from images without",
+    "count_mae": "Count error: insects per image, mean absolute",
+    "threshold": "Threshold, chosen on validation images and frozen",
+    "corloc50": "CorLoc: target photos with a right accepted box (IoU 0.5)",
+    "precision50": "Precision of the accepted boxes (IoU 0.5)",
+    "recall50": "Recall of the accepted boxes (IoU 0.5)",
+    "f1_50": "F1 of both",
+    "yield": "Yield: share of the target's photos that got an accepted box",
+}
+PLOTS = {
+    "precision_recall": ("Precision against recall", "Precision against recall over all thresholds (IoU 0.5)."),
+    "recall_vs_false_alarms": ("Recall against false alarms per image", "Recall against false alarms per image over all thresholds."),
+    "confidence": ("Scores of right and wrong detections", "How scores part right detections from false alarms."),
+}
+ROWS_SHOWN = 50
+
+
+def told(folder, params):
+    """Return (title, subtitle, [Html]) of the chain: the verdict first, then what it rests on."""
+    found = read(folder, params)
+    said, measured = verdict(found)
+    title = f"Detection of {found['target']}" if found["target"] else "Detection of insects"
+    parts = [
+        paragraph(said, "verdict"), paragraph(measured, "measured"), tiles(found), bullets(cautions(found), "caution"),
+        section("What to do next", bullets(next_steps(found))),
+        section("Figures", figures_table("The final detector on the test images." + mark(found), found["metrics"])),
+        section("Samples", *samples(found)), section("Curves", *plots(found)), section("Training", *training(found)),
+        section("Weak boxes", *weak_boxes(found)), section("Data", *data(found)), section("Models", *models(found)),
+    ]
+    return title, parts
+
+
+def mark(found):
+    return " SYNTHETIC data." if found["synthetic"] else ""
+
+
+def tiles(found):
+    metrics = found["metrics"]
+    if not metrics:
+        return ""
+    alarms, remark = false_alarms(metrics), mark(found).strip()
+    entries = [("Insects found", percent(figure_of(metrics, "recall")).partition(" (")[0], remark),
+               ("False alarms per image", "not measured" if alarms is None else f"{alarms:.2f}", remark),
+               ("AP50", number(figure_of(metrics, "ap50")).partition(" (")[0], remark)]
+    if metrics.get("truth") == "labels":
+        entries = [("Presence AUROC", number(figure_of(metrics, "presence_auroc")).partition(" (")[0], remark)]
+    return key_figures(entries)
+
+
+def figures_table(caption, figures):
+    """Return the table of metrics.json or quality.json; a figure that was not measured says why."""
+    if not figures:
+        return ""
+    rows = []
+    for name in [*(name for name in FIGURES if name in figures["metrics"]), *sorted(set(figures["metrics"]) - set(FIGURES))]:
+        entry = figure_of(figures, name)
+        value = "not measured" if entry["value"] is None else f"{entry['value']:.3f}"
+        rows.append((FIGURES.get(name, name), value, interval(entry, name), interval_bar({} if name == "threshold" else entry),
+                     entry.get("n", ""), entry.get("groups", "")))
+    return table(caption, ("figure", "value", "95 % interval", "0 to 1", "n", "groups"), rows, numbers=(1, 4, 5))
+
+
+def interval(entry, name):
+    if entry["value"] is None:
+        return "nothing to measure it on"
+    if entry["low"] is not None:
+        return f"{entry['low']:.3f} to {entry['high']:.3f}"
+    return "chosen, not estimated" if name == "threshold" else "too few groups"
+
+
+def samples(found):
+    name = found["target"] or "insects"
+    return (
+        picture(found["weak_pictures"] / "samples.png", f"Photos labelled {name} with their weak boxes",
+                "Weak boxes: what the label and the insect detector made of photos without boxes." + mark(found)),
+        picture(found["plots"] / "best.png", f"Test images on which the detector of {name} did best, with boxes",
+                "Final detector, its best test images: true boxes and detections." + mark(found)),
+        picture(found["plots"] / "worst.png", f"Test images on which the detector of {name} did worst, with boxes",
+                "Final detector, its worst test images: what it missed or saw wrongly." + mark(found)),
+    )
+
+
+def plots(found):
+    known = [picture(found["plots"] / f"{name}.png", alt, words + mark(found)) for name, (alt, words) in PLOTS.items()]
+    others = sorted(set(found["plots"].glob("*.png")) - {found["plots"] / f"{name}.png" for name in (*PLOTS, "best", "worst")})
+    return [side_by_side(*known, *(picture(path, spaced(path), spaced(path).capitalize() + "." + mark(found)) for path in others))]
+
+
+def spaced(path):
+    return path.stem.replace("_", " ")
+
+
+def training(found):
+    """One row of charts per model: the loss, and what validation said."""
+    for name, model in found["models"].items():
+        rows, best = [row for row in model["training"] if "epoch" in row], best_epoch(model["training"])
+        if not rows:
+            continue
+        names = [column for column in rows[-1] if column not in ("epoch", "best_epoch")]
+        losses = {column: column.replace("_", " ") for column in names if "loss" in column}
+        scores = {column: column.replace("validation_", "").replace("val_", "").upper() for column in names
+                  if column.startswith("val") and column not in losses}
+        yield section(TITLES[name], side_by_side(
+            chart("Loss in training", rows, losses, best, None, found), chart("Validation", rows, scores, best, 1, found)), level=3)
+
+
+def chart(title, rows, columns, best, top, found):
+    series = {label: [(row["epoch"], row[column]) for row in rows if column in row] for column, label in columns.items()}
+    drawn = curves(title, {label: line for label, line in series.items() if line}, best, top)
+    ended = f" The dashed line marks the best epoch, {best:g}, whose weights were kept." if best is not None else ""
+    return figure(drawn, f"{title}.{ended}{mark(found)}") if drawn else ""
+
+
+def weak_boxes(found):
+    if not found["weak"]:
+        return []
+    weak, info = found["weak"], found["weak"]["info"]
+    rule = f" by the rule '{info['rule']}'" if "rule" in info else ""
+    scores = f" (accepted from score {info['accept']:.3f}, ignored from {info['ignore']:.3f})" if {"accept", "ignore"} <= set(info) else ""
+    said = (f"{weak['boxed']} of {weak['photos']} photos labelled {found['target']} got an accepted box{rule}{scores}. "
+            f"Of all candidate boxes, {weak['bands']['accept']} are accepted, {weak['bands']['ignore']} ignored and {weak['bands']['drop']} dropped. "
+            "A photo without an accepted box is left out and never serves as background.")
+    absent = "" if found["quality"] else "Not measured: no true boxes were given for labelled images (--audit_boxes)."
+    pictures = [picture(path, spaced(path), "Weak boxes: " + spaced(path) + "." + mark(found))
+                for path in sorted(found["weak_pictures"].glob("**/*.png")) if path.name != "samples.png"
+                and "review" not in path.parts]
+    return [paragraph(said), paragraph(absent, "soft"),
+            figures_table("The weak boxes against the true boxes (audit_boxes), which took no part in making them." + mark(found), found["quality"]),
+            side_by_side(*pictures)]
+
+
+def data(found):
+    return [split_table(found), audit_summary(found), left_out_table(found)]
+
+
+def split_table(found):
+    """Count images by part for each label, class or role that split.csv tells apart, and groups by part."""
+    rows = found["split"]
+    if not rows:
+        return ""
+    keys = [name for name in ("role", "label", "class") if name in rows[0]]
+    parts = sorted({row.get("part") or "" for row in rows}, key=lambda part: ({"train": 0, "validation": 1, "test": 2}.get(part, 3), part))
+    counts = Counter((tuple(row[key] or "-" for key in keys), row.get("part") or "") for row in rows)
+    kinds = sorted({kind for kind, _ in counts})
+    body = [(" / ".join(kind) or "images", *(counts[kind, part] for part in parts), sum(counts[kind, part] for part in parts))
+            for kind in kinds]
+    if len(kinds) > 1:
+        body.append(("all images", *(sum(counts[kind, part] for kind in kinds) for part in parts), len(rows)))
+    if "group" in rows[0]:
+        groups = {part: len({row["group"] for row in rows if (row.get("part") or "") == part}) for part in parts}
+        body.append(("groups", *groups.values(), len({row["group"] for row in rows})))
+    header = (" / ".join(keys) or "images", *(part or "no part" for part in parts), "all")
+    return table("Images by part. A group is never split between parts." + mark(found), header, body, numbers=range(1, len(header)))
+
+
+def audit_summary(found):
+    rows = [(*(name.split(": ", 1) + [""])[:2], count) for name, count in sorted(found["audit"]["summary"].items())]
+    return table("What the run found and did, by task. Each has a row in audit.json.", ("task", "action", "rows"), rows, numbers=(2,))
+
+
+def left_out_table(found):
+    rows = found["left_out"]
+    if not rows:
+        return paragraph("Nothing was left out.")
+    shown = [(row.get("image") or "-", "" if row.get("row") is None else row["row"], row.get("source") or "", row.get("stage", ""),
+              row.get("reason", "")) for row in rows[:ROWS_SHOWN]]
+    more = f" The first {ROWS_SHOWN}; {len(rows) - ROWS_SHOWN} more in audit.json." if len(rows) > ROWS_SHOWN else ""
+    return folded(f"What was left out and why: {len(rows)}",
+                  table(f"Left out.{more}", ("image", "row", "source", "task", "reason"), shown, numbers=(1,)))
+
+
+def models(found):
+    for name, model in found["models"].items():
+        facts = model["facts"]
+        provenance = facts.get("provenance", {})
+        rows = [("classes", ", ".join(facts.get("classes", []))), ("input", flat(facts.get("input"))),
+                ("threshold", facts.get("threshold")), ("seed", provenance.get("seed")), ("data", flat(provenance.get("data"))),
+                ("parameters", flat(provenance.get("parameters"))), ("code", flat(provenance.get("code"))),
+                ("packages", flat(provenance.get("packages"))), ("weights sha256", provenance.get("weights_sha256")),
+                ("licence", facts.get("licence"))]
+        yield section(TITLES[name], table(f"From {name}/model.json.", ("", "value"), [row for row in rows if row[1] not in (None, "")]),
+                      figures_table("On the images it was chosen by: these figures flatter it." + mark(found), facts), level=3)

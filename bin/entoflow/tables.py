@@ -1,0 +1,101 @@
+"""Tables and JSON files that people and their tools write: any usual delimiter, and errors that name the row."""
+import csv
+import io
+import json
+
+from entoflow.task import InputError
+
+IMAGE_NAMES = ("image", "file", "path")
+
+
+def read_rows(path, required, integers=()):
+    """Return the rows of a table with a header as dicts: text, or whole numbers above 0 (or None) for `integers`.
+
+    Commas, semicolons or tabs; UTF-8 with or without a byte order mark; any line ends. Column names lose their case
+    and the spaces around them; where `image` is wanted, `file` or `path` will do. Each dict has its number as "row"
+    (the header is row 1). Raises InputError for what is no such table, an empty required cell or a wrong number.
+    """
+    lines = _records(path)
+    columns = _columns(path, lines, required)
+    rows = [{**_cells(path, number, columns, cells), "row": number} for number, cells in lines[1:] if any(cells)]
+    for row in rows:
+        _check(path, row, required, integers)
+    return rows
+
+
+def read_json(path):
+    """Return what a JSON file holds. Raises InputError where it is none, with the line that is wrong."""
+    try:
+        return json.loads(read_text(path))
+    except json.JSONDecodeError as error:
+        raise InputError(f"{path}, row {error.lineno}: is not JSON ({error.msg}); wanted a whole JSON file.") from None
+    except ValueError as error:
+        raise InputError(f"{path}: holds a number too long to read ({error}); wanted plain JSON.") from None
+    except RecursionError:
+        raise InputError(f"{path}: is nested too deeply; wanted a JSON file of images and boxes.") from None
+
+
+def read_text(path):
+    """Return a file's text. Raises InputError where it is absent, cannot be read, or is not UTF-8."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); wanted a text file.") from None
+    try:
+        return data.decode("utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
+    except UnicodeDecodeError as error:
+        row = data.count(b"\n", 0, error.start) + 1
+        raise InputError(f"{path}, row {row}: has a byte that is not UTF-8; wanted text saved as UTF-8.") from None
+
+
+def _records(path):
+    """Return [(row number, cells)], the number being that of the line in the file where the row starts."""
+    text = read_text(path)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text), skipinitialspace=True, strict=True)
+    records, start = [], 1
+    try:
+        for cells in reader:
+            records.append((start, [cell.strip() for cell in cells]))
+            start = reader.line_num + 1
+    except csv.Error as error:
+        raise InputError(f"{path}, row {start}: is no table row ({error}); wanted cells and closed quotes.") from None
+    return records
+
+
+def _delimiter(text):
+    header = next((line for line in text.splitlines() if line.strip()), "")
+    return max(",;\t", key=header.count)
+
+
+def _columns(path, lines, required):
+    while lines and not any(lines[0][1]):
+        lines.pop(0)
+    found = [name.lower() for name in lines[0][1]] if lines else []
+    alias = next((name for name in IMAGE_NAMES if name in found), None)
+    columns = ["image" if name == alias and "image" in required else name for name in found]
+    missing = [name for name in required if name not in columns]
+    if missing:
+        raise InputError(f"{path}: has columns {', '.join(found) or 'none'}; wanted {', '.join(required)}.")
+    twice = sorted({name for name in columns if name and columns.count(name) > 1})
+    if twice:
+        raise InputError(f"{path}: has column {twice[0]} twice; wanted each column once.")
+    return columns
+
+
+def _cells(path, number, columns, cells):
+    if len(cells) > len(columns) and any(cells[len(columns):]):
+        raise InputError(f"{path}, row {number}: has {len(cells)} cells; wanted {len(columns)} (quote a name with "
+                         "the delimiter in it).")
+    return dict(zip(columns, cells + [""] * (len(columns) - len(cells))))
+
+
+def _check(path, row, required, integers):
+    for name in required:
+        if not row[name]:
+            raise InputError(f"{path}, row {row['row']}: {name} is empty; wanted a value.")
+    for name in integers:
+        text = row.get(name, "")
+        if text and not (text.isdecimal() and int(text) > 0):
+            found = f"{path}, row {row['row']}: {name} is '{text}'"
+            raise InputError(f"{found}; wanted a whole number above 0, or nothing.")
+        row[name] = int(text) if text else None

@@ -1,0 +1,72 @@
+#!/usr/bin/env python3
+"""Get the weights that training starts from: the published ones of an architecture, or a person's file.
+
+Nothing in such a file is executed: safetensors hold no code, and a .pt file is read by torch's restricted reader, which
+here builds modules of torch and ultralytics only and refuses anything else.
+"""
+import argparse
+from pathlib import Path
+
+from entoflow import model
+from entoflow.task import InputError, run
+
+REMEDY = "Give a file (--weights FILE), or start from random weights (--weights none)"
+
+
+def main(argv):
+    args = parser().parse_args(argv)
+    backend = model.backend(args.detector)
+    source = args.file or download(backend.PUBLISHED.format(architecture=args.architecture), args.scratch)
+    tensors = read_tensors(source, backend, args.scratch)
+    from safetensors.torch import save_file
+
+    save_file(tensors, args.weights)
+    print(f"{len(tensors)} tensors from {source.name}")
+
+
+def parser():
+    p = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    p.add_argument("--detector", choices=["yolo"], default="yolo", help="backend (default %(default)s)")
+    p.add_argument("--architecture", default="yolo11n", help="network whose published weights are wanted (default %(default)s)")
+    p.add_argument("--file", type=Path, help="a person's .safetensors or .pt file, taken instead of the published weights")
+    p.add_argument("--scratch", type=Path, default=Path("scratch"), help="folder to download to (default %(default)s)")
+    p.add_argument("--weights", type=Path, required=True, help="safetensors to write")
+    return p
+
+
+def download(url, folder):
+    """Return the path of the downloaded file. Raises InputError where it cannot be had."""
+    import urllib.request
+
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / url.rsplit("/", 1)[1]
+    try:
+        with urllib.request.urlopen(url, timeout=30) as answer, path.open("wb") as handle:
+            while block := answer.read(1 << 20):
+                handle.write(block)
+    except OSError as error:
+        raise InputError(f"weights: {url} cannot be downloaded ({error}). {REMEDY}.") from None
+    return path
+
+
+def read_tensors(path, backend, scratch):
+    """Return {name: float tensor} of a .safetensors or .pt file. Raises InputError for anything else."""
+    if not path.is_file():
+        raise InputError(f"weights: {path} is no file. {REMEDY}.")
+    try:
+        tensors = read_safetensors(path) if path.suffix == ".safetensors" else backend.read_checkpoint(path, scratch)
+    except InputError:
+        raise
+    except Exception as error:  # a damaged file can break either reader in many ways
+        raise InputError(f"weights: {path} cannot be read as weights ({str(error).splitlines()[0]}). {REMEDY}.") from None
+    return {name: value.float().contiguous() for name, value in sorted(tensors.items()) if value.is_floating_point()}
+
+
+def read_safetensors(path):
+    from safetensors.torch import load_file
+
+    return load_file(path)
+
+
+if __name__ == "__main__":
+    run(main)

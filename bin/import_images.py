@@ -1,0 +1,199 @@
+#!/usr/bin/env python3
+"""Read one source of images: check every file, bring boxes and labels into one form, and pack the images.
+
+An image is taken if it decodes to its last byte; then its boxes are drawn on the upright image, clipped to it or
+dropped. Of files with the same bytes one is taken, of those with the same bytes and different labels none: nobody can
+tell which label is right. Whatever is not taken as it was given has a row in the audit.
+"""
+import argparse
+import json
+import warnings
+from collections import Counter, defaultdict
+from multiprocessing.pool import ThreadPool
+from pathlib import Path
+
+from entoflow import coco, images
+from entoflow.task import InputError, run
+
+BOX_ROLES = ("boxes", "test", "audit")
+
+
+def main(argv):
+    args = checked(parser().parse_args(argv))
+    warnings.filterwarnings("ignore", module="PIL")  # odd metadata; what matters is an error
+    form, photos, notes = read(args.source, args.role)
+    facts, bad = describe_all(photos, args.cpus)
+    refuse_too_many(args.source, photos, bad, args.max_bad_files)
+    taken, doubles = without_doubles([photo for photo in photos if photo.file_name in facts], facts)
+    dataset, repairs = build(taken, facts, args.name, args.pack_size)
+    dataset["info"] = {"role": args.role, "format": form, "source": args.source.name}
+    refuse_no_boxes(args, dataset, repairs)
+    write_packs(args.packs_folder, args.name, args.pack_size, taken, facts)
+    coco.write(args.dataset, dataset)
+    rows = audit(args.source.name, [*notes, *bad, *doubles, *repairs])
+    lines = ",\n".join(json.dumps(row, ensure_ascii=False) for row in rows)
+    args.audit.write_text(f"[{lines}]\n", encoding="utf-8")
+    print(summary(args, dataset, rows))
+
+
+def parser():
+    p = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    p.add_argument("--source", type=Path, required=True, help="file or folder to read")
+    p.add_argument("--role", choices=[*BOX_ROLES, "labelled", "predict"], required=True, help="what its images are for")
+    p.add_argument("--name", required=True, help="start of the packs' names, such as boxes_1")
+    p.add_argument("--max_bad_files", type=float, default=0.05,
+                   help="share of files that may be unusable before that is an error (default %(default)s)")
+    p.add_argument("--pack_size", type=int, default=500, help="images in a pack at most (default %(default)s)")
+    p.add_argument("--cpus", type=int, default=2, help="images to check at a time (default %(default)s)")
+    p.add_argument("--dataset", type=Path, required=True, help="JSON file to write: the images and their boxes")
+    p.add_argument("--audit", type=Path, required=True, help="JSON file to write: what was not taken as given, and why")
+    p.add_argument("--packs_folder", type=Path, required=True, help="folder to write the packs of images to")
+    return p
+
+
+def checked(args):
+    """Return the arguments. Raises InputError for a number out of its range."""
+    if not 0 <= args.max_bad_files <= 1:
+        raise InputError(f"max_bad_files is {args.max_bad_files}; wanted a share from 0 to 1.")
+    for name in ("pack_size", "cpus"):
+        if getattr(args, name) < 1:
+            raise InputError(f"{name} is {getattr(args, name)}; wanted 1 or more.")
+    args.source = args.source if args.source.name else args.source.resolve()  # `.` has no name to go by
+    return args
+
+
+def read(source, role):
+    """Return (format, photos by file name, notes (image, row, action, reason)). Raises InputError for no image."""
+    from entoflow import box_formats, image_lists
+
+    readers = {"labelled": image_lists.read_labelled, "predict": image_lists.read_images}
+    form, photos, notes = readers.get(role, box_formats.read)(source)
+    if not photos:
+        raise InputError(f"{source}: has no image to take ({len(notes)} left out); wanted at least one.")
+    return form, sorted(photos, key=lambda photo: photo.file_name), notes
+
+
+def describe_all(photos, cpus):
+    """Return ({file name: what images.describe says}, notes of the unusable). Pixels are gone when a file is done."""
+    facts, bad = {}, []
+    with ThreadPool(cpus) as pool:
+        for photo, (fact, reason) in zip(photos, pool.imap(describe, photos)):
+            if reason:
+                bad.append((photo.file_name, photo.row, "left out", reason))
+            else:
+                facts[photo.file_name] = fact
+    return facts, bad
+
+
+def describe(photo):
+    """Return (facts, None) of a usable photo, or (None, the reason why it is none)."""
+    if photo.problem:
+        return None, photo.problem
+    try:
+        return images.describe(photo.path), None
+    except images.BadImage as error:
+        return None, str(error)
+
+
+def refuse_too_many(source, photos, bad, share):
+    """Raise InputError where more than the given share of files, or all of them, are unusable."""
+    if len(bad) > share * len(photos) or len(bad) == len(photos):
+        named = "; ".join(f"{name} {reason}" for name, _, _, reason in bad[:3])
+        more = " and so on" if len(bad) > 3 else ""
+        raise InputError(f"{source}: {len(bad)} of {len(photos)} images cannot be used ({len(bad) / len(photos):.1%}): "
+                         f"{named}{more}; wanted at most {share:.1%} (--max_bad_files).")
+
+
+def without_doubles(photos, facts):
+    """Return (photos of different bytes, notes of the others): of equal ones the first, if their labels agree."""
+    equal = defaultdict(list)
+    for photo in photos:
+        equal[facts[photo.file_name]["sha256"]].append(photo)
+    taken, notes = [], []
+    for first, *others in equal.values():
+        rival = next((other for other in others if other.label != first.label), None)
+        if rival:
+            reason = f"{first.file_name} ({first.label}) and {rival.file_name} ({rival.label}) have the same bytes"
+            notes += [(photo.file_name, photo.row, "left out", reason) for photo in (first, *others)]
+        else:
+            taken.append(first)
+            reason = f"has the same bytes as {first.file_name}"
+            notes += [(photo.file_name, photo.row, "left out", reason) for photo in others]
+    return taken, notes
+
+
+def build(photos, facts, name, pack_size):
+    """Return (dataset, notes): images in the order of their names, boxes upright, clipped and sorted in each."""
+    from entoflow.box_placing import place
+
+    placed, notes = [], []
+    for photo in photos:
+        fact = facts[photo.file_name]
+        boxes, repairs = place(photo, fact["width"], fact["height"], fact["orientation"])
+        placed += [(fact["id"], *box) for box in boxes]
+        notes += [(photo.file_name, *note) for note in (*photo.notes, *repairs)]
+    names = sorted({label for _, _, label, _ in placed})
+    categories = {label: number for number, label in enumerate(names, 1)}
+    return {
+        "images": [entry(p, facts[p.file_name], pack_name(name, i // pack_size)) for i, p in enumerate(photos)],
+        "annotations": [annotation(i, categories, *box) for i, box in enumerate(placed, 1)],
+        "categories": [{"id": number, "name": label} for label, number in categories.items()],
+    }, notes
+
+
+def entry(photo, fact, pack):
+    """Return a photo as the dataset lists it."""
+    kept = {key: fact[key] for key in ("width", "height", "sha256", "phash", "thumbnail")}
+    return {"id": fact["id"], "file_name": photo.file_name, "pack": pack,
+            "member": images.member_name(fact["sha256"], fact["suffix"]), **kept,
+            "group": photo.group or photo.file_name, "label": photo.label, "count": photo.count}
+
+
+def annotation(number, categories, image, corners, label, crowd):
+    """Return a box as the dataset lists it."""
+    x1, y1, x2, y2 = corners
+    return {"id": number, "image_id": image, "category_id": categories[label], "bbox": [x1, y1, x2 - x1, y2 - y1],
+            "area": (x2 - x1) * (y2 - y1), "iscrowd": int(crowd)}
+
+
+def refuse_no_boxes(args, dataset, notes):
+    """Raise InputError where images are to have boxes and not one, ignore regions aside, is left."""
+    if args.role in BOX_ROLES and all(box["iscrowd"] for box in dataset["annotations"]):
+        dropped = [f"{note[0]}: {note[3]}" for note in notes if note[2] == "dropped"]
+        found = f" ({len(dropped)} dropped, the first in {dropped[0]})" if dropped else ""
+        count = len(dataset["images"])
+        raise InputError(f"{args.source}: has no box in its {count} images{found}; wanted at least one.")
+
+
+def write_packs(folder, name, size, photos, facts):
+    """Write the images to packs, reading each file once more: nothing of it was kept."""
+    for start in range(0, len(photos), size):
+        chosen = [(photo.path, facts[photo.file_name]) for photo in photos[start:start + size]]
+        files = [(path, fact["sha256"], fact["suffix"]) for path, fact in chosen]
+        images.write_pack(folder / pack_name(name, start // size), files)
+
+
+def pack_name(name, number):
+    """Return the name of a pack by its number, from 0."""
+    return f"{name}_{number + 1:04d}.zip"
+
+
+def audit(source, notes):
+    """Return the rows of the audit, sorted."""
+    rows = [{"image": image, "row": row, "source": source, "stage": "import_images", "action": action,
+             "reason": reason} for image, row, action, reason in notes]
+    return sorted(rows, key=lambda row: (row["image"], row["row"] or 0, row["action"], row["reason"]))
+
+
+def summary(args, dataset, rows):
+    """Return the last line printed: what was taken and what was not."""
+    counts = Counter(row["action"] for row in rows)
+    boxes = f" with {len(dataset['annotations'])} boxes" if args.role in BOX_ROLES else ""
+    others = [f"{action} {counts[action]}" for action in ("dropped", "clipped", "joined", "note") if counts[action]]
+    more = f" (other rows: {', '.join(others)})" if others else ""
+    taken = f"Took {len(dataset['images'])} images{boxes} from {args.source.name}"
+    return f"{taken}, left out {counts['left out']}{more}: see {args.audit.name}."
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,70 @@
+#!/usr/bin/env python3
+"""Run a detector on packs of images and keep every box from score 0.001.
+
+Predictions are made once and low: whatever chooses among them later, by any threshold or rule, needs no second run.
+With several views of each image (scales, left-right flips) every box says which view saw it; fusing them is left to
+the reader, so that it too can change without a second run.
+"""
+import argparse
+from pathlib import Path
+
+from entoflow import model
+from entoflow.task import InputError, run
+
+
+def main(argv):
+    args = parser().parse_args(argv)
+    views = read_views(args.views)
+    detector, backend, _ = model.load(args.model, args.scratch)
+    from entoflow import images, predictions
+
+    pack = images.Pack(args.packs)
+    image_ids = wanted(pack.ids(), args.images)
+    n = predictions.write(args.predictions, counted(model.predict(detector, backend, pack, image_ids, views), len(image_ids), len(views)))
+    print(f"{n} boxes in {len(image_ids)} images, {len(views)} views of each.")
+
+
+def parser():
+    p = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    p.add_argument("--model", type=Path, required=True, help="model folder")
+    p.add_argument("--packs", type=Path, nargs="+", required=True, help="packs with the images")
+    p.add_argument("--images", type=Path, help="file with the ids of the images wanted, one a line (default: all in the packs)")
+    p.add_argument("--views", default="1", help="scales of the image size to look at, comma-separated; 'f' behind one flips "
+                   "the image left to right, e.g. 1,1f,1.5 (default %(default)s)")
+    p.add_argument("--scratch", type=Path, default=Path("scratch"), help="folder for what the backend keeps (default %(default)s)")
+    p.add_argument("--predictions", type=Path, required=True, help="predictions (.npz) to write, with the view of each box")
+    return p
+
+
+def read_views(text):
+    """Return [(scale, flipped)]. Raises InputError where a view is not a number from 0.1 to 4, with or without 'f'."""
+    views = []
+    for word in text.split(","):
+        try:
+            views.append((float(word.strip().removesuffix("f")), word.strip().endswith("f")))
+        except ValueError:
+            raise InputError(f"--views: '{word}' is no view; wanted scales such as 1,1f,1.5.") from None
+        if not 0.1 <= views[-1][0] <= 4:
+            raise InputError(f"--views: scale {views[-1][0]:g} is outside 0.1 to 4.")
+    return views
+
+
+def wanted(in_packs, path):
+    """Return the ids of the packs' images that the file names, sorted; all without a file."""
+    if not path:
+        return in_packs
+    named = {int(line) for line in path.read_text().split()}
+    return [image_id for image_id in in_packs if image_id in named]
+
+
+def counted(predictions, n_images, n_views):
+    """Pass the predictions on, with a line for every tenth of the images."""
+    step = max(1, n_images // 10) * n_views
+    for number, prediction in enumerate(predictions, 1):
+        if number % step == 0:
+            print(f"{number // n_views} of {n_images} images", flush=True)
+        yield prediction
+
+
+if __name__ == "__main__":
+    run(main)

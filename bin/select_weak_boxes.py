@@ -1,0 +1,160 @@
+#!/usr/bin/env python3
+"""Turn the insect detector's boxes on class-labelled photos into weak boxes of the target: accept, ignore or drop each.
+
+A photo labelled with the target holds at least one, so boxes on it are taken for targets; a look-alike's photo holds
+none, so no box there ever is. `top1` accepts a photo's best box (its best `count` boxes where a count is given);
+`threshold` accepts from the score at which, on photos with true boxes that the detector did not learn from, F0.5 of
+the accepted boxes is best: a wrong box harms the next training more than a missed photo. Boxes between the lower
+threshold (best F2) and that one become ignore regions. A photo with no accepted box is left out and never serves as
+background: the insect is there, the detector missed it.
+"""
+import argparse
+import json
+from pathlib import Path
+
+from entoflow import coco
+from entoflow.task import InputError, run
+
+
+def main(argv):
+    args = parser().parse_args(argv)
+    labelled, insect = coco.read(args.labelled), coco.read(args.insect)
+    thresholds = choose_thresholds(coco.part(insect, "validation"), args.validation_predictions, args.n_views)
+    candidates = fuse(args.predictions, args.n_views)
+    targets = [image for image in labelled["images"] if image["label"] == args.target and image["part"] != "test"]
+    weak = [box for image in targets for box in judge(image, candidates.get(image["id"], []), SELECT[args.weak_rule], thresholds)]
+    boxed = {box["image_id"] for box in weak if box["band"] == "accept"}
+    left_out = [image for image in targets if image["id"] not in boxed]
+    coco.write(args.weak_boxes, weak_boxes(targets, weak, args.target, args.weak_rule, thresholds))
+    coco.write(args.training, training_set(labelled, insect, weak, boxed, args.target))
+    args.audit.write_text(json.dumps([row(image) for image in left_out], ensure_ascii=False, indent=1))
+    if args.samples:
+        draw(args.samples, targets, weak, args.packs)
+    if not boxed:
+        raise InputError(f"no photo labelled {args.target} got a weak box ({len(targets)} photos); wanted at least one. "
+                         "The insect detector finds nothing on them: give it boxes of insects that look like these (--boxes).")
+    print(f"{len(boxed)} of {len(targets)} photos of {args.target} have an accepted box, {len(left_out)} are left out.")
+
+
+def parser():
+    p = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    p.add_argument("--labelled", type=Path, required=True, help="data set of the class-labelled photos")
+    p.add_argument("--predictions", type=Path, nargs="+", required=True, help="the insect detector's boxes on them, all views")
+    p.add_argument("--insect", type=Path, required=True, help="data set with true boxes of insects")
+    p.add_argument("--validation_predictions", type=Path, nargs="+", required=True, help="the detector's boxes on its validation part")
+    p.add_argument("--n_views", type=int, required=True, help="views of each photo in the predictions")
+    p.add_argument("--packs", type=Path, nargs="*", default=[], help="packs with the labelled photos, for the samples")
+    p.add_argument("--target", required=True, help="label to box")
+    p.add_argument("--weak_rule", choices=sorted(SELECT), default="threshold", help="how boxes are chosen (default %(default)s)")
+    p.add_argument("--weak_boxes", type=Path, required=True, help="COCO file to write: every box with its band, rule and evidence")
+    p.add_argument("--training", type=Path, required=True, help="data set to write: what the target's detector learns from")
+    p.add_argument("--audit", type=Path, required=True, help="JSON to write: photos left out and why")
+    p.add_argument("--samples", type=Path, help="picture to write: photos with their weak boxes")
+    return p
+
+
+def fuse(paths, n_views):
+    """Return {image id: [{"bbox" xyxy, "score", "views", "spread"}]}, best first: the views of each photo fused."""
+    from entoflow import boxes, predictions
+
+    fused = {}
+    for image_id, views, xyxy, scores in predictions.read(paths):
+        merged = zip(*boxes.weighted_box_fusion(xyxy, scores, views, n_views))
+        fused[image_id] = [{"xyxy": box, "score": float(score), "views": int(seen), "spread": float(std.mean())}
+                           for box, score, seen, std in merged]
+    return fused
+
+
+def choose_thresholds(validation, paths, n_views):
+    """Return (accept, ignore): scores of best F0.5 and best F2 on true boxes that the detector did not learn from."""
+    from entoflow import metrics
+
+    found = [(image_id, 0, *as_arrays(boxes)) for image_id, boxes in sorted(fuse(paths, n_views).items())]
+    accept = metrics.chosen_threshold(validation, found, beta=0.5)
+    return accept, min(accept, metrics.chosen_threshold(validation, found, beta=2))
+
+
+def as_arrays(boxes):
+    import numpy as np
+
+    return np.array([box["xyxy"] for box in boxes]).reshape(-1, 4), np.array([box["score"] for box in boxes])
+
+
+def judge(image, boxes, select, thresholds):
+    """Return the boxes of an image with their bands and what they are judged by; those below score 0.001 are gone."""
+    ranked = [{**box, "image_id": image["id"], "rank": rank, "count": image["count"]} for rank, box in enumerate(boxes, 1)]
+    return select([box for box in ranked if box["score"] >= 0.001], image["count"], *thresholds)
+
+
+def top1(boxes, count, accept, ignore):
+    """Accept the best `count` boxes (1 where no count is known); those above the accept threshold behind them are ignored."""
+    best = count or 1
+    return [{**box, "band": "accept" if rank < best else "ignore" if box["score"] >= accept else "drop"} for rank, box in enumerate(boxes)]
+
+
+def threshold(boxes, count, accept, ignore):
+    """Accept every box from the accept threshold, ignore from the ignore threshold, drop the rest; count plays no part."""
+    return [{**box, "band": "accept" if box["score"] >= accept else "ignore" if box["score"] >= ignore else "drop"} for box in boxes]
+
+
+SELECT = {"top1": top1, "threshold": threshold}
+
+
+def weak_boxes(targets, weak, target, rule, thresholds):
+    """Return the COCO set of all judged boxes; each carries score, band, rule and the evidence it was judged by."""
+    annotations = [{
+        "id": number, "image_id": box["image_id"], "category_id": 1, "bbox": xywh(box["xyxy"]), "area": area(box["xyxy"]),
+        "iscrowd": int(box["band"] == "ignore"), "score": round(box["score"], 6), "band": box["band"], "rule": rule,
+        "evidence": {"rank": box["rank"], "count": box["count"], "views": box["views"], "spread": round(box["spread"], 3)},
+    } for number, box in enumerate(weak, 1)]
+    info = {"rule": rule, "accept": thresholds[0], "ignore": thresholds[1]}
+    return {"info": info, "images": targets, "annotations": annotations, "categories": [{"id": 1, "name": target}]}
+
+
+def training_set(labelled, insect, weak, boxed, target):
+    """Return what the target's detector learns from: photos with accepted boxes, look-alikes, and empty box images."""
+    seen = {box["image_id"] for box in insect["annotations"]}
+    empty = [image for image in insect["images"] if image["id"] not in seen and image["part"] != "test"]
+    photos = [image for image in labelled["images"] if image["part"] != "test" and (image["label"] != target or image["id"] in boxed)]
+    annotations = [{"image_id": box["image_id"], "category_id": 1, "bbox": xywh(box["xyxy"]), "area": area(box["xyxy"]),
+                    "iscrowd": int(box["band"] == "ignore")} for box in weak if box["band"] != "drop" and box["image_id"] in boxed]
+    images = sorted(photos + empty, key=lambda image: (image["file_name"], image["id"]))
+    return {"info": {"role": "training"}, "images": images, "categories": [{"id": 1, "name": target}],
+            "annotations": [{"id": number, **box} for number, box in enumerate(annotations, 1)]}
+
+
+def row(image):
+    """Return the audit's row of a photo that its label promises the target on, and that got no accepted box."""
+    return {"image": image["file_name"], "row": None, "source": "labelled", "stage": "select_weak_boxes", "action": "left out",
+            "reason": "no box was accepted: neither object nor background is learned from it"}
+
+
+def draw(path, targets, weak, packs):
+    """Draw photos with their accepted and ignored boxes, evenly spread over the scores of their best boxes."""
+    from entoflow import images, plots
+
+    by_image = {}
+    for box in weak:
+        if box["band"] != "drop":
+            by_image.setdefault(box["image_id"], []).append(box)
+    shown = sorted((image for image in targets if image["id"] in by_image), key=lambda image: -by_image[image["id"]][0]["score"])
+    shown = [shown[round(k * (len(shown) - 1) / 11)] for k in range(12)] if len(shown) > 12 else shown
+    pack = images.Pack(packs)
+    kinds = {"accept": "weak", "ignore": "ignored"}
+    tiles = (plots.Tile(pack.read(image["id"]), Path(image["file_name"]).name,
+                        [(tuple(box["xyxy"]), kinds[box["band"]], f"{box['score']:.2f}") for box in by_image[image["id"]]])
+             for image in shown)
+    plots.contact_sheet(path, tiles, "Weak boxes, from the surest photo to the least sure")
+
+
+def xywh(xyxy):
+    x1, y1, x2, y2 = map(float, xyxy)
+    return [round(value, 3) for value in (x1, y1, x2 - x1, y2 - y1)]
+
+
+def area(xyxy):
+    return round(float((xyxy[2] - xyxy[0]) * (xyxy[3] - xyxy[1])), 3)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,165 @@
+#!/usr/bin/env python3
+"""Train a detector of one class on images with boxes, and choose the score threshold that it ships with.
+
+All boxes are one class: the caller decides which boxes the data set holds. Training stops when the validation part no
+longer improves; the threshold is the one of best F1 on the same part and stays as it is from then on, so what is
+reported of validation images flatters the detector a little and is named validation. Ignore regions are painted over
+with the grey of the padding where no box needs the pixels: what cannot be seen teaches neither object nor background.
+"""
+import argparse
+import csv
+import hashlib
+import time
+from pathlib import Path
+
+from entoflow import coco, model
+from entoflow.task import InputError, run
+
+
+def main(argv):
+    args = parser().parse_args(argv)
+    dataset = coco.read(args.dataset)
+    check(dataset, args.dataset)
+    backend = model.backend(args.detector)
+    samples = extract(dataset, args.packs, args.scratch)
+    settings = {name: getattr(args, name) for name in ("architecture", "image_size", "batch_size", "max_epochs", "patience", "seed")}
+    checkpoint = carried_on(args.resume_from, args.checkpoint)
+    detector, rows = backend.train(samples, args.scratch, {**settings, "weights": args.weights}, Progress(args.max_epochs), checkpoint)
+    judged = judge(detector, backend, dataset, args.packs, args.seed)
+    args.model.mkdir(parents=True, exist_ok=True)
+    facts = {"name": args.name, "kind": "detector", "classes": [args.class_name], "input": backend.save(detector, args.model)}
+    parameters = {**settings, "detector": args.detector, "weights": args.weights.name if args.weights else "none"}
+    provenance = {"data": described(dataset, args.dataset), "parameters": parameters, "seed": args.seed}
+    model.write(args.model, {**facts, **judged}, provenance, backend.LICENCE)
+    write_rows(args.training, rows)
+    checkpoint.unlink()
+    print(f"{args.name}: threshold {judged['threshold']:.3f}, validation AP50 {judged['metrics']['ap50']['value']}")
+
+
+def parser():
+    p = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    p.add_argument("--dataset", type=Path, required=True, help="data set to read: images with part train or validation")
+    p.add_argument("--packs", type=Path, nargs="+", required=True, help="packs with the images")
+    p.add_argument("--name", required=True, help="name of the model")
+    p.add_argument("--class_name", required=True, help="name of the one class")
+    p.add_argument("--detector", choices=["yolo"], default="yolo", help="backend (default %(default)s)")
+    p.add_argument("--architecture", default="yolo11n", help="network of the backend (default %(default)s)")
+    p.add_argument("--weights", type=Path, help="safetensors to start from (default: random weights)")
+    p.add_argument("--image_size", type=int, default=640, help="longer side the network sees, pixels (default %(default)s)")
+    p.add_argument("--batch_size", type=int, default=16, help="images a step (default %(default)s)")
+    p.add_argument("--max_epochs", type=int, default=100, help="epochs at most (default %(default)s)")
+    p.add_argument("--patience", type=int, default=30, help="epochs without a better validation AP before the end (default %(default)s)")
+    p.add_argument("--seed", type=int, default=1, help="seed (default %(default)s)")
+    p.add_argument("--resume_from", type=Path, help="folder of an attempt that was cut off: its checkpoint is gone on with")
+    p.add_argument("--checkpoint", type=Path, default=Path("checkpoint.pt"), help="file written after each epoch (default %(default)s)")
+    p.add_argument("--scratch", type=Path, default=Path("scratch"), help="folder for the images in training (default %(default)s)")
+    p.add_argument("--model", type=Path, required=True, help="model folder to write")
+    p.add_argument("--training", type=Path, required=True, help="CSV to write: a row per epoch")
+    return p
+
+
+def check(dataset, path):
+    """Raise InputError unless there are training boxes and a validation part."""
+    parts = {image["id"]: image["part"] for image in dataset["images"]}
+    boxed = {parts[box["image_id"]] for box in dataset["annotations"] if not box["iscrowd"]}
+    if "train" not in boxed:
+        raise InputError(f"{path}: holds no box in its training part; wanted at least one. More images with boxes are needed.")
+    if "validation" not in parts.values():
+        raise InputError(f"{path}: holds no validation image; wanted at least two groups of images, one of them to validate on.")
+
+
+def extract(dataset, packs, scratch):
+    """Lay the images out as files and return {part: [(path, relative cx cy w h boxes)]}, in the order of their ids."""
+    from entoflow import images
+
+    pack, boxes = images.Pack(packs), coco.boxes_by_image(dataset)
+    samples = {"train": [], "validation": []}
+    for image in sorted(dataset["images"], key=lambda image: image["id"]):
+        if image["part"] in samples:
+            folder = scratch / image["part"] / "images"
+            folder.mkdir(parents=True, exist_ok=True)
+            xyxy, crowd = boxes[image["id"]]
+            path = pack.extract(image["id"], folder)
+            if crowd.any():
+                path = paint_over(path, xyxy[crowd], xyxy[~crowd])
+            samples[image["part"]].append((path, relative(xyxy[~crowd], image["width"], image["height"])))
+    return samples
+
+
+def relative(xyxy, width, height):
+    """Return boxes (n x 4, pixels) as centre and size in shares of the image."""
+    import numpy as np
+
+    size = np.array([width, height])
+    return np.hstack([(xyxy[:, :2] + xyxy[:, 2:]) / 2 / size, (xyxy[:, 2:] - xyxy[:, :2]) / size])
+
+
+def paint_over(path, regions, kept):
+    """Paint regions grey except where a kept box lies, and return the path of the PNG that replaces the image."""
+    from entoflow import images
+    from PIL import Image
+
+    pixels = images.read_image(path)
+    painted = pixels.copy()
+    for x1, y1, x2, y2 in regions.round().astype(int):
+        painted[y1:y2, x1:x2] = 114
+    for x1, y1, x2, y2 in kept.round().astype(int):
+        painted[y1:y2, x1:x2] = pixels[y1:y2, x1:x2]
+    path.unlink()
+    Image.fromarray(painted).save(path.with_suffix(".png"))
+    return path.with_suffix(".png")
+
+
+class Progress:
+    """Prints a line per epoch: loss, validation, time left."""
+
+    def __init__(self, max_epochs):
+        self.max_epochs, self.start, self.epochs = max_epochs, time.monotonic(), 0
+
+    def __call__(self, row):
+        self.epochs += 1
+        minutes = (time.monotonic() - self.start) / self.epochs * (self.max_epochs - row["epoch"]) / 60
+        print(f"epoch {row['epoch']}/{self.max_epochs}  loss {row['loss']}  validation AP50 {row['validation_ap50']}  "
+              f"AP {row['validation_ap']} (best: epoch {row['best_epoch']})  at most {minutes:.1f} min left", flush=True)
+
+
+def carried_on(resume_from, checkpoint):
+    """Return the checkpoint's path, after taking over the one of a cut-off attempt where that can be reached."""
+    import shutil
+
+    earlier = resume_from / checkpoint.name if resume_from else None
+    if earlier and earlier.exists() and not checkpoint.exists():
+        shutil.copyfile(earlier, checkpoint)
+        print(f"going on from the checkpoint of {resume_from}", flush=True)
+    return checkpoint
+
+
+def judge(detector, backend, dataset, packs, seed):
+    """Return the threshold of best F1 on the validation part, and the validation metrics with their intervals."""
+    from entoflow import images, metrics
+
+    validation = coco.part(dataset, "validation")
+    predictions = list(model.predict(detector, backend, images.Pack(packs), sorted(image["id"] for image in validation["images"])))
+    threshold = metrics.chosen_threshold(validation, predictions, beta=1)
+    return {"threshold": threshold, "metrics": metrics.detection(validation, predictions, threshold, seed), "metrics_of": "validation"}
+
+
+def described(dataset, path):
+    """Return what the model learned from: counts by part, and the data set's hash."""
+    parts = {image["id"]: image["part"] for image in dataset["images"]}
+    counts = {}
+    for part in ("train", "validation"):
+        boxes = sum(parts[box["image_id"]] == part and not box["iscrowd"] for box in dataset["annotations"])
+        counts[f"{part} images"], counts[f"{part} boxes"] = sum(value == part for value in parts.values()), boxes
+    return {**counts, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+
+
+def write_rows(path, rows):
+    with path.open("w", newline="", encoding="utf-8") as handle:
+        writer = csv.DictWriter(handle, fieldnames=list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,26 @@
+process SELECT_WEAK_BOXES {
+    label 'process_single'
+    conda "${moduleDir}/../../envs/base.yml"
+    cache 'deep'
+
+    input:
+    path labelled
+    path predictions, stageAs: 'predictions/*'
+    path insect
+    path validation_predictions, stageAs: 'validation_predictions/*'
+    path packs, stageAs: 'packs/*'
+    tuple val(flags), path(script), path('entoflow/*')
+
+    output:
+    path 'weak_boxes.json', emit: weak_boxes
+    path 'training.json', emit: training
+    path 'weak_boxes_audit.json', emit: audit
+    path 'samples.png', emit: samples
+
+    script:
+    """
+    python3 -m ${script.baseName} --labelled ${labelled} --predictions predictions/* --insect ${insect} \\
+        --validation_predictions validation_predictions/* --packs packs/* \\
+        --weak_boxes weak_boxes.json --training training.json --audit weak_boxes_audit.json --samples samples.png ${flags}
+    """
+}

@@ -1,0 +1,113 @@
+include { suite } from '../../modules/local/suite'
+include { fingerprint } from '../../modules/local/sources'
+include { packs_of; has_images } from '../../modules/local/datasets'
+include { IMPORT_IMAGES } from '../../modules/local/import_images'
+include { SPLIT_IMAGES } from '../../modules/local/split_images'
+include { FETCH_WEIGHTS } from '../../modules/local/fetch_weights'
+include { TRAIN_DETECTOR as TRAIN_INSECT_DETECTOR } from '../../modules/local/train_detector'
+include { PREDICT_BOXES as PREDICT_CANDIDATES } from '../../modules/local/predict_boxes'
+include { SELECT_WEAK_BOXES } from '../../modules/local/select_weak_boxes'
+include { MEASURE_WEAK_BOXES } from '../../modules/local/measure_weak_boxes'
+include { TRAIN_DETECTOR as TRAIN_TARGET_DETECTOR } from '../../modules/local/train_detector'
+include { PREDICT_BOXES } from '../../modules/local/predict_boxes'
+include { EVALUATE_DETECTOR } from '../../modules/local/evaluate_detector'
+include { WRITE_AUDIT } from '../../modules/local/write_audit'
+
+workflow DETECTION {
+    take:
+    boxes           // channel of paths: sources of images with insect boxes
+    labelled_images // channel of paths: sources of photos with class labels; empty for a detector of insects alone
+    test_boxes      // channel of paths: sources of box-labelled test images; may be empty
+    audit_boxes     // channel of paths: sources of true boxes of labelled photos; may be empty
+    target          // value: the label whose detector is wanted, e.g. 'halyomorpha_halys'; '' for a detector of insects
+    weights         // value: 'pretrained', 'none' or the path of a .safetensors or .pt file
+    settings        // map: task name, or one use of a task, -> its settings, e.g. [train_detector: [max_epochs: 50]]
+
+    main:
+    importer = suite('import_images', settings)
+    sources = boxes.map { source -> ['boxes', source] }
+        .mix(labelled_images.map { source -> ['labelled', source] })
+        .mix(test_boxes.map { source -> ['test', source] })
+        .mix(audit_boxes.map { source -> ['audit', source] })
+        .toSortedList { a, b -> a.toString() <=> b.toString() }
+        .flatMap { list -> numbered(list) }
+        .map { role, name, source -> [role, name, source, fingerprint(source, importer)] }
+    IMPORT_IMAGES(sources, importer)
+    packs = IMPORT_IMAGES.out.packs.flatMap { _role, files -> [files].flatten() }.toSortedList { a, b -> a.name <=> b.name }
+    datasets = IMPORT_IMAGES.out.dataset.map { _role, dataset -> dataset }.toSortedList { a, b -> a.name <=> b.name }
+    SPLIT_IMAGES(datasets, suite('split_images', settings, [target: target ?: null]))
+
+    FETCH_WEIGHTS(channel.of(weights).filter { given -> given != 'none' }.map { given -> given == 'pretrained' ? [] : file(given) }, suite('fetch_weights', settings))
+    start = FETCH_WEIGHTS.out.weights.ifEmpty([]).first()
+    insect_packs = SPLIT_IMAGES.out.insect.combine(packs.toList()).map { dataset, all -> packs_of(dataset, all, ['train', 'validation']) }
+    TRAIN_INSECT_DETECTOR('insect_detector', SPLIT_IMAGES.out.insect, insect_packs, start, suite('train_detector', settings, [class_name: 'insect'], 'train_insect_detector'))
+
+    detector = TRAIN_INSECT_DETECTOR.out.model
+    audits = IMPORT_IMAGES.out.audit.mix(SPLIT_IMAGES.out.audit)
+    weak_boxes = channel.empty()
+    quality = channel.empty()
+    target_detector = channel.empty()
+    training = TRAIN_INSECT_DETECTOR.out.training.map { curve -> ['insect_detector', curve] }
+    if( target ) {
+        views = ['1', '1f', '0.75', '0.75f', '1.5', '1.5f']
+        predictor = suite('predict_boxes', settings, [views: views.join(',')])
+        labelled_shards = SPLIT_IMAGES.out.labelled.combine(packs.toList()).flatMap { dataset, all -> packs_of(dataset, all, ['train', 'validation']) }
+            .combine(SPLIT_IMAGES.out.labelled_ids)
+        validation_shards = SPLIT_IMAGES.out.insect.combine(packs.toList()).flatMap { dataset, all -> packs_of(dataset, all, ['validation']) }
+            .combine(SPLIT_IMAGES.out.validation_ids)
+        PREDICT_CANDIDATES(labelled_shards.mix(validation_shards).combine(detector.toList()), predictor)
+        candidates = PREDICT_CANDIDATES.out.predictions.branch { file ->
+            validation: file.name.startsWith('boxes_')
+            labelled: true
+        }
+        labelled_packs = SPLIT_IMAGES.out.labelled.combine(packs.toList()).map { dataset, all -> packs_of(dataset, all) }
+        SELECT_WEAK_BOXES(
+            SPLIT_IMAGES.out.labelled,
+            candidates.labelled.toSortedList { a, b -> a.name <=> b.name },
+            SPLIT_IMAGES.out.insect,
+            candidates.validation.toSortedList { a, b -> a.name <=> b.name },
+            labelled_packs,
+            suite('select_weak_boxes', settings, [target: target, n_views: views.size()]),
+        )
+        audits = audits.mix(SELECT_WEAK_BOXES.out.audit)
+        MEASURE_WEAK_BOXES(SELECT_WEAK_BOXES.out.weak_boxes, SPLIT_IMAGES.out.audit_boxes.filter { dataset -> has_images(dataset) }, suite('measure_weak_boxes', settings, [target: target]))
+        training_packs = SELECT_WEAK_BOXES.out.training.combine(packs.toList()).map { dataset, all -> packs_of(dataset, all) }
+        TRAIN_TARGET_DETECTOR('target_detector', SELECT_WEAK_BOXES.out.training, training_packs, start, suite('train_detector', settings, [class_name: target], 'train_target_detector'))
+        detector = TRAIN_TARGET_DETECTOR.out.model
+        weak_boxes = SELECT_WEAK_BOXES.out.weak_boxes.mix(SELECT_WEAK_BOXES.out.samples)
+        quality = MEASURE_WEAK_BOXES.out.quality.mix(MEASURE_WEAK_BOXES.out.plots)
+        target_detector = TRAIN_TARGET_DETECTOR.out.model
+        training = training.mix(TRAIN_TARGET_DETECTOR.out.training.map { curve -> ['target_detector', curve] })
+    }
+
+    test_packs = SPLIT_IMAGES.out.test.combine(packs.toList()).map { dataset, all -> packs_of(dataset, all) }
+    PREDICT_BOXES(test_packs.flatMap { list -> list }.combine(SPLIT_IMAGES.out.test_ids).combine(detector.toList()), suite('predict_boxes', settings))
+    EVALUATE_DETECTOR(SPLIT_IMAGES.out.test, PREDICT_BOXES.out.predictions.toSortedList { a, b -> a.name <=> b.name }, detector, test_packs, suite('evaluate_detector', settings))
+    WRITE_AUDIT(audits.toSortedList { a, b -> a.name <=> b.name }, suite('write_audit', settings))
+
+    split = SPLIT_IMAGES.out.split
+    audit = WRITE_AUDIT.out.audit
+    insect_detector = TRAIN_INSECT_DETECTOR.out.model
+    metrics = EVALUATE_DETECTOR.out.metrics
+    predictions = EVALUATE_DETECTOR.out.predictions_json.mix(EVALUATE_DETECTOR.out.predictions_csv)
+    plots = EVALUATE_DETECTOR.out.plots
+
+    emit:
+    split           // path: CSV image, group, part
+    audit           // path: JSON of what was found, repaired, left out, and why
+    insect_detector // paths: the files of a model folder
+    weak_boxes      // paths: COCO with score, band and evidence of each box; a picture of samples
+    quality         // paths: JSON of the weak boxes measured against the audit boxes, and its plots; nothing without them
+    target_detector // paths: the files of a model folder
+    training        // tuples: name of the model, CSV with a row per epoch
+    metrics         // path: JSON of the final detector's figures on the test images
+    predictions     // paths: the final detector's boxes on the test images, COCO results and CSV
+    plots           // paths: PNG
+}
+
+// [['boxes', a], ['boxes', b], ['test', c]] -> [['boxes', 'boxes_1', a], ['boxes', 'boxes_2', b], ['test', 'test_1', c]]
+def numbered(sources) {
+    return sources.groupBy { role, _source -> role }.collectMany { role, members ->
+        members.withIndex(1).collect { member, number -> [role, "${role}_${number}".toString(), member[1]] }
+    }
+}

@@ -1,0 +1,65 @@
+"""The chain on the cut-down synthetic world: real runs, whose trace says what ran."""
+import csv
+import json
+
+import pytest
+from conftest import Flow
+
+
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory):
+    flow = Flow(tmp_path_factory.mktemp("a folder"))
+    said, tasks = flow.run("-profile", "test")
+    return flow, said, tasks
+
+
+def test_the_chain_runs_to_its_report_and_warns_of_nothing(ran):
+    flow, said, tasks = ran
+    assert set(tasks.values()) == {"COMPLETED"}
+    assert "WARN" not in said
+    assert (flow.here / "results/report.html").stat().st_size > 100_000
+
+
+def test_the_index_lists_every_published_file(ran):
+    results = ran[0].here / "results"
+    listed = {entry["path"] for entry in json.loads((results / "index.json").read_text())["files"]}
+    found = {str(path.relative_to(results)) for path in results.rglob("*") if path.is_file()}
+    assert listed == {name for name in found if name != "index.json" and not name.startswith("pipeline_info/")}
+
+
+def test_no_group_is_in_two_parts(ran):
+    parts = {}
+    for row in csv.DictReader((ran[0].here / "results/detection/split.csv").open()):
+        parts.setdefault(row["group"], set()).add(row["part"])
+    assert {len(found) for found in parts.values()} == {1}
+
+
+def test_a_second_run_has_nothing_to_do_and_an_edit_of_the_evaluation_retrains_nothing(ran):
+    flow = ran[0]
+    _, tasks = flow.run("-profile", "test", "-resume")
+    assert set(tasks.values()) == {"CACHED"}
+    _, tasks = flow.run("-profile", "test", "-resume", "--weak_rule", "threshold", "-preview")
+    _, tasks = flow.run("-profile", "test", "-resume", "--max_bad_files", "0.1")
+    assert {name for name, status in tasks.items() if status != "CACHED"} == {
+        f"IMPORT_IMAGES ({name}_1)" for name in ("boxes", "labelled", "test", "audit")} | {"WRITE_REPORT"}
+
+
+def test_a_model_folder_predicts_on_a_folder_with_a_bad_file(ran, tmp_path):
+    flow = ran[0]
+    photos = tmp_path / "my photos"
+    photos.mkdir()
+    world = next(flow.here.glob("work/*/*/demo_data"))
+    for number, path in enumerate(sorted((world / "test").glob("*.jpg"))):
+        (photos / f"käfer, {number}.jpg").write_bytes(path.read_bytes())
+    (photos / "broken.jpg").write_bytes(b"")
+    said, _ = Flow(tmp_path).run("--model", flow.here / "results/detection/target_detector", "--predict", photos, "--max_bad_files", "0.5")
+    with (tmp_path / "results/prediction/predictions.csv").open(encoding="utf-8") as handle:
+        rows = list(csv.DictReader(handle))
+    assert {row["label"] for row in rows} == {"halyomorpha_halys"}
+    assert {row["image"] for row in rows} <= {path.name for path in photos.iterdir()}
+    assert "left out 1" in said
+
+
+def test_the_chain_runs_under_the_other_parser(flow):
+    _, tasks = flow.run("-profile", "test", "-preview", parser="v2")
+    assert tasks == {}
