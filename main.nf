@@ -48,7 +48,7 @@ workflow {
     asked = params.collectEntries { name, value -> [name, value] } // a plain map: asking params for what was not given warns
     if( asked.help ) {
         println(help(asked))
-        exit(0)
+        return
     }
     found = complaints(asked) + conflicts(asked)
     if( found )
@@ -79,8 +79,10 @@ workflow {
         info.resolve('software_versions.json').text = groovy.json.JsonOutput.prettyPrint(groovy.json.JsonOutput.toJson([entoflow: workflow.manifest.version, revision: workflow.commitId, nextflow: nextflow.version.toString(), java: System.getProperty('java.version')])) + '\n'
         if( workflow.success ) {
             write_index(outdir)
-            def out = left_out(outdir.resolve('detection/audit.json'))
-            println(out ? "Left out or mended, each with a row in ${outdir}/detection/audit.json: ${out.join(', ')}." : 'Nothing was left out.')
+            chains.each { chain ->
+                def out = left_out(outdir.resolve("${chain}/audit.json"))
+                println(out ? "Left out or mended, each with a row in ${outdir}/${chain}/audit.json: ${out.join(', ')}." : "${chain}: nothing was left out.")
+            }
             println(chains.contains('detection') ? "The report: ${outdir}/report.html" : "The predictions: ${outdir}/prediction/predictions.csv")
         }
     }

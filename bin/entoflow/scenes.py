@@ -14,7 +14,7 @@ SMALL = ((146, 34, 40), (58, 44, 66), (150, 130, 104), (92, 74, 58), (196, 186, 
 def scene(kinds, size, rng):
     """Return (uint8 RGB size x size, [(kind, xywh box)]): a background with one insect per kind, none overlapping.
 
-    A box is tight around the pixels that its insect at least half covers, legs and antennae included.
+    A box is tight around body and wings; legs and antennae, thin lines, stay outside, as most annotators leave them.
     """
     ground = background(size, rng)
     share = rng.uniform(0.3, 0.5) if len(kinds) < 2 else rng.uniform(0.22, 0.34)
@@ -26,8 +26,15 @@ def scene(kinds, size, rng):
             continue
         paste(ground, rgba, corner, rng.uniform(0.25, 0.55))
         taken.append((*corner, corner[0] + rgba.shape[1], corner[1] + rgba.shape[0]))
-        found.append((kind, [*corner, rgba.shape[1], rgba.shape[0]]))
+        left, top, right, bottom = body(rgba[..., 3])
+        found.append((kind, [corner[0] + left, corner[1] + top, right - left, bottom - top]))
     return exposed(ground, rng), found
+
+
+def body(alpha):
+    """Return x1, y1, x2, y2 of what is at least 7 pixels thick in an insect's alpha; of all of it where nothing is."""
+    solid = Image.fromarray(np.where(alpha >= 128, 255, 0).astype(np.uint8))
+    return solid.filter(ImageFilter.MinFilter(7)).filter(ImageFilter.MaxFilter(7)).getbbox() or solid.getbbox()
 
 
 def free_corner(shape, size, taken, rng):

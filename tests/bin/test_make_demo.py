@@ -109,6 +109,13 @@ def test_a_box_is_tight_around_the_pixels_that_an_insect_changes(kind):
     assert [columns_hit.max() + 1, rows_hit.max() + 1] == [30 + rgba.shape[1], 40 + rgba.shape[0]]
 
 
+def test_a_true_box_leaves_thin_lines_outside():
+    alpha = np.zeros((60, 80), np.uint8)
+    alpha[20:50, 30:60] = 255
+    alpha[5:20, 40:43] = alpha[30:33, 60:75] = 255
+    assert scenes.body(alpha) == (30, 20, 60, 50)
+
+
 def test_insects_of_one_scene_stay_apart(tmp_path):
     for seed in range(5):
         _, found = scenes.scene(["fly", "moth", "bee"], 256, np.random.default_rng(seed))

@@ -57,7 +57,7 @@ def test_a_model_folder_predicts_on_a_folder_with_a_bad_file(ran, tmp_path):
         rows = list(csv.DictReader(handle))
     assert {row["label"] for row in rows} == {"halyomorpha_halys"}
     assert {row["image"] for row in rows} <= {path.name for path in photos.iterdir()}
-    assert "left out 1" in said
+    assert "import_images: left out 1" in said
 
 
 def test_the_chain_runs_under_the_other_parser(flow):
