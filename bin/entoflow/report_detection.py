@@ -2,7 +2,7 @@
 from collections import Counter
 
 from entoflow.report_curves import curves, interval_bar
-from entoflow.report_page import bullets, figure, flat, folded, key_figures, paragraph, picture, section, side_by_side, table
+from entoflow.report_page import bullets, figure, flat, folded, key_figures, paragraph, picture, section, side_by_side, table, with_code
 from entoflow.report_results import read
 from entoflow.report_words import best_epoch, cautions, false_alarms, figure_of, next_steps, number, percent, verdict
 
@@ -29,6 +29,7 @@ PLOTS = {
     "recall_vs_false_alarms": ("Recall against false alarms per image", "Recall against false alarms per image over all thresholds."),
     "confidence": ("Scores of right and wrong detections", "How scores part right detections from false alarms."),
 }
+NO_SHARES = ("threshold", "count_mae")
 ROWS_SHOWN = 50
 
 
@@ -39,7 +40,7 @@ def told(folder, params):
     title = f"Detection of {found['target']}" if found["target"] else "Detection of insects"
     parts = [
         paragraph(said, "verdict"), paragraph(measured, "measured"), tiles(found), bullets(cautions(found), "caution"),
-        section("What to do next", bullets(next_steps(found))),
+        section("What to do next", bullets(with_code(step) for step in next_steps(found))),
         section("Figures", figures_table("The final detector on the test images." + mark(found), found["metrics"])),
         section("Samples", *samples(found)), section("Curves", *plots(found)), section("Training", *training(found)),
         section("Weak boxes", *weak_boxes(found)), section("Data", *data(found)), section("Models", *models(found)),
@@ -55,13 +56,20 @@ def tiles(found):
     metrics = found["metrics"]
     if not metrics:
         return ""
-    alarms, remark = false_alarms(metrics), mark(found).strip()
-    entries = [("Insects found", percent(figure_of(metrics, "recall")).partition(" (")[0], remark),
-               ("False alarms per image", "not measured" if alarms is None else f"{alarms:.2f}", remark),
-               ("AP50", number(figure_of(metrics, "ap50")).partition(" (")[0], remark)]
+    alarms = false_alarms(metrics)
     if metrics.get("truth") == "labels":
-        entries = [("Presence AUROC", number(figure_of(metrics, "presence_auroc")).partition(" (")[0], remark)]
-    return key_figures(entries)
+        return key_figures([tile("Presence AUROC", number(figure_of(metrics, "presence_auroc")), found)])
+    return key_figures([
+        tile("Insects found", percent(figure_of(metrics, "recall")), found),
+        tile("False alarms per image", "not measured" if alarms is None else f"{alarms:.2f}", found),
+        tile("AP50", number(figure_of(metrics, "ap50")), found)])
+
+
+def tile(name, value, found):
+    """Part '87 % (79 to 93)' into the figure to see first and its remark."""
+    value, _, span = value.partition(" (")
+    remarks = ("SYNTHETIC data" if found["synthetic"] else "", f"95 % interval {span[:-1]}" if span else "")
+    return name, value, " · ".join(remark for remark in remarks if remark)
 
 
 def figures_table(caption, figures):
@@ -72,9 +80,9 @@ def figures_table(caption, figures):
     for name in [*(name for name in FIGURES if name in figures["metrics"]), *sorted(set(figures["metrics"]) - set(FIGURES))]:
         entry = figure_of(figures, name)
         value = "not measured" if entry["value"] is None else f"{entry['value']:.3f}"
-        rows.append((FIGURES.get(name, name), value, interval(entry, name), interval_bar({} if name == "threshold" else entry),
+        rows.append((FIGURES.get(name, name), value, interval(entry, name), interval_bar({} if name in NO_SHARES else entry),
                      entry.get("n", ""), entry.get("groups", "")))
-    return table(caption, ("figure", "value", "95 % interval", "0 to 1", "n", "groups"), rows, numbers=(1, 4, 5))
+    return table(caption, ("figure", "value", "95 % interval", "0 to 1", "n", "groups"), rows, numbers=(1, 2, 4, 5))
 
 
 def interval(entry, name):
@@ -195,5 +203,5 @@ def models(found):
                 ("parameters", flat(provenance.get("parameters"))), ("code", flat(provenance.get("code"))),
                 ("packages", flat(provenance.get("packages"))), ("weights sha256", provenance.get("weights_sha256")),
                 ("licence", facts.get("licence"))]
-        yield section(TITLES[name], table(f"From {name}/model.json.", ("", "value"), [row for row in rows if row[1] not in (None, "")]),
+        yield section(TITLES[name], table(f"From {name}/model.json.", ("what", "value"), [row for row in rows if row[1] not in (None, "")]),
                       figures_table("On the images it was chosen by: these figures flatter it." + mark(found), facts), level=3)

@@ -3,6 +3,7 @@
 What is not Html is text, and is escaped wherever it comes to stand: a label or a file name cannot become markup.
 """
 import base64
+import re
 from html import escape
 
 
@@ -40,6 +41,15 @@ def paragraph(words, kind=""):
 def bullets(items, kind="plain"):
     rows = "".join(f"<li>{text(item)}</li>" for item in items)
     return Html(f'<ul class="{kind}">{rows}</ul>') if rows else Html("")
+
+
+def with_code(sentence):
+    """Return a sentence with its commands and --options set as code."""
+    return Html(re.sub(r"(\./nextflow run .+)|(--\w+(?: (?:pretrained|none)\b)?)", as_code, text(sentence)))
+
+
+def as_code(match):
+    return f'<code class="long">{match[1]}</code>' if match[1] else f"<code>{match[2]}</code>"
 
 
 def table(caption, header, rows, numbers=()):
@@ -138,16 +148,18 @@ figcaption { color: var(--soft); font-size: 0.92rem; line-height: 1.5; margin-to
 .row { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 25rem), 1fr)); gap: 0 1.5rem; align-items: start; }
 .scroll { overflow-x: auto; margin: 1.2rem 0 1.8rem; }
 table { border-collapse: collapse; width: 100%; font-size: 0.95rem; font-variant-numeric: tabular-nums; }
-caption { caption-side: top; text-align: left; color: var(--soft); font-size: 0.92rem; padding-bottom: 0.4rem; }
+caption { caption-side: top; text-align: left; color: var(--soft); font-size: 0.92rem; padding-bottom: 0.4rem; max-width: min(46rem, calc(100vw - 2.5rem)); }
 th, td { text-align: left; vertical-align: top; padding: 0.4rem 1.1rem 0.4rem 0; border-bottom: 1px solid var(--line); }
 th { font-weight: 600; }
-tbody th { font-weight: 400; min-width: 8rem; overflow-wrap: anywhere; }
-td { min-width: 3.5rem; overflow-wrap: break-word; }
+tbody th { font-weight: 400; min-width: 8rem; overflow-wrap: break-word; }
+td { min-width: 3.5rem; overflow-wrap: anywhere; }
 .number { text-align: right; white-space: nowrap; }
 .bar { display: block; width: 7rem; height: 1rem; margin-top: 0.3rem; }
 details { margin: 1rem 0; }
 summary { cursor: pointer; color: var(--accent); }
-code { font-size: 0.92em; overflow-wrap: anywhere; }
+code { font: 0.9em ui-monospace, "SF Mono", Menlo, Consolas, monospace; background: var(--card); padding: 0.1em 0.2em;
+  border-radius: 4px; white-space: nowrap; }
+code.long { white-space: normal; overflow-wrap: break-word; }
 svg text { fill: var(--soft); font-size: 13px; font-family: inherit; }
 .grid { stroke: var(--line); } .s0 { stroke: var(--accent); } .s1 { stroke: var(--second); stroke-dasharray: 7 4; }
 .s2 { stroke: var(--soft); stroke-dasharray: 2 4; } .best { stroke: var(--soft); stroke-dasharray: 3 3; } .dot { fill: var(--accent); }

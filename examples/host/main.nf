@@ -1,0 +1,13 @@
+// A pipeline of somebody else that uses the detection chain: none of its configuration, none of its parameters.
+include { DETECTION } from '../../subworkflows/detection/main'
+
+params.boxes = null
+params.labelled_images = null
+params.test_boxes = null
+params.target = ''
+
+workflow {
+    settings = [train_detector: [max_epochs: 1, image_size: 64], select_weak_boxes: [weak_rule: 'top1']]
+    DETECTION(channel.fromPath(params.boxes), channel.fromPath(params.labelled_images), channel.fromPath(params.test_boxes), channel.empty(), params.target, 'none', settings)
+    DETECTION.out.metrics.view { metrics -> "metrics: ${metrics}" }
+}

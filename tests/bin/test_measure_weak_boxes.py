@@ -1,0 +1,36 @@
+import json
+
+import measure_weak_boxes
+import pytest
+from entoflow import coco
+from entoflow.task import InputError
+
+
+def write(path, boxes, n_images):
+    images = [{"id": n, "file_name": f"{n}.jpg", "group": str(n)} for n in range(1, n_images + 1)]
+    annotations = [{"id": k, "image_id": image, "category_id": 1, "bbox": bbox, "area": 1, "iscrowd": 0, **more}
+                   for k, (image, bbox, more) in enumerate(boxes, 1)]
+    coco.write(path, {"info": {}, "images": images, "annotations": annotations, "categories": [{"id": 1, "name": "bmsb"}]})
+
+
+def measure(tmp_path, weak, truth):
+    write(tmp_path / "weak.json", weak, 4)
+    write(tmp_path / "audit.json", truth, 4)
+    measure_weak_boxes.main([f"--weak_boxes={tmp_path / 'weak.json'}", f"--audit_boxes={tmp_path / 'audit.json'}", "--target=bmsb",
+                             f"--quality={tmp_path / 'q.json'}"])
+    return json.loads((tmp_path / "q.json").read_text())["metrics"]
+
+
+def test_figures_counted_by_hand(tmp_path):
+    accept, drop = {"band": "accept"}, {"band": "drop"}
+    weak = [(1, [0, 0, 10, 10], accept), (1, [50, 0, 10, 10], accept), (2, [0, 0, 10, 6], accept), (3, [0, 0, 10, 10], drop)]
+    truth = [(n, [0, 0, 10, 10], {}) for n in (1, 2, 3)]
+    found = {name: entry["value"] for name, entry in measure(tmp_path, weak, truth).items()}
+    assert found["corloc50"] == pytest.approx(2 / 3) and found["corloc75"] == pytest.approx(1 / 3)
+    assert found["precision50"] == pytest.approx(2 / 3) and found["recall50"] == pytest.approx(2 / 3)
+    assert found["f1_50"] == pytest.approx(2 / 3) and found["yield"] == pytest.approx(2 / 4)
+
+
+def test_without_true_boxes_of_the_target_it_is_told(tmp_path):
+    with pytest.raises(InputError, match="holds no true box of a photo labelled bmsb"):
+        measure(tmp_path, [(1, [0, 0, 9, 9], {"band": "accept"})], [])

@@ -1,0 +1,60 @@
+import json
+
+import numpy as np
+import pytest
+import select_weak_boxes
+from entoflow import coco, predictions
+from entoflow.task import InputError
+
+
+def image(number, part="train", label=None, count=None):
+    return {"id": number, "file_name": f"{number}.jpg", "part": part, "label": label, "count": count, "group": str(number)}
+
+
+@pytest.fixture
+def run(tmp_path):
+    """Photos 1.. with one box per score, side by side; validation photo 99 with a right box at 0.6 and a wrong one at 0.4."""
+    def _run(photos, scores, rule):
+        coco.write(tmp_path / "labelled.json", {"info": {}, "images": photos, "annotations": [], "categories": []})
+        coco.write(tmp_path / "insect.json", {
+            "info": {}, "images": [image(99, "validation"), image(98)], "categories": [{"id": 1, "name": "bug"}],
+            "annotations": [{"id": 1, "image_id": 99, "category_id": 1, "bbox": [0, 0, 10, 10], "area": 100, "iscrowd": 0}]})
+        predictions.write(tmp_path / "p.npz", [(n, 0, boxes(len(found)), np.array(found)) for n, found in scores.items()])
+        predictions.write(tmp_path / "v.npz", [(99, 0, boxes(2), np.array([0.6, 0.4]))])
+        files = {"labelled": "labelled.json", "predictions": "p.npz", "insect": "insect.json", "validation_predictions": "v.npz",
+                 "weak_boxes": "weak.json", "training": "training.json", "audit": "audit.json"}
+        select_weak_boxes.main(["--target=bmsb", "--n_views=1", f"--weak_rule={rule}", *(f"--{k}={tmp_path / v}" for k, v in files.items())])
+        return {name: json.loads((tmp_path / f"{name}.json").read_text()) for name in ("weak", "training", "audit")}
+    return _run
+
+
+def boxes(n):
+    return np.array([[20 * k, 0, 20 * k + 10, 10] for k in range(n)], float).reshape(-1, 4)
+
+
+def bands(out):
+    return [(box["image_id"], box["band"]) for box in out["weak"]["annotations"]]
+
+
+def test_the_threshold_is_the_score_of_the_last_right_box_on_true_boxes(run):
+    out = run([image(1, label="bmsb")], {1: [0.9, 0.61, 0.3]}, "threshold")
+    assert bands(out) == [(1, "accept"), (1, "accept"), (1, "drop")]
+    assert out["weak"]["info"]["accept"] == pytest.approx(0.6, abs=1e-6)
+
+
+def test_top1_takes_the_best_box_or_as_many_as_were_counted(run):
+    out = run([image(1, label="bmsb"), image(2, label="bmsb", count=2)], {1: [0.9, 0.7, 0.1], 2: [0.3, 0.2, 0.1]}, "top1")
+    assert bands(out) == [(1, "accept"), (1, "ignore"), (1, "drop"), (2, "accept"), (2, "accept"), (2, "drop")]
+
+
+def test_lookalikes_get_no_box_and_a_photo_without_one_is_no_background(run):
+    photos = [image(1, label="bmsb"), image(2, label="bmsb"), image(3, label="nezara"), image(4, "test", "bmsb")]
+    out = run(photos, {1: [0.9], 2: [0.2], 3: [0.95], 4: [0.9]}, "threshold")
+    assert {box["image_id"] for box in out["training"]["annotations"]} == {1}
+    assert {picture["id"] for picture in out["training"]["images"]} == {1, 3, 98}
+    assert [row["image"] for row in out["audit"]] == ["2.jpg"]
+
+
+def test_no_weak_box_at_all_is_told(run):
+    with pytest.raises(InputError, match="no photo labelled bmsb got a weak box \\(1 photos\\)"):
+        run([image(1, label="bmsb")], {1: [0.2]}, "threshold")

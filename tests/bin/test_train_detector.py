@@ -1,0 +1,67 @@
+"""A detector of one epoch on a handful of drawn images: the folder it leaves, and going on after a kill."""
+import csv
+import json
+
+import import_images
+import make_demo
+import pytest
+import split_images
+import train_detector
+from entoflow.task import InputError
+
+pytest.importorskip("torch")
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("world")
+    make_demo.main(["--folder", str(folder / "demo"), "--demo_boxes=12", "--demo_labelled=2", "--demo_test=1", "--demo_size=96"])
+    import_images.main([f"--source={folder}/demo/boxes/annotations.json", "--role=boxes", "--name=boxes_1", f"--dataset={folder}/boxes_1.json",
+                        f"--audit={folder}/a.json", f"--packs_folder={folder}"])
+    names = ("split", "audit", "insect", "labelled", "test", "audit_boxes", "validation_ids", "labelled_ids", "test_ids")
+    split_images.main([f"--datasets={folder}/boxes_1.json", *(f"--{name}={folder}/{name}" for name in names)])
+    return folder
+
+
+def train(world, out, *more):
+    out.mkdir()
+    train_detector.main([f"--dataset={world}/insect", "--packs", f"{world}/boxes_1_0001.zip", "--name=insect_detector", "--class_name=insect",
+                         "--image_size=64", "--batch_size=4", f"--scratch={out}/scratch", f"--checkpoint={out}/checkpoint.pt",
+                         f"--model={out}/model", f"--training={out}/training.csv", *more])
+    return (out / "model/weights.safetensors").read_bytes(), list(csv.DictReader((out / "training.csv").open()))
+
+
+def test_the_same_seed_trains_the_same_weights_and_leaves_a_model_folder(world, tmp_path, capsys):
+    first, rows = train(world, tmp_path / "a", "--max_epochs=2")
+    assert "epoch 2/2  loss" in capsys.readouterr().out
+    second, _ = train(world, tmp_path / "b", "--max_epochs=2")
+    assert first == second and [row["epoch"] for row in rows] == ["1", "2"]
+    model = json.loads((tmp_path / "a/model/model.json").read_text())
+    assert model["classes"] == ["insect"] and "AGPL-3.0" in model["licence"]
+    assert set(model["provenance"]) >= {"code", "data", "parameters", "seed", "packages"}
+    assert not list((tmp_path / "a").rglob("*.pt"))
+
+
+def test_a_killed_training_goes_on_from_its_checkpoint(world, tmp_path, monkeypatch):
+    shown = train_detector.Progress.__call__
+
+    def killed(self, row):
+        shown(self, row)
+        if row["epoch"] == 2:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(train_detector.Progress, "__call__", killed)
+        with pytest.raises(KeyboardInterrupt):
+            train(world, tmp_path / "killed", "--max_epochs=4")
+    seen = []
+    monkeypatch.setattr(train_detector.Progress, "__call__", lambda self, row: seen.append(row["epoch"]))
+    _, rows = train(world, tmp_path / "again", "--max_epochs=4", f"--resume_from={tmp_path / 'killed'}")
+    assert seen == [3, 4] and [row["epoch"] for row in rows] == ["1", "2", "3", "4"]
+
+
+def test_a_set_without_boxes_to_learn_from_is_told(world, tmp_path):
+    content = json.loads((world / "insect").read_text())
+    (tmp_path / "empty.json").write_text(json.dumps({**content, "annotations": []}))
+    with pytest.raises(InputError, match="holds no box in its training part"):
+        train(world, tmp_path / "c", f"--dataset={tmp_path / 'empty.json'}")
