@@ -110,8 +110,12 @@ def _ultralytics(scratch):
     os.environ.update(settings)
     import logging
 
+    from PIL import Image
+
+    own_open = Image.open
     import ultralytics  # noqa: F401
 
+    Image.open = own_open  # ultralytics' own would try to install a package for a file that is no image
     logging.getLogger("ultralytics").setLevel(logging.ERROR)
 
 

@@ -64,7 +64,7 @@ def measured_on(found):
     size = f"{metrics.get('n', 'an unknown number of')} images"
     if metrics.get("groups") is not None:
         size += f" in {metrics['groups']} groups"
-    where = "test_boxes" if test or found["synthetic"] else "the held-out part of the given images"
+    where = "test_boxes" if test or found["synthetic"] or metrics.get("truth") == "test_boxes" else "the held-out part of the given images"
     brackets = " In brackets: 95 % intervals." if figure_of(metrics, "ap50").get("low") is not None else ""
     return f"Measured on {size}: {where}, never trained on.{brackets}"
 
