@@ -3,7 +3,7 @@ import csv
 import json
 
 import pytest
-from conftest import ROOT, Flow
+from conftest import Flow
 
 
 @pytest.fixture(scope="module")
@@ -58,18 +58,3 @@ def test_a_model_folder_predicts_on_a_folder_with_a_bad_file(ran, tmp_path):
     assert {row["label"] for row in rows} == {"halyomorpha_halys"}
     assert {row["image"] for row in rows} <= {path.name for path in photos.iterdir()}
     assert "import_images: left out 1" in said
-
-
-def test_a_host_in_another_folder_gets_the_results_of_a_direct_run(ran, tmp_path):
-    flow = ran[0]
-    world = next(flow.here.glob("work/*/*/demo_data"))
-    host = Flow(tmp_path)
-    host.run("--boxes", world / "boxes/annotations.json", "--labelled_images", world / "labelled/labels.csv", "--test_boxes",
-             world / "test_boxes.json", "--target", "halyomorpha_halys", "-process.cpus", "2", script=ROOT / "examples/host")
-    nested = next(tmp_path.glob("work/*/*/metrics.json")).parent / "predictions.csv"
-    assert nested.read_text() == (flow.here / "results/detection/evaluation/predictions.csv").read_text()
-
-
-def test_the_chain_runs_under_the_other_parser(flow):
-    _, tasks = flow.run("-profile", "test", "-preview", parser="v2")
-    assert tasks == {}
