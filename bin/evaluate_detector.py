@@ -2,32 +2,35 @@
 """Measure a detector on images it never learned from, at the threshold that it ships with, and draw what it does.
 
 Nothing is chosen here: the threshold comes with the model. All stored boxes, from score 0.001, are published and count
-for average precision and the curves.
+for average precision and the curves. Where the test images have labels but no boxes, only presence can be measured.
 """
 import argparse
 import json
 from pathlib import Path
 
-from entoflow import coco, detections, matching, metrics, plots, predictions
-from entoflow.task import run
+from entoflow import coco
+from entoflow.tables import read_json
+from entoflow.task import InputError, run
 
 SHOWN = 12
+LONGEST_NAME = 24
 
 
 def main(argv):
     args = parser().parse_args(argv)
-    test, model = coco.read(args.test), json.loads(args.model.read_text(encoding="utf-8"))
-    ids = metrics.image_ids(test)
-    found = detections.rounded(detections.gather(of_images(args.predictions, ids), ids))
-    target = model["classes"][0] if test["info"].get("truth") == "labels" else None
-    figures, matches = metrics.detection_figures(test, found, model["threshold"], args.seed, target)
-    write_metrics(args.metrics, test, figures)
-    detections.write_json(args.predictions_json, found, ids)
+    from entoflow import detections, metrics
+
+    test, model = coco.read(args.test), read_json(args.model)
+    ids, threshold, label = metrics.image_ids(test), model["threshold"], model["classes"][0]
+    found = read_predictions(args.predictions, ids)
+    figures, matches = metrics.detection_figures(test, found, threshold, args.seed, label if labels_only(test) else None)
+    write_metrics(args.metrics, test, figures, matches)
     names = {image["id"]: image["file_name"] for image in test["images"]}
-    detections.write_csv(args.predictions_csv, found, [names[number] for number in ids], model["classes"][0])
+    detections.write_json(args.predictions_json, found, ids)
+    detections.write_csv(args.predictions_csv, found, [names[number] for number in ids], label)
     args.plots.mkdir(parents=True, exist_ok=True)
-    curves(args.plots, matches, figures, model["threshold"])
-    sheets(args.plots, test, ids, found, model["threshold"], args.packs)
+    draw_curves(args.plots, matches, figures, threshold)
+    draw_sheets(args.plots, ids, args.packs, viewer(test, ids, found, threshold, label))
     print("  ".join(f"{name} {figure['value']:.3f}" for name, figure in figures.items() if figure["value"] is not None))
 
 
@@ -45,71 +48,113 @@ def parser():
     return p
 
 
-def of_images(paths, ids):
-    """Yield (image id, view, boxes, scores) of the test images; a pack may hold others too."""
+def read_predictions(paths, ids):
+    """Return the Detections on the images of ids (sorted); a pack may hold others too. Raises InputError if one lacks."""
+    from entoflow import detections, predictions
+
     wanted = set(ids)
-    return ((image, views, xyxy, scores) for image, views, xyxy, scores in predictions.read(paths) if image in wanted)
+    found = [row for row in predictions.read(paths) if row[0] in wanted]
+    missing = wanted.difference(row[0] for row in found)
+    if missing:
+        raise InputError(f"predictions: {len(missing)} of {len(wanted)} test images were not looked at; wanted all of them.")
+    return detections.rounded(detections.gather(found, ids))
 
 
-def write_metrics(path, test, figures):
-    groups = len({image["group"] for image in test["images"]})
-    content = {"chain": "detection", "n": len(test["images"]), "groups": groups, "truth": test["info"].get("truth"), "metrics": figures}
+def labels_only(test):
+    return test["info"].get("truth") == "labels"
+
+
+def write_metrics(path, test, figures, matches):
+    from entoflow.average_precision import max_detections
+
+    content = {"chain": "detection", "n": len(test["images"]), "groups": len({image["group"] for image in test["images"]}),
+               "truth": test["info"].get("truth"), "max_detections": max_detections(matches.n_truth), "metrics": figures}
     path.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
 
 
-def curves(folder, matches, figures, threshold):
+def draw_curves(folder, matches, figures, threshold):
     """Draw precision against recall, recall against false alarms, and all against the threshold; none without true boxes."""
     import numpy as np
+    from entoflow import plots
+    from entoflow.matching import f_score, operating_points
 
-    n_truth, n_images = int(matches.n_truth.sum()), max(1, len(matches.n_truth))
+    n_truth, n_images = int(matches.n_truth.sum()), len(matches.n_truth)
     if not n_truth:
         return
-    scores, true, false = matching.operating_points(matches.scores, matches.outcome[0])
-    recall, precision = true / n_truth, true / np.maximum(true + false, 1)
-    at = figures["recall"]["value"] or 0, figures["precision"]["value"] or 0
-    ap50 = figures["ap50"]["value"]
-    plots.chart(folder / "precision_recall.png", {f"AP50 {ap50:.3f}": (recall, precision)}, "Precision and recall",
-                ("recall", "precision"), [(*at, f"threshold {threshold:.3f}")])
-    alarms = false / n_images
-    plots.chart(folder / "recall_vs_false_alarms.png", {"recall": (np.maximum(alarms, 0.5 / n_images), recall)},
-                "Recall against false alarms", ("false alarms per image", "recall"), [(0.1, None, "0.1 per image")], log_x=True)
-    f1 = matching.f_score(true, false, n_truth)
-    plots.chart(folder / "confidence.png", {"precision": (scores, precision), "recall": (scores, recall), "F1": (scores, f1)},
-                "Against the threshold", ("threshold", "share"), [(threshold, None, f"shipped: {threshold:.3f}")])
+    points = {name: operating_points(matches.scores, matches.outcome[k]) for name, k in (("IoU 0.5", 0), ("IoU 0.75", 5))}
+    lines = {name: (true / n_truth, true / np.maximum(true + false, 1)) for name, (_, true, false) in points.items()}
+    at = [(figures["recall"]["value"], figures["precision"]["value"], f"threshold {threshold:.3f}")]
+    plots.chart(folder / "precision_recall.png", lines, f"AP {figures['ap']['value']:.3f}   AP50 {figures['ap50']['value']:.3f}",
+                ("recall", "precision"), at if at[0][1] is not None else [])
+    scores, true, false = points["IoU 0.5"]
+    recall, precision = lines["IoU 0.5"]
+    alarms = np.maximum(false / n_images, 0.5 / n_images)  # a log axis has no 0: none is drawn at half an alarm in all
+    plots.chart(folder / "recall_vs_false_alarms.png", {"IoU 0.5": (alarms, recall)},
+                f"Recall {figures['recall_at_0.1_fppi']['value']:.3f} at 0.1 false alarms per image",
+                ("false alarms per image", "recall"), [(0.1, None, "0.1 per image")], log_x=True)
+    shares = {"precision": (scores, precision), "recall": (scores, recall), "F1": (scores, f_score(true, false, n_truth))}
+    plots.chart(folder / "confidence.png", shares, f"F1 {figures['f1']['value']:.3f} at the threshold",
+                ("threshold", "share"), [(threshold, None, f"threshold {threshold:.3f}")])
 
 
-def sheets(folder, test, ids, found, threshold, packs):
-    """Draw the images where the detector does best and worst, with true boxes, detections from the threshold and misses."""
-    from entoflow import images
+def draw_sheets(folder, ids, packs, view):
+    """Draw the images where the detector does best, and those where it errs most."""
+    from entoflow import images, plots
 
     pack = images.Pack(packs)
-    names = {image["id"]: Path(image["file_name"]).name for image in test["images"]}
-    judged = [judge(number, names[number], *truth, *from_threshold(found, row, threshold))
-              for row, (number, truth) in enumerate(zip(ids, metrics.true_boxes(test, ids)))]
-    judged = [image for image in judged if image["boxes"]]
-    judged.sort(key=lambda image: (-image["f1"], -image["score"], image["id"]))
-    for name, title, chosen in (("best", "Best images", judged[:SHOWN]), ("worst", "Worst images", judged[::-1][:SHOWN])):
-        tiles = (plots.Tile(pack.read(image["id"]), image["name"], image["boxes"]) for image in chosen)
+    seen = [(good, margin, row) for row in range(len(ids)) for good, margin, _, boxes in [view(row)] if boxes or good < 1]
+    best = sorted((image for image in seen if image[0] > 0), key=lambda image: (-image[0], -image[1], image[2]))
+    worst = sorted(image for image in seen if image[0] < 1)
+    for name, title, chosen in (("best", "Best test images", best), ("worst", "Worst test images", worst)):
+        tiles = (plots.Tile(pack.read(ids[row]), *view(row)[2:]) for _, _, row in chosen[:SHOWN])
         plots.contact_sheet(folder / f"{name}.png", tiles, title, SHOWN)
 
 
-def from_threshold(found, row, threshold):
+def viewer(test, ids, found, threshold, label):
+    """Return f(row) -> (how good from 0 to 1, margin among equals, title, boxes to draw) of an image."""
+    import numpy as np
+    from entoflow import metrics
     from entoflow.boxes import to_xyxy
 
-    chosen = (found.image == row) & (found.scores >= threshold)
-    return to_xyxy(found.bbox[chosen]), found.scores[chosen]
+    images, truth = {image["id"]: image for image in test["images"]}, metrics.true_boxes(test, ids)
+    ends = np.searchsorted(found.image, np.arange(len(ids) + 1))
+
+    def view(row):
+        start, end = ends[row], ends[row + 1]
+        end = start + np.count_nonzero(found.scores[start:end] >= threshold)
+        boxes, scores, image = to_xyxy(found.bbox[start:end]), found.scores[start:end].tolist(), images[ids[row]]
+        if labels_only(test):
+            return (*against_label(image["label"] == label, scores, threshold), f"{short(image)}: {image['label']}",
+                    [(box, "detection", f"{score:.2f}") for box, score in zip(boxes.tolist(), scores)])
+        good, margin, drawn = against_boxes(boxes, scores, *truth[row], threshold)
+        return good, margin, f"{short(image)}: F1 {good:.2f}", drawn
+
+    return view
 
 
-def judge(number, name, truth, crowd, boxes, scores):
-    """Return an image with its boxes to draw, its F1 at IoU 0.5 and the score it is sorted by among equals."""
-    matched = matching.match(boxes, truth, crowd, [0.5])[0]
-    missed = set(range(len(truth))) - set(matched[matched >= 0].tolist())
-    kinds = ["found" if at >= 0 else "ignored" if at == matching.IN_IGNORE_REGION else "false" for at in matched]
-    drawn = [(tuple(box), "ignored" if crowd[n] else "missed" if n in missed else "truth", "") for n, box in enumerate(truth)]
-    drawn += [(tuple(box), kind, f"{score:.2f}") for box, kind, score in zip(boxes, kinds, scores)]
-    f1 = float(matching.f_score(kinds.count("found"), kinds.count("false"), (~crowd).sum()))
-    alarm = max((score for kind, score in zip(kinds, scores) if kind == "false"), default=0)
-    return {"id": number, "name": name, "boxes": drawn, "f1": f1, "score": float(sum(scores)) if f1 == 1 else -float(alarm)}
+def against_label(present, scores, threshold):
+    """Return (1 where the label and the detections agree, else 0; how clearly). scores: those from the threshold up."""
+    margin = max(scores, default=0) - threshold
+    return (1, margin) if present == bool(scores) else (0, -abs(margin))
+
+
+def against_boxes(boxes, scores, truth, crowd, threshold):
+    """Return (F1 at IoU 0.5, margin, boxes to draw): each miss and the surest false alarm lessen the margin."""
+    from entoflow.matching import IN_IGNORE_REGION, f_score, match
+
+    matched = match(boxes, truth, crowd, [0.5])[0].tolist()
+    missed = set(range(len(truth))).difference(matched, crowd.nonzero()[0].tolist())
+    kinds = ["found" if at >= 0 else "ignored" if at == IN_IGNORE_REGION else "false" for at in matched]
+    drawn = [(box, "ignored" if crowd[n] else "missed" if n in missed else "truth", "") for n, box in enumerate(truth.tolist())]
+    drawn += [(box, kind, f"{score:.2f}") for box, kind, score in zip(boxes.tolist(), kinds, scores)]
+    right, wrong = ([score for score, kind in zip(scores, kinds) if kind == name] for name in ("found", "false"))
+    good = float(f_score(len(right), len(wrong), (~crowd).sum())) if missed or wrong else 1.0
+    return good, min(right, default=threshold) - max(wrong, default=threshold) - len(missed), drawn
+
+
+def short(image):
+    name = Path(image["file_name"]).name
+    return name if len(name) <= LONGEST_NAME else f"{name[:LONGEST_NAME // 2]}…{name[-LONGEST_NAME // 2:]}"
 
 
 if __name__ == "__main__":

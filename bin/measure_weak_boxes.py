@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Measure the weak boxes against true boxes of some of the labelled photos, which took no part in making them.
 
-Only accepted boxes are weak boxes. A photo that was left out counts: none of its true boxes was found.
+Only accepted boxes are weak boxes. A photo that was left out counts: none of its true boxes was found. A weak box in a
+region that the audit ignores counts neither way.
 """
 import argparse
 import json
@@ -14,13 +15,11 @@ from entoflow.task import InputError, run
 def main(argv):
     args = parser().parse_args(argv)
     weak, audit = coco.read(args.weak_boxes), coco.read(args.audit_boxes)
-    photos = {image["id"]: image for image in weak["images"]}
-    boxed = coco.boxes_by_image({**audit, "annotations": [box for box in audit["annotations"] if not box["iscrowd"]]})
-    ids = sorted(number for number in photos if len(boxed.get(number, ([],))[0]))
+    photos, truth = {image["id"]: image for image in weak["images"]}, coco.boxes_by_image(audit)
+    ids = sorted(number for number in photos if number in truth and not truth[number][1].all())
     if not ids:
         raise InputError(f"{args.audit_boxes}: holds no true box of a photo labelled {args.target}; wanted some of those.")
-    accepted = {**weak, "annotations": [{**box, "iscrowd": 0} for box in weak["annotations"] if box["band"] == "accept"]}
-    figures, overlaps = measure(ids, photos, coco.boxes_by_image(accepted), boxed, args.seed)
+    figures, overlaps = measure(ids, photos, accepted(weak), truth, args.seed)
     content = {"chain": "detection", "n": len(ids), "groups": len({photos[number]["group"] for number in ids}), "metrics": figures}
     args.quality.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
     if args.plots:
@@ -39,31 +38,49 @@ def parser():
     return p
 
 
+def accepted(weak):
+    """Return {image id: accepted boxes (n x 4), best first}."""
+    boxes = sorted((box for box in weak["annotations"] if box["band"] == "accept"), key=lambda box: -box["score"])
+    return {number: boxes for number, (boxes, _) in coco.boxes_by_image({**weak, "annotations": boxes}).items()}
+
+
 def measure(ids, photos, weak, truth, seed):
     """Return ({name: figure}, IoU of each accepted box with the true box it lies on best).
 
     CorLoc: share of photos with at least one right box. Yield: share of all the target's photos with an accepted box.
     """
     import numpy as np
-    from entoflow import matching, metrics
+    from entoflow import metrics
     from entoflow.boxes import iou
 
     bootstrap = metrics.Bootstrap([photos[number]["group"] for number in ids], seed)
+    found = [matched(weak[number], *truth[number]) for number in ids]
+    right, wrong, overlap = (np.array(column) for column in zip(*found))
+    one, n_truth = np.ones(len(ids), int), np.array([(~truth[number][1]).sum() for number in ids])
     figures = {}
-    n_weak = np.array([len(weak[number][0]) for number in ids])
-    n_truth = np.array([len(truth[number][0]) for number in ids])
-    for name, least in (("50", 0.5), ("75", 0.75)):
-        right = np.array([(matching.match(weak[number][0], *truth[number], [least])[0] >= 0).sum() for number in ids])
-        figures[f"corloc{name}"] = bootstrap.ratio((right > 0).astype(int), np.ones(len(ids), int), len(ids), "share of photos")
-        figures[f"precision{name}"] = bootstrap.ratio(right, n_weak, n_weak.sum(), "share of weak boxes")
-        figures[f"recall{name}"] = bootstrap.ratio(right, n_truth, n_truth.sum(), "share of true boxes")
-        figures[f"f1_{name}"] = bootstrap.ratio(2 * right, n_weak + n_truth, n_truth.sum(), "F1")
+    for k, name in enumerate(("50", "75")):
+        good, kept = right[:, k], right[:, k] + wrong[:, k]
+        figures[f"corloc{name}"] = bootstrap.ratio((good > 0).astype(int), one, len(ids), "share of photos")
+        figures[f"precision{name}"] = bootstrap.ratio(good, kept, kept.sum(), "share of weak boxes")
+        figures[f"recall{name}"] = bootstrap.ratio(good, n_truth, n_truth.sum(), "share of true boxes")
+        figures[f"f1_{name}"] = bootstrap.ratio(2 * good, kept + n_truth, n_truth.sum(), "harmonic mean of precision and recall")
+    figures["mean_iou"] = bootstrap.ratio(overlap, right[:, 0], right[:, 0].sum(), "IoU of weak boxes right at 0.5")
     every = sorted(photos)
-    has_box = np.array([len(weak[number][0]) > 0 for number in every], int)
+    has_box = np.array([len(weak[number]) > 0 for number in every], int)
     of_all = metrics.Bootstrap([photos[number]["group"] for number in every], seed)
     figures["yield"] = of_all.ratio(has_box, np.ones(len(every), int), len(every), "share of photos")
-    best = [iou(weak[number][0], truth[number][0]).max(axis=1) for number in ids if len(weak[number][0])]
-    return figures, np.concatenate(best) if best else np.zeros(0)
+    best = [iou(weak[number], truth[number][0][~truth[number][1]]).max(axis=1) for number in ids]
+    return figures, np.concatenate(best)
+
+
+def matched(weak, truth, crowd):
+    """Return (right weak boxes, wrong ones, each at IoU 0.5 and 0.75; sum of the IoU of those right at 0.5) of a photo."""
+    from entoflow.boxes import iou
+    from entoflow.matching import NO_BOX, match
+
+    found = match(weak, truth, crowd, [0.5, 0.75])
+    at = (found[0] >= 0).nonzero()[0]
+    return (found >= 0).sum(axis=1), (found == NO_BOX).sum(axis=1), iou(weak, truth)[at, found[0, at]].sum()
 
 
 def draw(folder, overlaps):

@@ -1,10 +1,10 @@
 """The detections of many images as arrays, 50 bytes each: what is measured, drawn and published."""
 import csv
+import json
 from typing import NamedTuple
 
 import numpy as np
 
-from entoflow import coco
 from entoflow.boxes import to_xywh, to_xyxy
 from entoflow.task import InputError
 
@@ -46,10 +46,13 @@ def rounded(detections):
 
 
 def write_json(path, detections, ids):
-    """Write Detections as COCO results of category 1."""
-    rows = zip(detections.image.tolist(), detections.bbox.tolist(), detections.scores.tolist())
-    coco.write_results(path, ({"image_id": ids[image], "category_id": 1, "bbox": bbox, "score": score}
-                              for image, bbox, score in rows))
+    """Write Detections as COCO results of category 1, one a line."""
+    with open(path, "w", encoding="utf-8", newline="\n") as file:
+        file.write("[")
+        for row, (image, score) in enumerate(zip(detections.image, detections.scores)):
+            result = {"image_id": ids[image], "category_id": 1, "bbox": detections.bbox[row].tolist(), "score": score.item()}
+            file.write((",\n" if row else "\n") + json.dumps(result))
+        file.write("\n]\n")
 
 
 def write_csv(path, detections, names, label):

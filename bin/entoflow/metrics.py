@@ -23,8 +23,9 @@ class Bootstrap:
         names, self._group = np.unique(np.asarray(groups, str), return_inverse=True)
         self.n_groups, rng = len(names), np.random.default_rng(seed)
         n = RESAMPLES if self.n_groups >= FEWEST_GROUPS else 0
-        draws = (np.bincount(rng.integers(0, self.n_groups, self.n_groups), minlength=self.n_groups) for _ in range(n))
-        self._draws = np.array([draw.astype(np.int16) for draw in draws])
+        self._draws = np.zeros((n, self.n_groups), np.int16)
+        for draw in self._draws:
+            draw[:] = np.bincount(rng.integers(0, self.n_groups, self.n_groups), minlength=self.n_groups)
 
     def resample(self, statistic, at_once=4):
         """Return statistic(weights) of each resample, b x k; weights: b x images, how often each was drawn."""

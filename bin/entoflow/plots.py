@@ -5,16 +5,18 @@ from typing import NamedTuple
 import numpy as np
 
 BLUE, ORANGE, GREEN, RED, PINK, GREY = "#0072B2", "#E69F00", "#00B383", "#E8383D", "#E377C2", "#707070"
+SKY = "#56B4E9"  # for detections: seen on leaves, bark and yellow traps alike, where orange is not
 STYLE = {
     "font.size": 12, "axes.titlesize": 13, "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True,
     "grid.color": "#E4E4E4", "axes.axisbelow": True, "lines.linewidth": 2.2, "legend.frameon": False,
-    "figure.facecolor": "white", "svg.hashsalt": "entoflow",
+    "figure.facecolor": "white",
 }
 KINDS = {  # of box: colour, line, what the legend calls it
-    "truth": (GREEN, "-", "true box"), "found": (ORANGE, "-", "right detection"), "false": (PINK, "-", "false alarm"),
+    "truth": (GREEN, "-", "true box"), "found": (SKY, "-", "right detection"), "false": (PINK, "-", "false alarm"),
     "missed": (RED, "--", "missed"), "ignored": (GREY, ":", "ignored"), "weak": (BLUE, "-", "weak box"),
+    "detection": (SKY, "-", "detection"),
 }
-COLUMNS, SIDE, MOST_SCORES = 4, 480, 15
+COLUMNS, SIDE, SMALL, MOST_SCORES = 4, 480, 36, 15
 
 
 class Tile(NamedTuple):
@@ -71,7 +73,7 @@ def contact_sheet(path, tiles, title, most=12):
     A photo is shown from a little beyond its boxes, so that small insects can be seen. tiles may be a generator: each
     photo is made small before the next one is read.
     """
-    small = [_shrink(tile) for tile, _ in zip(tiles, range(most))]
+    small = [_shrink(tile) for _, tile in zip(range(most), tiles)]
     rows = max(1, -(-len(small) // COLUMNS))
     with drawing(path, rows, COLUMNS, size=(12.8, 3.3 * rows + 0.9)) as axes:
         for ax in axes.flat:
@@ -114,9 +116,9 @@ def _window(shape, boxes):
     low, high = corners[:, :2].min(axis=0), corners[:, 2:].max(axis=0)
     half = max((high - low).max(), max(width, height) / 8)
     middle = (low + high) / 2
-    left, top = np.clip(middle - half, 0, None).astype(int)
-    right, bottom = np.minimum(np.ceil(middle + half), [width, height]).astype(int)
-    return left, top, max(right, left + 1), max(bottom, top + 1)
+    left, top = np.clip(middle - half, 0, [width - 1, height - 1]).astype(int)
+    right, bottom = np.clip(np.ceil(middle + half), [left + 1, top + 1], [width, height]).astype(int)
+    return left, top, right, bottom
 
 
 def _draw_box(ax, box, kind, text):
@@ -125,9 +127,10 @@ def _draw_box(ax, box, kind, text):
 
     colour, line, _ = KINDS[kind]
     x1, y1, x2, y2 = box
-    outline = [Stroke(linewidth=3.6, foreground="black", alpha=0.55), Normal()]
-    ax.add_patch(Rectangle((x1, y1), x2 - x1, y2 - y1, fill=False, edgecolor=colour, linestyle=line, linewidth=1.9,
-                           path_effects=outline))
+    drawn = {"linestyle": line, "linewidth": 1.9, "path_effects": [Stroke(linewidth=3.6, foreground="black", alpha=0.55), Normal()]}
+    if min(x2 - x1, y2 - y1) < SMALL:  # a wide outlined frame would hide what is in it
+        drawn = {"linestyle": line if line == "-" else (0, (2, 1)), "linewidth": 1.4}
+    ax.add_patch(Rectangle((x1, y1), x2 - x1, y2 - y1, fill=False, edgecolor=colour, **drawn))
     if text:
         below = y1 < 24
         ax.text(x1, y2 + 3 if below else y1 - 3, text, color="black", fontsize=8, va="top" if below else "bottom",

@@ -5,6 +5,8 @@ import pytest
 from entoflow import coco
 from entoflow.task import InputError
 
+ACCEPT, DROP = {"band": "accept", "score": 0.8}, {"band": "drop", "score": 0.1}
+
 
 def write(path, boxes, n_images):
     images = [{"id": n, "file_name": f"{n}.jpg", "group": str(n)} for n in range(1, n_images + 1)]
@@ -22,15 +24,33 @@ def measure(tmp_path, weak, truth):
 
 
 def test_figures_counted_by_hand(tmp_path):
-    accept, drop = {"band": "accept"}, {"band": "drop"}
-    weak = [(1, [0, 0, 10, 10], accept), (1, [50, 0, 10, 10], accept), (2, [0, 0, 10, 6], accept), (3, [0, 0, 10, 10], drop)]
+    weak = [(1, [0, 0, 10, 10], ACCEPT), (1, [50, 0, 10, 10], ACCEPT), (2, [0, 0, 10, 6], ACCEPT), (3, [0, 0, 10, 10], DROP)]
     truth = [(n, [0, 0, 10, 10], {}) for n in (1, 2, 3)]
     found = {name: entry["value"] for name, entry in measure(tmp_path, weak, truth).items()}
     assert found["corloc50"] == pytest.approx(2 / 3) and found["corloc75"] == pytest.approx(1 / 3)
     assert found["precision50"] == pytest.approx(2 / 3) and found["recall50"] == pytest.approx(2 / 3)
     assert found["f1_50"] == pytest.approx(2 / 3) and found["yield"] == pytest.approx(2 / 4)
+    assert found["mean_iou"] == pytest.approx((1 + 0.6) / 2)
+
+
+def test_the_best_of_two_boxes_on_one_insect_is_the_right_one(tmp_path):
+    weak = [(1, [0, 0, 10, 7], {**ACCEPT, "score": 0.6}), (1, [0, 0, 10, 10], {**ACCEPT, "score": 0.9})]
+    found = measure(tmp_path, weak, [(1, [0, 0, 10, 10], {})])
+    assert found["mean_iou"]["value"] == 1 and found["precision50"]["value"] == 0.5 and found["yield"]["n"] == 4
+
+
+def test_a_box_where_the_audit_ignores_counts_neither_way(tmp_path):
+    truth = [(1, [0, 0, 10, 10], {}), (1, [40, 0, 50, 50], {"iscrowd": 1}), (2, [0, 0, 50, 50], {"iscrowd": 1})]
+    found = measure(tmp_path, [(1, [0, 0, 10, 10], ACCEPT), (1, [50, 10, 9, 9], ACCEPT), (2, [0, 0, 9, 9], ACCEPT)], truth)
+    assert found["precision50"] == {"value": 1, "low": None, "high": None, "n": 1, "groups": 1, "unit": "share of weak boxes"}
+
+
+def test_no_accepted_box_has_no_precision_and_a_recall_of_0(tmp_path):
+    found = measure(tmp_path, [(1, [0, 0, 10, 10], DROP)], [(1, [0, 0, 10, 10], {})])
+    assert found["precision50"]["value"] is found["mean_iou"]["value"] is None
+    assert found["recall50"]["value"] == found["corloc50"]["value"] == found["yield"]["value"] == 0
 
 
 def test_without_true_boxes_of_the_target_it_is_told(tmp_path):
     with pytest.raises(InputError, match="holds no true box of a photo labelled bmsb"):
-        measure(tmp_path, [(1, [0, 0, 9, 9], {"band": "accept"})], [])
+        measure(tmp_path, [(1, [0, 0, 9, 9], ACCEPT)], [])
