@@ -108,6 +108,7 @@ def _ultralytics(scratch):
     """Keep ultralytics off the network, silent, and out of the user's home folder; it reads these when first imported."""
     settings = {"YOLO_OFFLINE": "1", "YOLO_AUTOINSTALL": "0", "YOLO_VERBOSE": "0", "YOLO_CONFIG_DIR": str(Path(scratch).resolve())}
     os.environ.update(settings)
+    os.environ.setdefault("OMP_NUM_THREADS", str(os.cpu_count()))  # unset, ultralytics makes it 1
     import logging
 
     from PIL import Image

@@ -8,7 +8,7 @@ from entoflow.task import InputError
 
 WRITERS = {"coco": format_coco.write, "voc": format_voc.write, "yolo": format_yolo.write,
            "supervisely": format_supervisely.write, "label_studio": format_label_studio.write}
-WANTED = ("wanted COCO json, a Pascal VOC folder, YOLO (data.yaml, a list of images, or images with their labels), "
+WANTED = ("wanted COCO json, a Pascal VOC folder, YOLO (data.yaml, a list or table of images, or images with their labels), "
           "a Supervisely project or a Label Studio export")
 
 
@@ -93,7 +93,7 @@ def _read_file(path):
         raise InputError(f"{path}: is empty; {WANTED}.")
     if format_voc.is_list(path):
         return "voc", *format_voc.read_list(path)[:2]
-    return "yolo", *format_yolo.read_list(path)
+    return "yolo", *(format_yolo.read_table if format_yolo.is_table(path) else format_yolo.read_list)(path)
 
 
 def _read_document(path, content, folder):

@@ -5,13 +5,14 @@ without objects, and so does this; but a forgotten file looks the same, so each 
 """
 import math
 import os
+import re
 from pathlib import Path, PurePosixPath
 
 import yaml
 
 from entoflow import images
 from entoflow.sources import Box, Photo, bounds, existing, find_images, number, plain, relative
-from entoflow.tables import read_text
+from entoflow.tables import IMAGE_NAMES, read_rows, read_text
 from entoflow.task import InputError
 
 
@@ -58,6 +59,22 @@ def read_list(path):
             image = existing(path.parent / name)
             photos.append(_photo(name.removeprefix("./"), image, label_path(image, path.parent), names))
             photos[-1].row = row
+    return photos, []
+
+
+def is_table(path):
+    """Tell whether a text file is a table of images: its first line names columns, one of them `image`, and is no image."""
+    header = next((line for line in read_text(path).splitlines() if line.strip()), "")
+    return not set(re.split(r'[\s",;]+', header.lower())).isdisjoint(IMAGE_NAMES) and not images.is_image_name(header.strip())
+
+
+def read_table(path):
+    """Return (photos, notes) of a table image[,group]; paths start at the table, labels lie where a list's do."""
+    photos, names = [], _class_names(path.parent)
+    for row in read_rows(path, required=["image"]):
+        image = existing(path.parent / row["image"])
+        photos.append(_photo(row["image"], image, label_path(image, path.parent), names))
+        photos[-1].row, photos[-1].group = row["row"], row.get("group") or None
     return photos, []
 
 

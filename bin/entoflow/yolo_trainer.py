@@ -26,7 +26,7 @@ class Trainer(DetectionTrainer):
     def __init__(self, data, settings, folder, on_epoch, checkpoint):
         self.folders, self.settings, self.on_epoch, self.checkpoint = data, settings, on_epoch, checkpoint
         self.best_state, self.rows = None, []
-        cuda = torch.cuda.is_available()
+        cuda, threads = torch.cuda.is_available(), torch.get_num_threads()
         super().__init__(overrides={
             "mode": "train", "task": "detect", "model": f"{settings['architecture']}.yaml", "data": "detector.yaml",
             "project": str(folder.parent), "name": folder.name, "exist_ok": True, "plots": False, "verbose": False,
@@ -34,6 +34,7 @@ class Trainer(DetectionTrainer):
             "patience": settings["patience"], "seed": settings["seed"], "deterministic": True,
             "device": "0" if cuda else "cpu", "amp": "bf16" if cuda else False,  # fp16 would want a downloaded file to check itself
         })
+        torch.set_num_threads(threads)  # ultralytics leaves one core idle
 
     def get_dataset(self):
         folders = {"train": str(self.folders["train"]), "val": str(self.folders["validation"])}

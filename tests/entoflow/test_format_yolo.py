@@ -34,6 +34,14 @@ def test_an_empty_label_file_is_no_object_and_a_missing_one_has_a_note(folder):
     assert b.notes == [(None, "note", "has no label file b.txt: taken as an image without objects")]
 
 
+def test_a_table_gives_groups_and_each_image_its_label_file(folder):
+    table = "file;scene;group\nimages/a, b.jpg;1;night 1\nimages/c.jpg;1;\n"
+    root = folder({"images/a, b.jpg": "", "images/c.jpg": "", "labels/a, b.txt": BOX, "labels/c.txt": "", "classes.txt": "bug\n", "images.csv": table})
+    name, photos, _ = box_formats.read(root / "images.csv")
+    assert (name, [(photo.file_name, photo.group, photo.row, len(photo.boxes)) for photo in photos]) == (
+        "yolo", [("images/a, b.jpg", "night 1", 2, 1), ("images/c.jpg", None, 3, 0)])
+
+
 @pytest.mark.parametrize("source", ["", "images", "images/scene", "images/list.txt"])
 @pytest.mark.parametrize("names", ["classes.txt", "labels/classes.txt"])
 def test_scenes_are_found_from_the_root_the_images_one_scene_or_a_list(folder, source, names):

@@ -1,0 +1,123 @@
+#!/usr/bin/env python3
+"""Is a detector that the chain trains on given boxes as good as a plain `yolo train`? Same images, epochs, size and seeds.
+
+Both learn from the same training part, stop on the same validation part, and find boxes on the same test images, each by
+its own prediction (yolo: its defaults, from score 0.001). One code measures both: entoflow's, equal to pycocotools.
+"""
+import argparse
+import csv
+import json
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "bin"))
+SHOWN = ("ap", "ap50", "ap75", "recall_at_0.1_fppi")
+
+
+def main():
+    args = parser().parse_args()
+    args.folder = args.folder.resolve()
+    args.folder.mkdir(parents=True, exist_ok=True)
+    split(args)
+    rows = [{"trainer": name, "seed": seed, **run(args, seed)} for seed in args.seeds.split(",") for name, run in (("entoflow", ours), ("yolo train", plain))]
+    with (args.folder / "accuracy.csv").open("w", newline="") as handle:
+        table = csv.DictWriter(handle, fieldnames=list(rows[0]))
+        table.writeheader()
+        table.writerows(rows)
+    print(markdown(args, rows))
+
+
+def parser():
+    p = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    p.add_argument("--boxes", type=Path, required=True, help="images with boxes to learn from")
+    p.add_argument("--test_boxes", type=Path, required=True, help="images with boxes to measure on")
+    p.add_argument("--image_size", default="256", help="pixels (default %(default)s)")
+    p.add_argument("--batch_size", default="8", help="images a step (default %(default)s)")
+    p.add_argument("--max_epochs", default="24", help="epochs (default %(default)s)")
+    p.add_argument("--seeds", default="1,2,3", help="seeds of the training (default %(default)s)")
+    p.add_argument("--folder", type=Path, default=Path("accuracy"), help="folder for all that is made (default %(default)s)")
+    return p
+
+
+def split(args):
+    """Import both sources and split the boxes into training and validation, as the chain does."""
+    for role, source in (("boxes", args.boxes), ("test", args.test_boxes)):
+        script("import_images", source=source.resolve(), role=role, name=role, dataset=args.folder / f"{role}.json",
+               audit=args.folder / f"{role}_audit.json", packs_folder=args.folder)
+    outputs = ("split", "audit", "insect", "labelled", "test", "audit_boxes", "validation_ids", "labelled_ids", "test_ids")
+    script("split_images", datasets=[args.folder / "boxes.json", args.folder / "test.json"], **{name: args.folder / f"of_{name}" for name in outputs})
+
+
+def ours(args, seed):
+    """Train and predict by the chain's scripts, and return the figures."""
+    out = args.folder / f"entoflow_{seed}"
+    out.mkdir(exist_ok=True)
+    start = time.monotonic()
+    script("train_detector", dataset=args.folder / "of_insect", packs=sorted(args.folder.glob("boxes_*.zip")), name="insect_detector",
+           class_name="insect", image_size=args.image_size, batch_size=args.batch_size, max_epochs=args.max_epochs, seed=seed,
+           checkpoint=out / "checkpoint.pt", scratch=out / "scratch", model=out / "model", training=out / "training.csv")
+    seconds = time.monotonic() - start
+    script("predict_boxes", model=out / "model", packs=sorted(args.folder.glob("test_*.zip")), scratch=out / "scratch", predictions=out / "p.npz")
+    from entoflow import predictions
+
+    return {"seconds": round(seconds), **figures(args, list(predictions.read([out / "p.npz"])))}
+
+
+def plain(args, seed):
+    """Train by the `yolo` command, predict by ultralytics, and return the figures."""
+    import train_detector
+    from entoflow import coco, images
+
+    out = args.folder / f"yolo_{seed}"
+    samples = train_detector.extract(coco.read(args.folder / "of_insect"), sorted(args.folder.glob("boxes_*.zip")), out)
+    for part, rows in samples.items():
+        (out / part / "labels").mkdir(parents=True, exist_ok=True)
+        for path, boxes in rows:
+            (out / part / "labels" / f"{path.stem}.txt").write_text("".join(f"0 {' '.join(map(repr, map(float, box)))}\n" for box in boxes))
+    (out / "data.yaml").write_text(f"path: {out}\ntrain: train/images\nval: validation/images\nnames: [insect]\n")
+    start = time.monotonic()
+    subprocess.run([Path(sys.executable).parent / "yolo", "detect", "train", f"data={out / 'data.yaml'}", "model=yolo11n.yaml", f"imgsz={args.image_size}",
+                    f"epochs={args.max_epochs}", f"batch={args.batch_size}", f"seed={seed}", f"project={out}", "name=run", "exist_ok=True",
+                    "patience=30", "device=cpu", "plots=False", "verbose=False"], check=True, cwd=out, stdout=subprocess.DEVNULL)
+    seconds = time.monotonic() - start
+    from ultralytics import YOLO
+
+    model, pack, found = YOLO(out / "run/weights/best.pt"), images.Pack(sorted(args.folder.glob("test_*.zip"))), []
+    for number in pack.ids():
+        boxes = model.predict(pack.read(number)[:, :, ::-1], imgsz=int(args.image_size), conf=0.001, verbose=False)[0].boxes
+        found.append((number, 0, boxes.xyxy.numpy().astype(float), boxes.conf.numpy().astype(float)))
+    return {"seconds": round(seconds), **figures(args, found)}
+
+
+def figures(args, found):
+    from entoflow import coco, metrics
+
+    measured = metrics.detection(coco.read(args.folder / "of_test"), found, 0.5, 1)
+    return {name: round(measured[name]["value"], 4) for name in SHOWN}
+
+
+def script(name, **options):
+    """Run a task script as a user would. Lists are several values."""
+    words = [str(word) for key, value in options.items() for word in (f"--{key}", *(value if isinstance(value, list) else [value]))]
+    subprocess.run([sys.executable, ROOT / "bin" / f"{name}.py", *words], check=True, stdout=subprocess.DEVNULL)
+
+
+def markdown(args, rows):
+    head = ("trainer", "seed", *SHOWN, "seconds")
+    lines = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
+    for name in ("entoflow", "yolo train"):
+        own = [row for row in rows if row["trainer"] == name]
+        lines += [f"| {' | '.join(str(row[column]) for column in head)} |" for row in own]
+        means = [f"{statistics.mean(row[column] for row in own):.3f} ± {statistics.pstdev(row[column] for row in own):.3f}" for column in SHOWN]
+        lines.append(f"| **{name}** | mean ± sd | {' | '.join(means)} | {statistics.mean(row['seconds'] for row in own):.0f} |")
+    n = {name: len(json.loads((args.folder / f"of_{name}").read_text())["images"]) for name in ("insect", "test")}
+    return "\n".join(lines) + (f"\n\n{args.boxes}: {n['insect']} images to train and validate on; {args.test_boxes}: {n['test']} to test on; yolo11n, random "
+                               f"weights, {args.image_size} pixels, {args.max_epochs} epochs, batch {args.batch_size}.")
+
+
+if __name__ == "__main__":
+    main()
