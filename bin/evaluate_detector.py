@@ -13,7 +13,6 @@ from entoflow.tables import read_json
 from entoflow.task import InputError, run
 
 SHOWN = 12
-LONGEST_NAME = 24
 
 
 def main(argv):
@@ -115,6 +114,7 @@ def viewer(test, ids, found, threshold, label):
     import numpy as np
     from entoflow import metrics
     from entoflow.boxes import to_xyxy
+    from entoflow.plots import short
 
     images, truth = {image["id"]: image for image in test["images"]}, metrics.true_boxes(test, ids)
     ends = np.searchsorted(found.image, np.arange(len(ids) + 1))
@@ -124,10 +124,10 @@ def viewer(test, ids, found, threshold, label):
         end = start + np.count_nonzero(found.scores[start:end] >= threshold)
         boxes, scores, image = to_xyxy(found.bbox[start:end]), found.scores[start:end].tolist(), images[ids[row]]
         if labels_only(test):
-            return (*against_label(image["label"] == label, scores, threshold), f"{short(image)}: {image['label']}",
+            return (*against_label(image["label"] == label, scores, threshold), f"{short(image['file_name'])}: {image['label']}",
                     [(box, "detection", f"{score:.2f}") for box, score in zip(boxes.tolist(), scores)])
         good, margin, drawn = against_boxes(boxes, scores, *truth[row], threshold)
-        return good, margin, f"{short(image)}: F1 {good:.2f}", drawn
+        return good, margin, f"{short(image['file_name'])}: F1 {good:.2f}", drawn
 
     return view
 
@@ -150,11 +150,6 @@ def against_boxes(boxes, scores, truth, crowd, threshold):
     right, wrong = ([score for score, kind in zip(scores, kinds) if kind == name] for name in ("found", "false"))
     good = float(f_score(len(right), len(wrong), (~crowd).sum())) if missed or wrong else 1.0
     return good, min(right, default=threshold) - max(wrong, default=threshold) - len(missed), drawn
-
-
-def short(image):
-    name = Path(image["file_name"]).name
-    return name if len(name) <= LONGEST_NAME else f"{name[:LONGEST_NAME // 2]}…{name[-LONGEST_NAME // 2:]}"
 
 
 if __name__ == "__main__":

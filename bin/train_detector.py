@@ -28,7 +28,7 @@ def main(argv):
     judged = judge(detector, backend, dataset, args.packs, args.seed)
     args.model.mkdir(parents=True, exist_ok=True)
     facts = {"name": args.name, "kind": "detector", "classes": [args.class_name], "input": backend.save(detector, args.model)}
-    parameters = {**settings, "detector": args.detector, "weights": args.weights.name if args.weights else "none"}
+    parameters = {**settings, "detector": args.detector, "weights": sha256(args.weights) if args.weights else "none"}
     provenance = {"data": described(dataset, args.dataset), "parameters": parameters, "seed": args.seed}
     model.write(args.model, {**facts, **judged}, provenance, backend.LICENCE)
     write_rows(args.training, rows)
@@ -151,7 +151,11 @@ def described(dataset, path):
     for part in ("train", "validation"):
         boxes = sum(parts[box["image_id"]] == part and not box["iscrowd"] for box in dataset["annotations"])
         counts[f"{part} images"], counts[f"{part} boxes"] = sum(value == part for value in parts.values()), boxes
-    return {**counts, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+    return {**counts, "sha256": sha256(path)}
+
+
+def sha256(path):
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def write_rows(path, rows):

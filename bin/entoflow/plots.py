@@ -1,5 +1,6 @@
 """Pictures in one style: colours that the colour-blind tell apart (Okabe and Ito), equal input gives equal bytes."""
 from contextlib import contextmanager
+from pathlib import PurePosixPath
 from typing import NamedTuple
 
 import numpy as np
@@ -16,7 +17,7 @@ KINDS = {  # of box: colour, line, what the legend calls it
     "missed": (RED, "--", "missed"), "ignored": (GREY, ":", "ignored"), "weak": (BLUE, "-", "weak box"),
     "detection": (SKY, "-", "detection"),
 }
-COLUMNS, SIDE, SMALL, MOST_SCORES = 4, 480, 36, 15
+COLUMNS, SIDE, SMALL, MOST_SCORES, LONGEST_NAME = 4, 480, 36, 15, 24
 
 
 class Tile(NamedTuple):
@@ -65,6 +66,12 @@ def histogram(path, values, title, labels, bins, mark=None):
             _mark(ax, mark[0], None, mark[1])
         ax.set(title=title, xlabel=labels[0], ylabel=labels[1], xlim=(bins[0], bins[-1]))
         ax.legend(loc="best", fontsize=10.5)
+
+
+def short(file_name):
+    """Return an image's name without its folders, its middle left out where it is long: it stands above a small picture."""
+    name = PurePosixPath(file_name).name
+    return name if len(name) <= LONGEST_NAME else f"{name[:LONGEST_NAME // 2]}…{name[-LONGEST_NAME // 2:]}"
 
 
 def contact_sheet(path, tiles, title, most=12):

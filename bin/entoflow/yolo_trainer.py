@@ -1,7 +1,8 @@
 """Ultralytics' training loop with our data, our checkpoint and our log. AGPL-3.0 code is imported here: only backend_yolo uses this file.
 
-Two things differ from a plain `yolo train` of the same data and settings, neither in what is learned: a checkpoint holds
-tensors and numbers only, so that it is read without unpickling anything, and the best epoch's weights keep full precision.
+Three things differ from a plain `yolo train` of the same data and settings. A checkpoint holds tensors and numbers only, so
+that it is read without unpickling anything. The best epoch's weights keep full precision. And where ultralytics would gather
+the gradients of 64 images before each step, which leaves a few photos a few dozen steps, a short training steps every batch.
 """
 import math
 
@@ -10,6 +11,8 @@ from safetensors.torch import load_file
 from ultralytics.models.yolo.detect import DetectionTrainer
 from ultralytics.nn.tasks import DetectionModel
 from ultralytics.utils.torch_utils import unwrap_model
+
+GATHERED, FEW_STEPS = 64, 2000  # images to a step as ultralytics has it; fewer such steps are too few
 
 
 def new_model(architecture, weights=None):
@@ -26,12 +29,13 @@ class Trainer(DetectionTrainer):
     def __init__(self, data, settings, folder, on_epoch, checkpoint):
         self.folders, self.settings, self.on_epoch, self.checkpoint = data, settings, on_epoch, checkpoint
         self.best_state, self.rows = None, []
+        steps = settings["max_epochs"] * len(list(data["train"].iterdir())) / GATHERED
         cuda, threads = torch.cuda.is_available(), torch.get_num_threads()
         super().__init__(overrides={
             "mode": "train", "task": "detect", "model": f"{settings['architecture']}.yaml", "data": "detector.yaml",
             "project": str(folder.parent), "name": folder.name, "exist_ok": True, "plots": False, "verbose": False,
             "imgsz": settings["image_size"], "batch": settings["batch_size"], "epochs": settings["max_epochs"],
-            "patience": settings["patience"], "seed": settings["seed"], "deterministic": True,
+            "nbs": GATHERED if steps >= FEW_STEPS else settings["batch_size"], "patience": settings["patience"], "seed": settings["seed"], "deterministic": True,
             "device": "0" if cuda else "cpu", "amp": "bf16" if cuda else False,  # fp16 would want a downloaded file to check itself
         })
         torch.set_num_threads(threads)  # ultralytics leaves one core idle

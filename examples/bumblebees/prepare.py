@@ -17,8 +17,9 @@ from pathlib import Path
 
 PURPOSE = {  # of each group; both scenes in each purpose
     "boxes": ["box_2025-12-02_1651", "box_2025-12-02_1652", "video_2025-05-23_17h", "video_2025-05-23_18h", "video_2025-05-27_15h"],
-    "labelled": ["box_2025-12-02_1653", "video_2025-05-23_19h", "video_2025-05-23_20h", "video_2025-05-27_11h", "video_2025-05-27_16h"],
-    "test": ["box_2025-12-02_1654", "box_2025-12-02_1655", "video_2025-05-27_17h", "video_2025-05-27_18h", "video_2025-05-27_20h",
+    "labelled": ["box_2025-12-02_1653", "box_2025-12-02_1654", "video_2025-05-23_19h", "video_2025-05-23_20h", "video_2025-05-27_11h",
+                 "video_2025-05-27_16h"],
+    "test": ["box_2025-12-02_1655", "video_2025-05-27_17h", "video_2025-05-27_18h", "video_2025-05-27_20h",
              "video_2025-05-28_06h"],
 }
 BOXED_TRAPS = ["camera_block00"]

@@ -10,7 +10,7 @@ process TRAIN_DETECTOR {
     val name
     path dataset
     path packs, stageAs: 'packs/*'
-    path weights
+    path weights, stageAs: 'start/*'
     tuple val(flags), path(script), path('entoflow/*')
 
     output:

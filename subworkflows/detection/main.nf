@@ -72,7 +72,8 @@ workflow DETECTION {
         audits = audits.mix(SELECT_WEAK_BOXES.out.audit)
         MEASURE_WEAK_BOXES(SELECT_WEAK_BOXES.out.weak_boxes, SPLIT_IMAGES.out.audit_boxes.filter { dataset -> has_images(dataset) }, suite('measure_weak_boxes', settings, [target: target]))
         training_packs = SELECT_WEAK_BOXES.out.training.combine(packs.toList()).map { dataset, all -> packs_of(dataset, all) }
-        TRAIN_TARGET_DETECTOR('target_detector', SELECT_WEAK_BOXES.out.training, training_packs, start, suite('train_detector', settings, [class_name: target], 'train_target_detector'))
+        learned = detector.map { files -> files.find { path -> path.name == 'weights.safetensors' } }
+        TRAIN_TARGET_DETECTOR('target_detector', SELECT_WEAK_BOXES.out.training, training_packs, learned, suite('train_detector', settings, [class_name: target], 'train_target_detector'))
         detector = TRAIN_TARGET_DETECTOR.out.model
         weak_boxes = SELECT_WEAK_BOXES.out.weak_boxes.mix(SELECT_WEAK_BOXES.out.samples)
         quality = MEASURE_WEAK_BOXES.out.quality.mix(MEASURE_WEAK_BOXES.out.plots)
