@@ -36,6 +36,7 @@ def parser():
 
 def download(url, folder):
     """Return the path of the downloaded file. Raises InputError where it cannot be had."""
+    import http.client
     import urllib.request
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -44,7 +45,7 @@ def download(url, folder):
         with urllib.request.urlopen(url, timeout=30) as answer, path.open("wb") as handle:
             while block := answer.read(1 << 20):
                 handle.write(block)
-    except OSError as error:
+    except (OSError, http.client.HTTPException) as error:
         raise InputError(f"weights: {url} cannot be downloaded ({error}). {REMEDY}.") from None
     return path
 

@@ -13,6 +13,7 @@ from multiprocessing.pool import ThreadPool
 from pathlib import Path
 
 from entoflow import coco, images
+from entoflow.tables import plain_text
 from entoflow.task import InputError, run
 
 BOX_ROLES = ("boxes", "test", "audit")
@@ -25,12 +26,14 @@ def main(argv):
     facts, bad = describe_all(photos, args.cpus)
     refuse_too_many(args.source, photos, bad, args.max_bad_files)
     taken, doubles = without_doubles([photo for photo in photos if photo.file_name in facts], facts)
-    dataset, repairs = build(taken, facts, args.name, args.pack_size)
-    dataset["info"] = {"role": args.role, "format": form, "source": args.source.name}
-    refuse_no_boxes(args, dataset, repairs)
+    boxes, repairs = place_all(taken, facts)
+    refuse_no_boxes(args, boxes, repairs)
+    taken, unsure = without_lost(taken, boxes, repairs)
+    dataset = build(taken, facts, boxes, args.name, args.pack_size)
+    dataset["info"] = {"role": args.role, "format": form, "source": plain_text(args.source.name)}
     write_packs(args.packs_folder, args.name, args.pack_size, taken, facts)
     coco.write(args.dataset, dataset)
-    rows = audit(args.source.name, [*notes, *bad, *doubles, *repairs])
+    rows = audit(dataset["info"]["source"], [*notes, *bad, *doubles, *repairs, *unsure])
     lines = ",\n".join(json.dumps(row, ensure_ascii=False) for row in rows)
     args.audit.write_text(f"[{lines}]\n", encoding="utf-8")
     print(summary(args, dataset, rows))
@@ -69,7 +72,9 @@ def read(source, role):
     readers = {"labelled": image_lists.read_labelled, "predict": image_lists.read_images}
     form, photos, notes = readers.get(role, box_formats.read)(source)
     if not photos:
-        raise InputError(f"{source}: has no image to take ({len(notes)} left out); wanted at least one.")
+        out = [f"{name}: {reason}" for name, _, action, reason in notes if action == "left out"]
+        first = f", the first {out[0]}" if out else ""
+        raise InputError(f"{source}: has no image to take ({len(out)} left out{first}); wanted at least one.")
     return form, sorted(photos, key=lambda photo: photo.file_name), notes
 
 
@@ -122,28 +127,41 @@ def without_doubles(photos, facts):
     return taken, notes
 
 
-def build(photos, facts, name, pack_size):
-    """Return (dataset, notes): images in the order of their names, boxes upright, clipped and sorted in each."""
+def place_all(photos, facts):
+    """Return ({file name: boxes in the upright image, clipped and sorted}, notes of what was mended or dropped)."""
     from entoflow.box_placing import place
 
-    placed, notes = [], []
+    boxes, notes = {}, []
     for photo in photos:
         fact = facts[photo.file_name]
-        boxes, repairs = place(photo, fact["width"], fact["height"], fact["orientation"])
-        placed += [(fact["id"], *box) for box in boxes]
+        boxes[photo.file_name], repairs = place(photo, fact["width"], fact["height"], fact["orientation"])
         notes += [(photo.file_name, *note) for note in (*photo.notes, *repairs)]
+    return boxes, notes
+
+
+def without_lost(photos, boxes, notes):
+    """Return (photos, notes): one whose boxes were all dropped is left out, as it would pose as an image without objects."""
+    dropped = {name for name, _, action, _ in notes if action == "dropped"}
+    lost = {photo.file_name for photo in photos if photo.file_name in dropped and not boxes[photo.file_name]}
+    notes = [(name, None, "left out", "none of its boxes can be used: not known to be empty") for name in sorted(lost)]
+    return [photo for photo in photos if photo.file_name not in lost], notes
+
+
+def build(photos, facts, boxes, name, pack_size):
+    """Return the dataset: images in the order of their names, with their boxes."""
+    placed = [(facts[photo.file_name]["id"], *box) for photo in photos for box in boxes[photo.file_name]]
     names = sorted({label for _, _, label, _ in placed})
     categories = {label: number for number, label in enumerate(names, 1)}
     return {
         "images": [entry(p, facts[p.file_name], pack_name(name, i // pack_size)) for i, p in enumerate(photos)],
         "annotations": [annotation(i, categories, *box) for i, box in enumerate(placed, 1)],
         "categories": [{"id": number, "name": label} for label, number in categories.items()],
-    }, notes
+    }
 
 
 def entry(photo, fact, pack):
     """Return a photo as the dataset lists it."""
-    kept = {key: fact[key] for key in ("width", "height", "sha256", "phash", "thumbnail")}
+    kept = {key: fact[key] for key in ("width", "height", "sha256", "phash", "mirrored", "thumbnail")}
     return {"id": fact["id"], "file_name": photo.file_name, "pack": pack,
             "member": images.member_name(fact["sha256"], fact["suffix"]), **kept,
             "group": photo.group or photo.file_name, "label": photo.label, "count": photo.count}
@@ -156,13 +174,17 @@ def annotation(number, categories, image, corners, label, crowd):
             "area": (x2 - x1) * (y2 - y1), "iscrowd": int(crowd)}
 
 
-def refuse_no_boxes(args, dataset, notes):
-    """Raise InputError where images are to have boxes and not one, ignore regions aside, is left."""
-    if args.role in BOX_ROLES and all(box["iscrowd"] for box in dataset["annotations"]):
+def refuse_no_boxes(args, boxes, notes):
+    """Raise InputError where images are to have boxes and not one, ignore regions aside, is left, or all are of shares, not pixels."""
+    if args.role not in BOX_ROLES:
+        return
+    corners = [corners for placed in boxes.values() for corners, _, crowd in placed if not crowd]
+    if not corners:
         dropped = [f"{note[0]}: {note[3]}" for note in notes if note[2] == "dropped"]
         found = f" ({len(dropped)} dropped, the first in {dropped[0]})" if dropped else ""
-        count = len(dataset["images"])
-        raise InputError(f"{args.source}: has no box in its {count} images{found}; wanted at least one.")
+        raise InputError(f"{args.source}: has no box in its {len(boxes)} images{found}; wanted at least one.")
+    if max(map(max, corners)) <= 1:
+        raise InputError(f"{args.source}: all its boxes lie in the first pixel of their images (shares of the sides?); wanted corners in pixels.")
 
 
 def write_packs(folder, name, size, photos, facts):
@@ -180,8 +202,8 @@ def pack_name(name, number):
 
 def audit(source, notes):
     """Return the rows of the audit, sorted."""
-    rows = [{"image": image, "row": row, "source": source, "stage": "import_images", "action": action,
-             "reason": reason} for image, row, action, reason in notes]
+    rows = [{"image": plain_text(image), "row": row, "source": source, "stage": "import_images", "action": action,
+             "reason": plain_text(reason)} for image, row, action, reason in notes]
     return sorted(rows, key=lambda row: (row["image"], row["row"] or 0, row["action"], row["reason"]))
 
 
@@ -191,7 +213,7 @@ def summary(args, dataset, rows):
     boxes = f" with {len(dataset['annotations'])} boxes" if args.role in BOX_ROLES else ""
     others = [f"{action} {counts[action]}" for action in ("dropped", "clipped", "joined", "note") if counts[action]]
     more = f" (other rows: {', '.join(others)})" if others else ""
-    taken = f"Took {len(dataset['images'])} images{boxes} from {args.source.name}"
+    taken = f"Took {len(dataset['images'])} images{boxes} from {dataset['info']['source']}"
     return f"{taken}, left out {counts['left out']}{more}: see {args.audit.name}."
 
 

@@ -9,6 +9,7 @@ import json
 from pathlib import Path
 
 from entoflow import coco
+from entoflow.tables import plain_label
 from entoflow.task import InputError, run
 
 
@@ -31,7 +32,7 @@ def parser():
     p = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     p.add_argument("--weak_boxes", type=Path, required=True, help="weak boxes, as select_weak_boxes.py wrote them")
     p.add_argument("--audit_boxes", type=Path, required=True, help="data set with true boxes of some photos")
-    p.add_argument("--target", required=True, help="label of the photos")
+    p.add_argument("--target", type=plain_label, required=True, help="label of the photos")
     p.add_argument("--seed", type=int, default=1, help="seed of the bootstrap (default %(default)s)")
     p.add_argument("--quality", type=Path, required=True, help="JSON to write: every figure with its interval")
     p.add_argument("--plots", type=Path, help="folder for the picture")

@@ -9,6 +9,7 @@ import argparse
 from pathlib import Path
 
 from entoflow import model
+from entoflow.tables import read_text
 from entoflow.task import InputError, run
 
 
@@ -50,10 +51,13 @@ def read_views(text):
 
 
 def wanted(in_packs, path):
-    """Return the ids of the packs' images that the file names, sorted; all without a file."""
+    """Return the ids of the packs' images that the file names, sorted; all without a file. Raises InputError for another file."""
     if not path:
         return in_packs
-    named = {int(line) for line in path.read_text().split()}
+    words = read_text(path).split()
+    if not all(word.isdecimal() for word in words):
+        raise InputError(f"{path}: is no list of image ids; wanted one that split_images.py wrote, a number a line.")
+    named = {int(word) for word in words}
     return [image_id for image_id in in_packs if image_id in named]
 
 

@@ -13,26 +13,30 @@ import json
 from pathlib import Path
 
 from entoflow import coco
+from entoflow.tables import plain_label
 from entoflow.task import InputError, run
+
+FEW_BOXES = 30  # true boxes below which a threshold is a guess, and the audit says so
 
 
 def main(argv):
     args = parser().parse_args(argv)
     labelled, insect = coco.read(args.labelled), coco.read(args.insect)
-    thresholds = choose_thresholds(coco.part(insect, "validation"), args.validation_predictions, args.n_views)
+    validation = coco.part(insect, "validation")
+    thresholds = choose_thresholds(validation, args.validation_predictions, args.n_views)
+    n_true = sum(not box["iscrowd"] for box in validation["annotations"])
     candidates = fuse(args.predictions, args.n_views)
     targets = [image for image in labelled["images"] if image["label"] == args.target and image["part"] != "test"]
     weak = [box for image in targets for box in judge(image, candidates.get(image["id"], []), SELECT[args.weak_rule], thresholds)]
     boxed = {box["image_id"] for box in weak if box["band"] == "accept"}
     left_out = [image for image in targets if image["id"] not in boxed]
-    coco.write(args.weak_boxes, weak_boxes(targets, weak, args.target, args.weak_rule, thresholds))
+    info = {"rule": args.weak_rule, "accept": thresholds[0], "ignore": thresholds[1], "true_boxes": n_true}
+    coco.write(args.weak_boxes, weak_boxes(targets, weak, args.target, info))
     coco.write(args.training, training_set(labelled, insect, weak, boxed, args.target))
-    args.audit.write_text(json.dumps([row(image) for image in left_out], ensure_ascii=False, indent=1))
+    args.audit.write_text(json.dumps([row(image) for image in left_out] + few(n_true), ensure_ascii=False, indent=1), encoding="utf-8")
     if args.samples:
         draw(args.samples, targets, weak, args.packs)
-    if not boxed:
-        raise InputError(f"no photo labelled {args.target} got a weak box ({len(targets)} photos); wanted at least one. "
-                         "The insect detector finds nothing on them: give it boxes of insects that look like these (--boxes).")
+    refuse_no_boxes(args, targets, boxed, thresholds[0] == 1 and len(validation["images"]))
     print(f"{len(boxed)} of {len(targets)} photos of {args.target} have an accepted box, {len(left_out)} are left out.")
 
 
@@ -44,7 +48,7 @@ def parser():
     p.add_argument("--validation_predictions", type=Path, nargs="+", required=True, help="the detector's boxes on its validation part")
     p.add_argument("--n_views", type=int, required=True, help="views of each photo in the predictions")
     p.add_argument("--packs", type=Path, nargs="*", default=[], help="packs with the labelled photos, for the samples")
-    p.add_argument("--target", required=True, help="label to box")
+    p.add_argument("--target", type=plain_label, required=True, help="label to box")
     p.add_argument("--weak_rule", choices=sorted(SELECT), default="threshold", help="how boxes are chosen (default %(default)s)")
     p.add_argument("--weak_boxes", type=Path, required=True, help="COCO file to write: every box with its band, rule and evidence")
     p.add_argument("--training", type=Path, required=True, help="data set to write: what the target's detector learns from")
@@ -100,14 +104,13 @@ def threshold(boxes, count, accept, ignore):
 SELECT = {"top1": top1, "threshold": threshold}
 
 
-def weak_boxes(targets, weak, target, rule, thresholds):
+def weak_boxes(targets, weak, target, info):
     """Return the COCO set of all judged boxes; each carries score, band, rule and the evidence it was judged by."""
     annotations = [{
         "id": number, "image_id": box["image_id"], "category_id": 1, "bbox": xywh(box["xyxy"]), "area": area(box["xyxy"]),
-        "iscrowd": int(box["band"] == "ignore"), "score": round(box["score"], 6), "band": box["band"], "rule": rule,
+        "iscrowd": int(box["band"] == "ignore"), "score": round(box["score"], 6), "band": box["band"], "rule": info["rule"],
         "evidence": {"rank": box["rank"], "count": box["count"], "views": box["views"], "spread": round(box["spread"], 3)},
     } for number, box in enumerate(weak, 1)]
-    info = {"rule": rule, "accept": thresholds[0], "ignore": thresholds[1]}
     return {"info": info, "images": targets, "annotations": annotations, "categories": [{"id": 1, "name": target}]}
 
 
@@ -129,6 +132,29 @@ def row(image):
             "reason": "no box was accepted: neither object nor background is learned from it"}
 
 
+def few(n_true):
+    """Return the audit's row that tells of thresholds which rest on few true boxes, if they do."""
+    reason = f"the thresholds rest on {n_true} true boxes of the insect detector's validation part; wanted {FEW_BOXES} or more"
+    return [{"image": None, "row": None, "source": "boxes", "stage": "select_weak_boxes", "action": "note", "reason": reason}] * (n_true < FEW_BOXES)
+
+
+def refuse_no_boxes(args, targets, boxed, blind):
+    """Raise InputError unless photos to train on and photos to validate on have an accepted box.
+
+    blind: the number of the insect detector's validation images if none of its boxes on them is right, else 0.
+    """
+    n, parts = len(targets), {image["part"] for image in targets if image["id"] in boxed}
+    if not boxed and blind and args.weak_rule == "threshold":
+        raise InputError(f"none of the insect detector's boxes on its {blind} validation images is right, so no score can be trusted and no "
+                         f"photo of {args.target} gets a box; give more boxes (--boxes), better weights (--weights), or --weak_rule top1.")
+    if not boxed:
+        raise InputError(f"no photo labelled {args.target} got a weak box ({n} photos); wanted at least one. "
+                         "The insect detector finds nothing on them: give it boxes of insects that look like these (--boxes).")
+    if not {"train", "validation"} <= parts:
+        raise InputError(f"{len(boxed)} of {n} photos labelled {args.target} got a weak box, all in the {parts.pop()} part; wanted some to train on "
+                         "and some to validate on: give more photos, or --weak_rule top1.")
+
+
 def draw(path, targets, weak, packs):
     """Draw photos with their accepted and ignored boxes, evenly spread over the scores of their best boxes."""
     from entoflow import images, plots
@@ -141,7 +167,7 @@ def draw(path, targets, weak, packs):
     shown = [shown[round(k * (len(shown) - 1) / 11)] for k in range(12)] if len(shown) > 12 else shown
     pack = images.Pack(packs)
     kinds = {"accept": "weak", "ignore": "ignored"}
-    tiles = (plots.Tile(pack.read(image["id"]), Path(image["file_name"]).name,
+    tiles = (plots.Tile(pack.read(image["id"]), plots.short(image["file_name"]),
                         [(tuple(box["xyxy"]), kinds[box["band"]], f"{box['score']:.2f}") for box in by_image[image["id"]]])
              for image in shown)
     plots.contact_sheet(path, tiles, "Weak boxes, from the surest photo to the least sure")

@@ -9,23 +9,28 @@ target's own boxes among the held-out box images; only the labels of held-out ph
 import argparse
 import csv
 import json
+from collections import defaultdict
 from pathlib import Path
 
 from entoflow import coco
+from entoflow.tables import plain_label
 from entoflow.task import InputError, run
 
+ROLES = ("boxes", "labelled", "test", "audit")
 STAGE = "split_images"
 
 
 def main(argv):
-    args = parser().parse_args(argv)
+    args = checked(parser().parse_args(argv))
     audit = []
-    roles = merge([coco.read(path) for path in sorted(args.datasets, key=lambda path: path.name)], audit)
+    roles = merge([read(path) for path in sorted(args.datasets, key=lambda path: path.name)], audit)
     check(roles, args.target)
-    groups = group(roles, args.duplicate_bits, audit)
+    note_stray_audit(roles, audit)
+    groups, alike = group(roles, args.duplicate_bits, audit)
     leaks(roles, groups)
     split(roles, groups, args)
-    note_lookalike_scenes(roles, args.duplicate_bits, audit)
+    refuse_no_parts(roles, args.target)
+    note_lookalike_scenes(roles, alike, audit)
     test, audit_boxes = truth(roles, args.target, audit)
     coco.write(args.insect, roles["boxes"])
     coco.write(args.labelled, roles["labelled"])
@@ -42,7 +47,7 @@ def main(argv):
 def parser():
     p = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     p.add_argument("--datasets", type=Path, nargs="+", required=True, help="data sets that import_images.py wrote, of all roles")
-    p.add_argument("--target", help="label whose detector is wanted (default: insects in general)")
+    p.add_argument("--target", type=plain_label, help="label whose detector is wanted (default: insects in general)")
     p.add_argument("--seed", type=int, default=1, help="seed (default %(default)s)")
     p.add_argument("--validation_share", type=float, default=0.15, help="share of the groups to validate on (default %(default)s)")
     p.add_argument("--test_share", type=float, default=0.15, help="share held out where no test boxes are given (default %(default)s)")
@@ -52,18 +57,44 @@ def parser():
     return p
 
 
+def checked(args):
+    """Return the arguments. Raises InputError for shares that leave nothing to train on."""
+    for name in ("validation_share", "test_share"):
+        if not 0 < getattr(args, name) < 1:
+            raise InputError(f"--{name} is {getattr(args, name)}; wanted a share above 0 and below 1.")
+    if args.validation_share + args.test_share >= 1:
+        raise InputError(f"--validation_share {args.validation_share} and --test_share {args.test_share} leave nothing to train on.")
+    return args
+
+
+def read(path):
+    dataset = coco.read(path)
+    if dataset.get("info", {}).get("role") not in ROLES:
+        raise InputError(f"{path}: says no role of its images; wanted a data set that import_images.py wrote.")
+    return dataset
+
+
 def merge(datasets, audit):
-    """Return {role: one data set}: an image that several sources of a role hold is kept once."""
+    """Return {role: one data set}: an image that several sources of a role hold is kept once, or not if they label it differently."""
     roles = {}
-    for role in ("boxes", "labelled", "test", "audit"):
+    for role in ROLES:
         given = [dataset for dataset in datasets if dataset["info"]["role"] == role]
         images, categories, annotations = {}, {}, []
+        labels = defaultdict(set)
+        for image in (image for dataset in given for image in dataset["images"]):
+            labels[image["id"]].add(image["label"] or "")
         for dataset in given:
             names = {category["id"]: category["name"] for category in dataset["categories"]}
-            new = {image["id"]: image for image in dataset["images"] if image["id"] not in images}
-            audit += [row(image, dataset, "left out", "the same bytes as an image of another source")
-                      for image in dataset["images"] if image["id"] not in new]
-            images.update({key: {**image, "source": dataset["info"]["source"]} for key, image in new.items()})
+            new = {image["id"]: image for image in dataset["images"] if image["id"] not in images and len(labels[image["id"]]) == 1}
+            for image in dataset["images"]:
+                found = " and ".join(sorted(labels[image["id"]]))
+                reason = f"labelled {found} by two sources" if len(labels[image["id"]]) > 1 else "the same bytes as an image of another source"
+                audit += [] if image["id"] in new else [row(image, dataset, "left out", reason)]
+            used = {image["group"] for image in images.values()}
+            for key, image in new.items():  # 1.jpg of one source is not the 1.jpg of another; a group as given is the same in all
+                alone = image["group"] == image["file_name"] and image["group"] in used
+                group_name = f"{image['group']} ({key:x})" if alone else image["group"]
+                images[key] = {**image, "group": group_name, "given": image["group"] != image["file_name"], "source": dataset["info"]["source"]}
             for box in dataset["annotations"]:
                 if box["image_id"] in new:
                     number = categories.setdefault(names[box["category_id"]], len(categories) + 1)
@@ -80,7 +111,9 @@ def merge(datasets, audit):
 
 
 def check(roles, target):
-    """Raise InputError where the target is not among the labels, or the audit boxes are of no labelled photo."""
+    """Raise InputError where there are no boxes, the target is not among the labels, or the audit boxes are of no labelled photo."""
+    if not roles["boxes"]["images"]:
+        raise InputError("--datasets: none holds images with boxes to train on; wanted at least one that was imported with --role boxes.")
     labels = sorted({image["label"] for image in roles["labelled"]["images"]})
     if target and labels and target not in labels:
         shown = ", ".join(labels[:10]) + (f" and {len(labels) - 10} more" if len(labels) > 10 else "")
@@ -91,30 +124,44 @@ def check(roles, target):
         raise InputError("--audit_boxes: none of its images is among the labelled images (compared by content); wanted boxes of those.")
 
 
+def note_stray_audit(roles, audit):
+    """Take out the audited images that are no labelled photo: there are no weak boxes to measure on them."""
+    known = {image["id"] for image in roles["labelled"]["images"]}
+    strays = [image for image in roles["audit"]["images"] if image["id"] not in known]
+    audit += [row(image, {"info": image}, "left out", "is not among the labelled images (compared by content)") for image in strays]
+    roles["audit"] = keep(roles["audit"], lambda image: image["id"] in known)
+
+
 def group(roles, bits, audit):
-    """Return {image id: group} over all roles: given groups, joined by near-duplicates."""
+    """Return ({image id: group} over all roles: given groups, joined by near-duplicates; ids (k x 2) of images that look alike)."""
+    import numpy as np
     from entoflow.splits import join, near_duplicates
 
     images = every_image(roles)
-    sure, _ = near_duplicates(images, bits)
-    for a, b in sure:
-        if named(images[a]) != named(images[b]):
-            audit.append(row(images[b], {"info": {"source": images[b]["source"]}}, "joined",
-                             f"nearly the same photo as {images[a]['file_name']}: both stay in one part"))
-    return dict(zip((image["id"] for image in images), join([named(image) for image in images], sure)))
+    near, alike = near_duplicates(images, bits)
+    for a, b in near.tolist():
+        if named(images[a]) != named(images[b]) and images[a]["id"] != images[b]["id"]:
+            audit.append(row(images[b], {"info": images[b]}, "joined", f"nearly the same photo as {images[a]['file_name']}: both stay in one part"))
+    first = {}
+    same = [(first.setdefault(image["group"], n), n) for n, image in enumerate(images) if image["given"]]
+    groups = join([named(image) for image in images], [*near.tolist(), *same])
+    ids = np.array([image["id"] for image in images])
+    return dict(zip(ids.tolist(), groups)), ids[alike]
 
 
 def every_image(roles):
-    """Return the images of all roles, each content once: what is labelled or for testing before the audit's copy of it."""
-    found = {}
-    for role in ("boxes", "labelled", "test", "audit"):
+    """Return the images of all roles by id; of one content only the first, and those that have a group of their own."""
+    found, seen = [], set()
+    for role in ROLES:
         for image in roles[role]["images"]:
-            found.setdefault(image["id"], {**image, "role": role})
-    return sorted(found.values(), key=lambda image: image["id"])
+            if image["id"] not in seen or image["given"]:
+                found.append({**image, "role": role})
+            seen.add(image["id"])
+    return sorted(found, key=lambda image: image["id"])
 
 
 def named(image):
-    """The group as given is one of its source; a file without one is a group of its own."""
+    """Return a name for an image's group. What was given as one is one in all sources; a file name is one of its role."""
     return f"{image['role']}: {image['group']}"
 
 
@@ -127,22 +174,20 @@ def leaks(roles, groups):
         pairs = [(first[groups[image["id"]]], image["file_name"]) for image in roles[held]["images"] if groups[image["id"]] in first]
         if pairs:
             shown = "; ".join(f"{a} and {b}" for a, b in pairs[:5]) + (f"; and {len(pairs) - 5} more" if len(pairs) > 5 else "")
-            raise InputError(f"leak: {len(pairs)} images for {held} are also among the {known} images, or nearly so: {shown}. "
-                             "Take them out of one of the two.")
+            raise InputError(f"leak: {len(pairs)} images for {held} are also among the {known} images, nearly so, or of one group with them: "
+                             f"{shown}. Take them out of one of the two.")
 
 
 def split(roles, groups, args):
-    """Give every image its group and part."""
+    """Give every image its group and part. A group has one part in all roles; each role's classes are spread by the shares."""
     from entoflow.splits import assign
 
     held_out = {} if roles["test"]["images"] else {"test": args.test_share}
-    for role in ("boxes", "labelled"):
-        images = roles[role]["images"]
-        boxed = {box["image_id"] for box in roles[role]["annotations"]}
-        labels = [image["label"] if role == "labelled" else image["id"] in boxed for image in images]
-        names = [groups[image["id"]] for image in images]
-        for image, part in zip(images, assign(names, labels, {"validation": args.validation_share, **held_out}, args.seed)):
-            image["part"] = part
+    images = [image for role in ("boxes", "labelled") for image in roles[role]["images"]]
+    labels = [*box_labels(roles["boxes"], args.target), *(f"labelled: {image['label']}" for image in roles["labelled"]["images"])]
+    names = [groups[image["id"]] for image in images]
+    for image, part in zip(images, assign(names, labels, {"validation": args.validation_share, **held_out}, args.seed)):
+        image["part"] = part
     parts = {image["id"]: image["part"] for image in roles["labelled"]["images"]}
     for image in roles["test"]["images"]:
         image["part"] = "test"
@@ -153,13 +198,36 @@ def split(roles, groups, args):
             image["group"] = groups[image["id"]]
 
 
-def note_lookalike_scenes(roles, bits, audit):
-    """Tell of photos in different parts whose hashes agree though they are different photos: one camera, perhaps."""
-    from entoflow.splits import near_duplicates
+def box_labels(boxes, target):
+    """Return what of each box image must be in every part: the target's boxes, others, none."""
+    names = {category["id"]: category["name"] for category in boxes["categories"]}
+    held = defaultdict(set)
+    for box in boxes["annotations"]:
+        held[box["image_id"]].add(names[box["category_id"]])
+    return [f"boxes: {target in held[image['id']]}, {image['id'] in held}" for image in boxes["images"]]
 
-    images = [image for role in ("boxes", "labelled") for image in roles[role]["images"]]
-    _, alike = near_duplicates(images, bits)
-    apart = sum(images[a]["part"] != images[b]["part"] for a, b in alike)
+
+def refuse_no_parts(roles, target):
+    """Raise InputError where boxes, or photos of the target, are not in both the training and the validation part."""
+    boxed = {box["image_id"] for box in roles["boxes"]["annotations"] if not box["iscrowd"]}
+    labelled = roles["labelled"]["images"]
+    for images, what in (([image for image in roles["boxes"]["images"] if image["id"] in boxed], "--boxes: images with boxes"),
+                         ([image for image in labelled if image["label"] == target], f"--labelled_images: photos labelled {target}")):
+        if images and not {"train", "validation"} <= {image["part"] for image in images}:
+            n = len({image["group"] for image in images})
+            raise InputError(f"{what} come in {n} group{'s' * (n > 1)}, none left to {'validate' if n == 1 else 'train or validate'} on; wanted at "
+                             "least 2 groups, better 20: near-duplicates are one, and so is what `group` says.")
+
+
+def note_lookalike_scenes(roles, alike, audit):
+    """Tell of photos in different parts whose hashes agree though they are different photos: one camera, perhaps."""
+    import numpy as np
+
+    parts = {image["id"]: image["part"] for role in ("boxes", "labelled") for image in roles[role]["images"]}
+    ids = np.array(sorted(parts))
+    at = np.searchsorted(ids, alike).clip(max=len(ids) - 1)
+    part = np.array([parts[number] for number in ids.tolist()])
+    apart = ((ids[at] == alike).all(axis=1) & (part[at[:, 0]] != part[at[:, 1]])).sum()
     if apart:
         audit.append({"image": None, "row": None, "source": "all", "stage": STAGE, "action": "note",
                       "reason": f"{apart} pairs of images in different parts look alike (one camera?): give a group"})
@@ -171,17 +239,17 @@ def truth(roles, target, audit):
     parts = {image["id"]: image["part"] for image in roles["audit"]["images"]}
     measured = keep(audit_boxes, lambda image: parts[image["id"]] in ("train", "validation"))
     held = keep(audit_boxes, lambda image: parts[image["id"]] == "test")
-    names = {category["name"] for category in roles["boxes"]["categories"]}
+    boxes, names = coco.part(roles["boxes"], "test"), {category["name"] for category in roles["boxes"]["categories"]}
+    own = of_label(boxes, target, "--boxes") if not target or target in names else None
     if roles["test"]["images"]:
         chosen, source = of_label(roles["test"], target, "--test_boxes"), "test_boxes"
-    elif target and held["images"]:
+    elif has_boxes(held):
         chosen, source = held, "audit_boxes"
-    elif not target or target in names:
-        boxes = coco.part(roles["boxes"], "test")
-        chosen, source = of_label(boxes, target, "--boxes"), "boxes"
+    elif own and has_boxes(own):
+        chosen, source = own, "boxes"
     else:
         chosen, source = coco.part(roles["labelled"], "test"), "labels"
-    if not chosen["images"]:
+    if source == "labels" and not any(image["label"] == target for image in chosen["images"]):
         raise InputError("no image is left to test on: too few groups of images; give more images, or --test_boxes.")
     return {**chosen, "info": {"role": "test", "truth": source}}, measured
 
@@ -195,6 +263,10 @@ def of_label(dataset, target, parameter):
         names = dict.fromkeys(names, target)
     boxes = [{**box, "category_id": 1} for box in dataset["annotations"] if not target or names[box["category_id"]] == target]
     return {"info": dataset["info"], "images": dataset["images"], "annotations": boxes, "categories": [{"id": 1, "name": target or "insect"}]}
+
+
+def has_boxes(dataset):
+    return not all(box["iscrowd"] for box in dataset["annotations"])
 
 
 def keep(dataset, wanted):

@@ -6,14 +6,17 @@ import json
 from pathlib import Path
 
 from entoflow import coco
-from entoflow.task import run
+from entoflow.tables import read_json
+from entoflow.task import InputError, run
 
 
 def main(argv):
     args = parser().parse_args(argv)
     names = {image["id"]: image["file_name"] for path in args.datasets for image in coco.read(path)["images"]}
-    label = json.loads(args.model.read_text(encoding="utf-8"))["classes"][0]
-    n = write(args, names, label)
+    facts = read_json(args.model)
+    if not isinstance(facts, dict) or not facts.get("classes"):
+        raise InputError(f"{args.model}: names no classes; wanted the model.json of a model folder.")
+    n = write(args, names, facts["classes"][0])
     print(f"{n} boxes in {len(names)} images.")
 
 
@@ -37,6 +40,8 @@ def write(args, names, label):
         rows.writerow(("image", "label", "score", "x1", "y1", "x2", "y2"))
         results.write("[")
         for image, _, xyxy, scores in predictions.read(args.predictions):
+            if image not in names:
+                raise InputError(f"predictions: image {image} is in none of the data sets; wanted the data sets of these predictions.")
             for (x1, y1, x2, y2), score in zip(xyxy.round(3).tolist(), scores.round(6).tolist()):
                 rows.writerow((names[image], label, score, x1, y1, x2, y2))
                 bbox = [x1, y1, round(x2 - x1, 3), round(y2 - y1, 3)]

@@ -9,7 +9,7 @@ from entoflow.task import InputError
 WRITERS = {"coco": format_coco.write, "voc": format_voc.write, "yolo": format_yolo.write,
            "supervisely": format_supervisely.write, "label_studio": format_label_studio.write}
 WANTED = ("wanted COCO json, a Pascal VOC folder, YOLO (data.yaml, a list or table of images, or images with their labels), "
-          "a Supervisely project or a Label Studio export")
+          "a Supervisely project or a Label Studio export (its JSON, not JSON-MIN or CSV)")
 
 
 def read(source):
@@ -52,6 +52,9 @@ def _read_folder(path):
     if documents:
         file = _only(path, list(documents), "JSON file of boxes")
         return _read_document(file, documents[file], path)
+    parts = [format_coco.read(file, read_json(file), path) for file in sorted(path.glob("*/_annotations.coco.json"))]  # Roboflow's
+    if parts:
+        return "coco", *(sum(lists, []) for lists in zip(*parts))
     annotations = format_voc.find(path)
     if annotations:
         photos, notes = format_voc.read(annotations, path)

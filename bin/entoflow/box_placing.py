@@ -1,6 +1,8 @@
 """From boxes as given to boxes in the upright image: turned with it, clipped to it or dropped, each with a note."""
 import math
 
+from entoflow.tables import plain_label
+
 NOISE = 1e-6  # pixels: what a division by the width and back may add; no person's box ends there
 
 
@@ -12,7 +14,7 @@ def place(photo, width, height, orientation):
     """
     stored = (height, width) if orientation > 4 else (width, height)
     turned = photo.size == stored != (width, height)
-    boxes, notes = [], _note_size(photo, (width, height), stored, orientation) if photo.boxes else []
+    boxes, notes = {}, _note_size(photo, (width, height), stored, orientation) if photo.boxes else []
     clipped = []
     for box in photo.boxes:
         corners = _in_pixels(box, width, height)
@@ -23,7 +25,9 @@ def place(photo, width, height, orientation):
             continue
         inside = _clip(corners, width, height)
         clipped += [box] if max(abs(a - b) for a, b in zip(inside, corners)) > NOISE else []
-        boxes.append((inside, box.label, box.crowd))
+        placed = inside, plain_label(box.label), box.crowd
+        if boxes.setdefault(placed, box) is not box:
+            notes.append((box.row, "dropped", f"box of {box.label} is given twice"))
     if clipped:
         reason = f"{len(clipped)} of {len(photo.boxes)} boxes reach beyond the {width} x {height} pixels of the image"
         notes.append((clipped[0].row, "clipped", reason))

@@ -14,17 +14,20 @@ def recognises(content):
 
 def read(path, content, folder):
     """Return (photos, notes) of a COCO file; file names start at the folder. Raises InputError for a missing list."""
-    listed, categories = _entries(path, content, "images"), _entries(path, content, "categories", [])
-    photos = {_key(entry.get("id")): _photo(path, row, entry, folder) for row, entry in listed}
-    names = {_key(entry.get("id")): str(entry.get("name")) for _, entry in categories}
+    listed = _by_id(path, "images", "file_name", _entries(path, content, "images"))
+    categories = _by_id(path, "categories", "name", _entries(path, content, "categories", []))
+    photos = {key: _photo(path, row, entry, folder) for key, (row, entry) in listed.items()}
+    names = {key: str(entry.get("name")) for key, (_, entry) in categories.items()}
     notes = []
     for row, entry in _entries(path, content, "annotations"):
         image = _key(entry.get("image_id"))
         category = _key(entry.get("category_id"))
-        if image in photos:
+        if image not in photos:
+            notes.append((path.name, row, "dropped", f"box of image {image}, which `images` does not list"))
+        elif isinstance(entry.get("bbox"), list) or isinstance(entry.get("segmentation"), list):
             photos[image].boxes.append(_box(row, entry, names.get(category, category)))
         else:
-            notes.append((path.name, row, "dropped", f"box of image {image}, which `images` does not list"))
+            photos[image].notes.append((row, "dropped", "has no bbox and no polygon; wanted one of them"))
     return list(photos.values()), notes
 
 
@@ -54,6 +57,17 @@ def _entries(path, content, name, default=None):
         if not isinstance(entry, dict):
             raise InputError(f"{path}: entry {row} of `{name}` is {json.dumps(entry)[:40]}; wanted an object.")
         yield row, entry
+
+
+def _by_id(path, part, name, listed):
+    """Return {id: (row, entry)}. Raises InputError for an id of two names: its boxes would go to either."""
+    found = {}
+    for row, entry in listed:
+        first, known = found.setdefault(_key(entry.get("id")), (row, entry))
+        if known.get(name) != entry.get(name):
+            raise InputError(f"{path}: entries {first} and {row} of `{part}` have the id {entry.get('id')} for {known.get(name)} and "
+                             f"{entry.get(name)}; wanted an id for each.")
+    return found
 
 
 def _photo(path, row, entry, folder):

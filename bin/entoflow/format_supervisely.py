@@ -1,4 +1,4 @@
-"""Supervisely projects: meta.json, and datasets of img/ and ann/ with a JSON file per image.
+"""Supervisely projects: datasets of img/ and ann/ with a JSON file per image, and a meta.json that is not needed here.
 
 Its pixels are whole and both corners lie inside the object: exterior [[10, 5], [19, 14]] is 10 x 10 pixels. So
 x1 = left, x2 = right + 1 on reading, and left = floor(x1), right = ceil(x2) - 1 on writing.
@@ -18,10 +18,7 @@ from entoflow.task import InputError
 
 def datasets(folder):
     """Return the sorted dataset folders of a project, or of a dataset given by itself; none for another folder."""
-    if not any((place / "meta.json").is_file() for place in (folder, folder.parent)):
-        return []
-    found = sorted(path.parent for path in folder.rglob("ann") if path.is_dir() and (path.parent / "img").is_dir())
-    return found
+    return sorted(path.parent for path in folder.rglob("ann") if (path.parent / "img").is_dir() and any(path.rglob("*.json")))
 
 
 def read(found, folder):

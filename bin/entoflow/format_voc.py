@@ -73,7 +73,7 @@ def _photo(path, folder, lookup):
     """Return the photo of an annotation file, or None where the file is XML of another kind."""
     try:
         root = parse(path)
-    except (OSError, expat.ExpatError) as error:
+    except (OSError, expat.ExpatError, LookupError, ValueError) as error:  # the last two: an encoding of an unknown name
         found = _image(path, "", lookup, folder)
         reason = error.strerror if isinstance(error, OSError) else error
         return Photo(relative(found, folder), found, problem=f"its annotation {path.name} cannot be read ({reason})")

@@ -3,10 +3,10 @@
 Numbers are shares of the upright image's width and height. YOLO's trainer reads any image without a label file as one
 without objects, and so does this; but a forgotten file looks the same, so each has a note.
 """
-import math
 import os
 import re
 from pathlib import Path, PurePosixPath
+from unicodedata import normalize
 
 import yaml
 
@@ -24,7 +24,7 @@ def read_folder(folder):
     if not any(label.is_file() for label in labels.values()):
         return None
     names = _class_names(folder)
-    return [_photo(relative(path, folder), path, label, names) for path, label in labels.items()], []
+    return [_photo(relative(path, folder), path, label, names) for path, label in labels.items()], _orphans(found, folder)
 
 
 def is_data(path):
@@ -39,13 +39,19 @@ def read_data(path):
     names = _names(path, content["names"])
     root = path.parent / str(content.get("path") or "")
     root = root if os.path.isdir(root) else path.parent  # a `path` of another computer
-    found = {}
+    found, notes = {}, [(path.name, None, "note", "train, val and test are all taken; parts are made anew, by group")]
     for part in ("train", "val", "test"):
         given = content.get(part) or []
         for entry in given if isinstance(given, list) else [given]:
-            found.update(dict.fromkeys(_part(path, root, part, str(entry))))
+            place = _place(path, root, str(entry))
+            if place:
+                found.update(dict.fromkeys(_part(place, root)))
+            elif part == "test":  # exporters name one whether they made it or not
+                notes.append((path.name, None, "note", f"test is '{entry}', which is not there"))
+            else:
+                raise InputError(f"{path}: {part} is '{entry}', which is not there; wanted a folder or a list of images.")
     photos = [_photo(relative(image, path.parent), image, label_path(image, root), names) for image in found]
-    return photos, [(path.name, None, "note", "train, val and test are all taken; parts are made anew, by group")]
+    return photos, notes + _orphans(found, root)
 
 
 def read_list(path):
@@ -89,6 +95,16 @@ def label_path(image, folder):
     return next((path for path in map(existing, tried) if os.path.isfile(path)), tried[0])
 
 
+def _orphans(found, folder):
+    """Return a note of each label file that is of no image in the folders of those found: an image was lost, or renamed."""
+    beside = [path for place in {image.parent for image in found if image.parent.is_dir()} for path in place.iterdir()]
+    labels = {label_path(image, folder) for image in (*found, *filter(images.is_image_name, beside))}
+    known = {normalize("NFC", str(label)) for label in labels}
+    there = {path for place in {label.parent for label in labels if "labels" in label.parent.parts} for path in place.glob("*.txt")}
+    return [(relative(path, folder), None, "left out", "label file of no image") for path in sorted(there)
+            if path.name != "classes.txt" and normalize("NFC", str(path)) not in known]
+
+
 def write(folder, photos):
     """Write labels/ and data.yaml; return the folder where images belong. Raises ValueError for an ignore region."""
     labels = sorted({box.label for photo in photos for box in photo.boxes})
@@ -111,7 +127,7 @@ def _line(box, size, labels):
 
 def _photo(name, path, label, names):
     photo = Photo(name, path)
-    if not label.is_file():
+    if not os.path.isfile(label):
         photo.notes.append((None, "note", f"has no label file {label.name}: taken as an image without objects"))
         return photo
     try:
@@ -131,8 +147,14 @@ def _take(photo, row, words, names):
         reason = f"line of {len(values)} values; wanted class cx cy w h, or a class and 3 or more points"
         photo.notes.append((row, "dropped", reason))
         return
-    label = names.get(int(values[0]), words[0]) if math.isfinite(values[0]) else words[0]
-    photo.boxes.append(Box(_corners(values[1:]), label, False, row, True))
+    if not (values[0] >= 0 and values[0].is_integer()):
+        photo.notes.append((row, "dropped", f"class is '{words[0][:60]}'; wanted a whole number from 0"))
+        return
+    label = int(values[0])
+    unnamed = f"class {label} has no name: taken as it is"
+    if names and label not in names and unnamed not in [reason for _, _, reason in photo.notes]:
+        photo.notes.append((row, "note", unnamed))
+    photo.boxes.append(Box(_corners(values[1:]), names.get(label, str(label)), False, row, True))
 
 
 def _corners(values):
@@ -167,12 +189,14 @@ def _names(path, given):
     return {int(key): str(name) for key, name in pairs.items()}
 
 
-def _part(path, root, part, entry):
-    """Return the images of one entry: a folder, or a file that lists images."""
+def _place(path, root, entry):
+    """Return where an entry of a data.yaml is, or None."""
     tried = [root / entry, path.parent / entry, root / entry.removeprefix("../")]  # the last: as Roboflow exports it
-    found = next((existing(place) for place in tried if os.path.exists(existing(place))), None)
-    if found is None:
-        raise InputError(f"{path}: {part} is '{entry}', which is not there; wanted a folder or a list of images.")
+    return next((existing(place) for place in tried if os.path.exists(existing(place))), None)
+
+
+def _part(found, root):
+    """Return the images of one entry: a folder, or a file that lists images."""
     if found.is_dir():
         return find_images(found.resolve())
     names = [line.strip() for line in read_text(found).splitlines() if line.strip()]

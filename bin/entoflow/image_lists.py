@@ -33,7 +33,7 @@ def _class_folders(folder):
         if path.parent == folder:
             notes.append((name, None, "left out", "lies in no class folder, so it has no label"))
         else:
-            photos.append(Photo(name, path, label=path.relative_to(folder).parts[0]))
+            photos.append(Photo(name, path, label=name.split("/")[0]))
     if not photos:
         raise InputError(f"{folder}: holds {len(notes)} images and none in a folder below; wanted a folder per class.")
     return photos, notes

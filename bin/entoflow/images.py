@@ -11,6 +11,8 @@ import zipfile
 import zlib
 from pathlib import Path
 
+from entoflow.task import InputError
+
 # HEIC is a phone's photo that Pillow cannot read: named here, it is reported and not overlooked.
 SUFFIXES = {".jpg", ".jpeg", ".jfif", ".png", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".avif", ".heic", ".heif"}
 # What Pillow's readers were seen to raise on damaged files, beside OSError.
@@ -39,15 +41,19 @@ def read_image(source):
 def describe(path):
     """Check an image by full decoding and return what a dataset says of it, without its pixels. Raises BadImage.
 
-    sha256 (of the file's bytes), id, width, height (upright), orientation (1..8), phash, thumbnail, and suffix: that
-    of the file if its bytes can go into a pack as they are, else None.
+    sha256 (of the file's bytes), id, width, height (upright), orientation (1..8), phash, mirrored (the phash of the
+    mirror image), thumbnail, and suffix: that of the file if its bytes can go into a pack as they are, else None.
     """
+    from PIL.Image import Transpose
+
     data = _bytes(path)
     image, plain, orientation = _decode(data)
     sha256 = hashlib.sha256(data).hexdigest()
     grey = image.convert("L")
+    mirror = grey.transpose(Transpose.FLIP_LEFT_RIGHT)
     return {"id": image_id(sha256), "width": image.width, "height": image.height, "sha256": sha256,
-            "phash": f"{phash(grey):016x}", "thumbnail": base64.b64encode(thumbnail(grey).tobytes()).decode(),
+            "phash": f"{phash(grey):016x}", "mirrored": f"{phash(mirror):016x}",
+            "thumbnail": base64.b64encode(thumbnail(grey).tobytes()).decode(),
             "orientation": orientation, "suffix": plain}
 
 
@@ -102,9 +108,11 @@ class Pack:
         self._members = {}
         self._open = (None, None)
         for path in sorted(map(Path, paths)):
-            with zipfile.ZipFile(path) as pack:
-                for name in pack.namelist():
-                    self._members.setdefault(image_id(name), (path, name))
+            try:
+                with zipfile.ZipFile(path) as pack:
+                    self._members.update({image_id(name): (path, name) for name in pack.namelist()} | self._members)
+            except (zipfile.BadZipFile, ValueError):
+                raise InputError(f"{path}: is no pack of images; wanted one that import_images.py wrote.") from None
 
     def ids(self):
         """Return the sorted ids."""

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from entoflow import images
+from entoflow.tables import plain_label, plain_text
 from entoflow.task import InputError
 
 CROWD_NAMES = {"crowd", "iscrowd", "difficult", "ignore"}  # tags that make a box an ignore region
@@ -36,6 +37,10 @@ class Photo:
     row: int | None = None
     problem: str | None = None  # why it cannot be used, whatever its pixels are
     notes: list = field(default_factory=list)
+
+    def __post_init__(self):
+        self.file_name = plain_text(self.file_name)
+        self.label, self.group = (plain_label(text) if text else None for text in (self.label, self.group))
 
 
 def find_images(folder):

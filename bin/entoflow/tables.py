@@ -2,10 +2,21 @@
 import csv
 import io
 import json
+import unicodedata
 
 from entoflow.task import InputError
 
 IMAGE_NAMES = ("image", "file", "path")
+
+
+def plain_text(text):
+    """Return text that any file can hold: of a name, bytes that are no UTF-8 are spelled out."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def plain_label(text):
+    """Return a label in one Unicode form, so that an umlaut typed is the umlaut of a folder's name."""
+    return plain_text(unicodedata.normalize("NFC", text))
 
 
 def read_rows(path, required, integers=()):
@@ -36,11 +47,16 @@ def read_json(path):
 
 
 def read_text(path):
-    """Return a file's text. Raises InputError where it is absent, cannot be read, or is not UTF-8."""
+    """Return a file's text. Raises InputError where it is absent, cannot be read, is no text, or is not UTF-8."""
     try:
-        data = path.read_bytes()
+        with open(path, "rb") as file:
+            data = file.read(4096)
+            binary = b"\0" in data and data[:2] not in (b"\xff\xfe", b"\xfe\xff")
+            data += b"" if binary else file.read()
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); wanted a text file.") from None
+    if binary:
+        raise InputError(f"{path}: is no text (an archive, a spreadsheet, a picture, a video?); wanted text saved as UTF-8, or a folder.")
     try:
         return data.decode("utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
     except UnicodeDecodeError as error:
@@ -95,7 +111,8 @@ def _check(path, row, required, integers):
             raise InputError(f"{path}, row {row['row']}: {name} is empty; wanted a value.")
     for name in integers:
         text = row.get(name, "")
-        if text and not (text.isdecimal() and int(text) > 0):
+        digits = text.removesuffix(".0")  # pandas writes whole numbers so where a cell is empty
+        if text and not (digits.isdecimal() and len(digits) < 10 and int(digits) > 0):
             found = f"{path}, row {row['row']}: {name} is '{text}'"
             raise InputError(f"{found}; wanted a whole number above 0, or nothing.")
-        row[name] = int(text) if text else None
+        row[name] = int(digits) if text else None

@@ -35,7 +35,8 @@ class Trainer(DetectionTrainer):
             "mode": "train", "task": "detect", "model": f"{settings['architecture']}.yaml", "data": "detector.yaml",
             "project": str(folder.parent), "name": folder.name, "exist_ok": True, "plots": False, "verbose": False,
             "imgsz": settings["image_size"], "batch": settings["batch_size"], "epochs": settings["max_epochs"],
-            "nbs": GATHERED if steps >= FEW_STEPS else settings["batch_size"], "patience": settings["patience"], "seed": settings["seed"], "deterministic": True,
+            "nbs": GATHERED if steps >= FEW_STEPS else settings["batch_size"], "patience": settings["patience"],
+            "seed": settings["seed"], "deterministic": True,
             "device": "0" if cuda else "cpu", "amp": "bf16" if cuda else False,  # fp16 would want a downloaded file to check itself
         })
         torch.set_num_threads(threads)  # ultralytics leaves one core idle

@@ -1,3 +1,5 @@
+import http.client
+
 import fetch_weights
 import pytest
 from entoflow.task import InputError
@@ -39,3 +41,15 @@ def test_a_published_checkpoint_gives_its_tensors(tmp_path):
     fetch(tmp_path, tmp_path / "yolo11n.pt")
     found = load_file(tmp_path / "w.safetensors")
     assert torch.equal(found["model.0.conv.weight"], network.state_dict()["model.0.conv.weight"])
+
+
+@pytest.mark.parametrize("architecture", ["yolo11 n", "none/such"])
+def test_weights_that_cannot_be_downloaded_are_told_with_the_remedy(tmp_path, monkeypatch, architecture):
+    def refuse(url, timeout):
+        if " " in url:
+            raise http.client.InvalidURL("URL can't contain control characters")
+        raise OSError("Not Found")
+
+    monkeypatch.setattr("urllib.request.urlopen", refuse)
+    with pytest.raises(InputError, match=r"cannot be downloaded \(.*\). Give a file \(--weights FILE\), or start from random weights"):
+        fetch_weights.main([f"--architecture={architecture}", "--weights", str(tmp_path / "w"), "--scratch", str(tmp_path)])

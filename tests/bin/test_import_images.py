@@ -1,3 +1,4 @@
+import csv
 import json
 import os
 import subprocess
@@ -8,7 +9,8 @@ from pathlib import Path
 import import_images
 import numpy as np
 import pytest
-from entoflow import coco, images
+from entoflow import box_formats, coco, images
+from entoflow.sources import Box, Photo
 from entoflow.task import InputError
 from PIL import Image
 
@@ -209,10 +211,80 @@ def test_a_source_of_boxes_without_one_is_an_error(run, source, role, boxes, fou
         run(source({"a.png": boxes}), role)
 
 
+def test_an_image_whose_boxes_were_all_dropped_is_left_out_and_does_not_pose_as_empty(run, source):
+    dataset, rows, said = run(source({"a.png": [[5, 5, 0, 9]], "b.png": [[1, 1, 5, 5]], "c.png": []}), "boxes")
+    assert [image["file_name"] for image in dataset["images"]] == ["b.png", "c.png"]
+    assert [(row["image"], row["action"], row["reason"]) for row in rows] == [
+        ("a.png", "left out", "none of its boxes can be used: not known to be empty"),
+        ("a.png", "dropped", "box of bug has no area (0 x 9 pixels)"),
+    ]
+    assert said.startswith("Took 2 images with 1 boxes from boxes.json, left out 1 (other rows: dropped 1)")
+
+
+def test_shares_where_pixels_are_wanted_are_told(run, source):
+    with pytest.raises(InputError, match=r"all its boxes lie in the first pixel .*; wanted corners in pixels"):
+        run(source({"a.png": [[0.1, 0.2, 0.5, 0.5]], "b.png": [[0.5, 0.5, 0.5, 0.5]]}), "boxes")
+
+
+def test_letters_that_no_file_can_hold_are_spelled_out(run, source, tmp_path):
+    path = source({"a.png": [[1, 1, 5, 5], [2, 2, 0, 5]]}, images=["x\ud800.png"])
+    path.write_text(path.read_text().replace('"bug"', '"bug\\udfff"'))
+    dataset, rows, _ = run(path, "boxes", "--max_bad_files=0.5")
+    assert dataset["categories"] == [{"id": 1, "name": "bug\\udfff"}]
+    assert [row["image"] for row in rows] == ["a.png", "x\\ud800.png"]
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="macOS takes UTF-8 names only")
+@pytest.mark.parametrize("role", ["predict", "labelled", "boxes"])
+def test_a_name_of_another_encoding_is_taken_and_spelled_out(run, tmp_path, role):
+    draw(tmp_path / "src" / "a.png")
+    folder = os.fsencode(tmp_path / "src") + b"/K\xe4fer"
+    os.mkdir(folder)
+    os.rename(tmp_path / "src" / "a.png", folder + b"/K\xe4fer.png")
+    with open(folder + b"/K\xe4fer.txt", "w") as file:
+        file.write("0 0.5 0.5 0.5 0.5\n")
+    [image] = run(tmp_path / "src", role)[0]["images"]
+    assert image["file_name"] == "K\\udce4fer/K\\udce4fer.png"
+    assert image["label"] == ("K\\udce4fer" if role == "labelled" else None)
+
+
 def labelled(tmp_path, rows, header="image,label,group,count"):
     (tmp_path / "src").mkdir(exist_ok=True)
     (tmp_path / "src" / "labels.csv").write_text("\n".join([header, *rows]) + "\n", encoding="utf-8")
     return tmp_path / "src" / "labels.csv"
+
+
+NAMES = ["a b", "K\u00e4fer", "x,y", "it's", 'dq"', "-dash", "new\nline", "semi;colon", "tab\tular", "%41", "#1", "$(ls)", "*", "[a]", "a.b"]
+
+
+@pytest.mark.parametrize("form", ["folder", "classes", "table", "coco", "yolo", "voc"])
+def test_any_name_of_a_file_is_read_in_every_form(run, tmp_path, form):
+    folder = tmp_path / "src"
+    for seed, name in enumerate(NAMES):
+        draw(folder / "images" / f"{name}.png", seed)
+    role, path = "boxes", folder
+    if form in ("folder", "classes"):
+        role = "predict" if form == "folder" else "labelled"
+    elif form == "table":
+        role, path = "labelled", folder / "labels.csv"
+        with path.open("w", newline="", encoding="utf-8") as file:
+            csv.writer(file).writerows([("image", "label"), *((f"images/{name}.png", name) for name in NAMES)])
+    else:
+        photos = [Photo(f"{name}.png", None, [Box((1, 1, 9, 9), name)], (64, 48)) for name in NAMES]
+        target = box_formats.write(form, folder, photos)
+        (folder / "images").rename(target) if target != folder / "images" else None
+    dataset, rows, _ = run(path, role)
+    assert sorted(Path(image["file_name"]).stem for image in dataset["images"]) == sorted(NAMES)
+    assert [row for row in rows if row["action"] != "note"] == []
+    if role == "boxes":
+        assert len(dataset["annotations"]) == len(NAMES)
+
+
+def test_one_label_in_two_unicode_forms_is_one(run, tmp_path):
+    table = labelled(tmp_path, ["a.png,K\u00e4fer,,", "b.png,Ka\u0308fer,,"])
+    draw(tmp_path / "src" / "a.png", 1)
+    draw(tmp_path / "src" / "b.png", 2)
+    assert [image["label"] for image in run(table, "labelled")[0]["images"]] == ["K\u00e4fer"] * 2
 
 
 def test_labels_groups_and_counts_come_from_the_table(run, tmp_path):

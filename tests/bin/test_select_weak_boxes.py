@@ -13,12 +13,17 @@ def image(number, part="train", label=None, count=None):
 
 @pytest.fixture
 def run(tmp_path):
-    """Photos 1.. with one box per score, side by side; validation photo 99 with a right box at 0.6 and a wrong one at 0.4."""
-    def _run(photos, scores, rule):
+    """Photos 1.. with one box per score, side by side; validation photo 99 with a right box at 0.6 and a wrong one at 0.4.
+
+    Photo 50 is the one that the target's detector is validated on.
+    """
+    def _run(photos, scores, rule, true_box=(0, 0, 10, 10), validation=(50,)):
+        photos = [*photos, *(image(n, "validation", "bmsb") for n in validation)]
+        scores = {**scores, **{n: [0.9] for n in validation}}
         coco.write(tmp_path / "labelled.json", {"info": {}, "images": photos, "annotations": [], "categories": []})
         coco.write(tmp_path / "insect.json", {
             "info": {}, "images": [image(99, "validation"), image(98)], "categories": [{"id": 1, "name": "bug"}],
-            "annotations": [{"id": 1, "image_id": 99, "category_id": 1, "bbox": [0, 0, 10, 10], "area": 100, "iscrowd": 0}]})
+            "annotations": [{"id": 1, "image_id": 99, "category_id": 1, "bbox": list(true_box), "area": 100, "iscrowd": 0}]})
         predictions.write(tmp_path / "p.npz", [(n, 0, boxes(len(found)), np.array(found)) for n, found in scores.items()])
         predictions.write(tmp_path / "v.npz", [(99, 0, boxes(2), np.array([0.6, 0.4]))])
         files = {"labelled": "labelled.json", "predictions": "p.npz", "insect": "insect.json", "validation_predictions": "v.npz",
@@ -33,7 +38,7 @@ def boxes(n):
 
 
 def bands(out):
-    return [(box["image_id"], box["band"]) for box in out["weak"]["annotations"]]
+    return [(box["image_id"], box["band"]) for box in out["weak"]["annotations"] if box["image_id"] != 50]
 
 
 def test_the_threshold_is_the_score_of_the_last_right_box_on_true_boxes(run):
@@ -50,11 +55,28 @@ def test_top1_takes_the_best_box_or_as_many_as_were_counted(run):
 def test_lookalikes_get_no_box_and_a_photo_without_one_is_no_background(run):
     photos = [image(1, label="bmsb"), image(2, label="bmsb"), image(3, label="nezara"), image(4, "test", "bmsb")]
     out = run(photos, {1: [0.9], 2: [0.2], 3: [0.95], 4: [0.9]}, "threshold")
-    assert {box["image_id"] for box in out["training"]["annotations"]} == {1}
-    assert {picture["id"] for picture in out["training"]["images"]} == {1, 3, 98}
-    assert [row["image"] for row in out["audit"]] == ["2.jpg"]
+    assert {box["image_id"] for box in out["training"]["annotations"]} == {1, 50}
+    assert {picture["id"] for picture in out["training"]["images"]} == {1, 3, 50, 98}
+    assert [row["image"] for row in out["audit"] if row["action"] == "left out"] == ["2.jpg"]
 
 
 def test_no_weak_box_at_all_is_told(run):
     with pytest.raises(InputError, match="no photo labelled bmsb got a weak box \\(1 photos\\)"):
-        run([image(1, label="bmsb")], {1: [0.2]}, "threshold")
+        run([image(1, label="bmsb")], {1: [0.2]}, "threshold", validation=())
+
+
+def test_a_detector_with_no_box_right_has_no_threshold_and_the_sentence_says_so(run):
+    nowhere = (500, 500, 9, 9)
+    with pytest.raises(InputError, match="none of the insect detector's boxes on its 1 validation images is right, so no score can be trusted"):
+        run([image(1, label="bmsb")], {1: [0.9]}, "threshold", nowhere)
+    assert bands(run([image(1, label="bmsb")], {1: [0.9, 0.8]}, "top1", nowhere)) == [(1, "accept"), (1, "drop")]
+
+
+def test_weak_boxes_in_the_training_part_alone_leave_none_to_validate_on(run):
+    with pytest.raises(InputError, match="1 of 2 photos labelled bmsb got a weak box, all in the train part; wanted some to train on and some"):
+        run([image(1, label="bmsb"), image(2, "validation", "bmsb")], {1: [0.9], 2: [0.2]}, "threshold", validation=())
+
+
+def test_thresholds_that_rest_on_few_true_boxes_are_told_in_the_audit(run):
+    assert [row["reason"] for row in run([image(1, label="bmsb")], {1: [0.9]}, "threshold")["audit"]] == [
+        "the thresholds rest on 1 true boxes of the insect detector's validation part; wanted 30 or more"]

@@ -1,5 +1,6 @@
 import base64
 import json
+from copy import deepcopy
 
 import pytest
 import split_images
@@ -12,7 +13,8 @@ def image(number, label=None, group=None):
     cells = bytes((number * 37 + k * (number % 7 + 1)) % 256 for k in range(256))
     name = f"{number}.jpg"
     return {"id": number, "file_name": name, "pack": "p.zip", "member": name, "width": 9, "height": 9, "sha256": "", "group": group or name,
-            "phash": f"{number * 0x9E3779B97F4A7C15 % 2**64:016x}", "thumbnail": base64.b64encode(cells).decode(), "label": label, "count": None}
+            "phash": f"{number * 0x9E3779B97F4A7C15 % 2**64:016x}",
+            "mirrored": f"{number * 0xD1B54A32D192ED03 % 2**64:016x}", "thumbnail": base64.b64encode(cells).decode(), "label": label, "count": None}
 
 
 def dataset(role, numbers, category="bug", label=None):
@@ -23,13 +25,13 @@ def dataset(role, numbers, category="bug", label=None):
 
 @pytest.fixture
 def run(tmp_path):
-    def _run(*datasets, target="bmsb"):
+    def _run(*datasets, target="bmsb", more=()):
         paths = []
         for number, content in enumerate(datasets):
             paths.append(tmp_path / f"{number}.json")
             paths[-1].write_text(json.dumps(content))
         outputs = [f"--{name}={tmp_path / name}" for name in FILES]
-        split_images.main(["--datasets", *map(str, paths), *([f"--target={target}"] if target else []), *outputs])
+        split_images.main(["--datasets", *map(str, paths), *([f"--target={target}"] if target else []), *more, *outputs])
         return {name: (tmp_path / name).read_text() for name in FILES}
     return _run
 
@@ -44,7 +46,7 @@ def test_the_order_of_the_sources_changes_nothing(run):
 
 @pytest.mark.parametrize("known, held", [("boxes", "test"), ("labelled", "test"), ("boxes", "audit")])
 def test_a_leak_between_stages_names_the_pair(run, known, held):
-    sources = {"boxes": dataset("boxes", range(1, 20)), "labelled": LABELLED, "test": dataset("test", range(200, 210), "bmsb"),
+    sources = {"boxes": dataset("boxes", range(1, 20)), "labelled": deepcopy(LABELLED), "test": dataset("test", range(200, 210), "bmsb"),
                "audit": dataset("audit", range(100, 105), "bmsb")}
     planted = sources[known]["images"][0]
     sources[held]["images"].append({**planted, "file_name": "planted.jpg"})
@@ -52,6 +54,69 @@ def test_a_leak_between_stages_names_the_pair(run, known, held):
         sources["labelled"]["images"].append({**planted, "label": "bmsb"})
     with pytest.raises(InputError, match=f"leak: 1 images for {held}.*{planted['file_name']} and "):
         run(*sources.values())
+
+
+@pytest.mark.parametrize("known, held", [("boxes", "test"), ("labelled", "test"), ("boxes", "audit")])
+@pytest.mark.parametrize("how", ["group", "mirror"])
+def test_a_group_given_by_name_or_a_mirrored_copy_in_two_stages_is_a_leak(run, known, held, how):
+    sources = {"boxes": dataset("boxes", range(1, 20)), "labelled": deepcopy(LABELLED), "test": dataset("test", range(200, 210), "bmsb"),
+               "audit": dataset("audit", range(100, 105), "bmsb")}
+    for picture in sources["labelled"]["images"]:
+        picture["group"] = "visit " + picture["file_name"]
+    first, other = sources[known]["images"][0], sources["labelled" if held == "audit" else held]["images"][1]
+    if how == "group":
+        first["group"] = other["group"] = "night 7"
+    else:
+        cells = [base64.b64decode(first["thumbnail"])[row:row + 16][::-1] for row in range(0, 256, 16)]
+        first["mirrored"], other["mirrored"] = other["phash"], first["phash"]
+        other["thumbnail"] = base64.b64encode(b"".join(cells)).decode()
+        if held == "audit":  # the audit's copy of the photo has the same bytes
+            sources["audit"]["images"][1] = {**other, "label": None, "group": other["file_name"]}
+    with pytest.raises(InputError, match=f"leak: 1 images for {held} .*of one group with them: {first['file_name']} and {other['file_name']}"):
+        run(*sources.values())
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_photo_in_boxes_and_labelled_has_one_part_so_that_none_is_trained_on_and_tested(run, seed):
+    copies = [image(n, "bmsb") for n in range(1, 16)]
+    labelled = {**LABELLED, "images": LABELLED["images"] + copies}
+    out = run(dataset("boxes", range(1, 30), "bmsb"), labelled, more=[f"--seed={seed}"])
+    rows = [line.split(",") for line in out["split"].splitlines()[1:]]
+    parts = {role: {name: part for name, _, part, of, _ in rows if of == role} for role in ("boxes", "labelled")}
+    assert {parts["boxes"][picture["file_name"]] for picture in copies} == {"train", "validation", "test"}
+    assert all(parts["boxes"][picture["file_name"]] == parts["labelled"][picture["file_name"]] for picture in copies)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_few_boxes_of_the_target_among_many_are_in_every_part(run, seed):
+    boxes = dataset("boxes", range(1, 60), "fly")
+    boxes["categories"].append({"id": 2, "name": "bmsb"})
+    for box in boxes["annotations"][:3]:
+        box["category_id"] = 2
+    test = json.loads(run(boxes, LABELLED, more=[f"--seed={seed}"])["test"])
+    assert (test["info"]["truth"], len(test["annotations"])) == ("boxes", 1)
+
+
+def test_the_same_file_name_in_two_sources_is_two_photos(run):
+    second = {**dataset("boxes", range(40, 60)), "info": {"role": "boxes", "source": "second"}}
+    for picture, other in zip(second["images"], range(1, 20)):
+        picture["file_name"] = picture["group"] = f"{other}.jpg"
+    rows = [line.split(",") for line in run(dataset("boxes", range(1, 20)), second, LABELLED)["split"].splitlines()[1:]]
+    assert len({row[1] for row in rows if row[3] == "boxes"}) == 39
+
+
+def test_a_photo_that_two_sources_label_differently_is_in_neither(run):
+    other = {**dataset("labelled", range(128, 140), label="nezara"), "info": {"role": "labelled", "source": "second"}}
+    out = run(dataset("boxes", range(1, 20)), LABELLED, other, dataset("test", range(200, 205), "bmsb"))
+    assert {picture["id"] for picture in json.loads(out["labelled"])["images"]} == {*range(100, 128), *range(130, 140)}
+    assert sorted((row["image"], row["source"], row["reason"]) for row in json.loads(out["audit"])) == [
+        (f"{n}.jpg", source, "labelled bmsb and nezara by two sources") for n in (128, 129) for source in ("labelled", "second")]
+
+
+def test_audited_images_that_are_no_labelled_photo_have_rows(run):
+    out = run(dataset("boxes", range(1, 20)), LABELLED, dataset("test", range(200, 205), "bmsb"), dataset("audit", range(127, 132), "bmsb"))
+    assert {picture["id"] for picture in json.loads(out["audit_boxes"])["images"]} == {127, 128, 129}
+    assert [(row["image"], row["action"]) for row in json.loads(out["audit"])] == [("130.jpg", "left out"), ("131.jpg", "left out")]
 
 
 def test_without_test_boxes_the_targets_own_held_out_boxes_are_the_truth(run):
@@ -76,7 +141,56 @@ def test_audit_boxes_of_held_out_photos_are_truth_and_measure_nothing_else(run):
     ("moth", [LABELLED], "--target is 'moth'; wanted one of the labels of the labelled images: bmsb"),
     ("bmsb", [LABELLED, dataset("test", range(200, 205), "moth")], "--test_boxes: has boxes of moth; wanted boxes of bmsb"),
     ("bmsb", [LABELLED, dataset("audit", range(300, 305), "bmsb")], "none of its images is among the labelled images"),
+    ("bmsb", [dataset("labelled", [100], label="bmsb")], "photos labelled bmsb come in 1 group, none left to validate on; wanted at least 2"),
+    ("bmsb", [dataset("labelled", [100, 101], label="bmsb")], "no image is left to test on: too few groups of images; give more images, or --test_boxes"),
 ])
 def test_what_does_not_fit_together_is_told(run, target, sources, sentence):
     with pytest.raises(InputError, match=sentence):
         run(dataset("boxes", range(1, 30)), *sources, target=target)
+
+
+@pytest.mark.parametrize("more, sentence", [
+    (["--validation_share=0"], "--validation_share is 0.0; wanted a share above 0 and below 1"),
+    (["--test_share=nan"], "--test_share is nan; wanted a share above 0"),
+    (["--validation_share=0.6", "--test_share=0.4"], "leave nothing to train on"),
+])
+def test_shares_that_leave_a_part_empty_are_told(run, more, sentence):
+    with pytest.raises(InputError, match=sentence):
+        run(dataset("boxes", range(1, 20)), LABELLED, more=more)
+
+
+def test_boxes_in_one_group_leave_none_to_validate_on(run):
+    boxes = dataset("boxes", range(1, 20))
+    boxes["images"] = [{**picture, "group": "night 1"} for picture in boxes["images"]]
+    with pytest.raises(InputError, match="--boxes: images with boxes come in 1 group, none left to validate on; wanted at least 2 groups"):
+        run(boxes, LABELLED, dataset("test", range(200, 205), "bmsb"))
+
+
+def test_an_umlaut_typed_is_the_umlaut_of_a_folders_name(run):
+    labelled = dataset("labelled", range(100, 130), label="K\u00e4fer")
+    assert json.loads(run(dataset("boxes", range(1, 20)), labelled, target="Ka\u0308fer")["test"])["info"]["truth"] == "labels"
+
+
+def test_a_file_that_is_no_imported_set_is_told(run):
+    with pytest.raises(InputError, match="0.json: says no role of its images; wanted a data set that import_images.py wrote"):
+        run({"images": [], "annotations": [], "categories": []})
+
+
+def test_photos_of_different_parts_that_look_alike_are_counted_in_a_note(run):
+    boxes = dataset("boxes", range(1, 30))
+    for picture in boxes["images"]:
+        picture["phash"] = boxes["images"][0]["phash"]
+    out = run(boxes, LABELLED, dataset("test", range(200, 205), "bmsb"))
+    parts = [line.split(",")[2] for line in out["split"].splitlines() if ",boxes," in line]
+    apart = parts.count("train") * parts.count("validation")
+    assert [row["reason"] for row in json.loads(out["audit"])] == [f"{apart} pairs of images in different parts look alike (one camera?): give a group"]
+
+
+def test_a_look_alike_with_one_photo_is_trained_on(run):
+    labelled = {**LABELLED, "images": [*LABELLED["images"], image(150, "nezara")]}
+    assert {picture["part"] for picture in json.loads(run(dataset("boxes", range(1, 20)), labelled)["labelled"])["images"] if picture["id"] == 150} == {"train"}
+
+
+def test_without_boxes_there_is_nothing_to_train_on(run):
+    with pytest.raises(InputError, match="none holds images with boxes to train on; wanted at least one that was imported with --role boxes"):
+        run(LABELLED, dataset("test", range(200, 205), "bmsb"))

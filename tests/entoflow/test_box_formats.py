@@ -24,10 +24,11 @@ def photo(draw, whole, crowds):
         return start, min(start + size, length)
 
     sides = [(side(width), side(height)) for _ in range(draw(st.integers(0, 4)))]
-    return (width, height), [
+    boxes = [
         Box((x1, y1, x2, y2), draw(st.sampled_from(["Käfer, groß", "bug"])), draw(st.sampled_from(crowds)))
         for (x1, x2), (y1, y2) in sides
     ]
+    return (width, height), list(dict.fromkeys(boxes))  # one given twice is taken once
 
 
 def round_trip(name, folder, drawn):
@@ -119,6 +120,16 @@ def test_what_a_format_cannot_hold_is_refused(tmp_path, name, photos, sentence):
         ("a.json", "[1, 2]", "is JSON, but neither COCO nor a Label Studio export; wanted COCO json"),
         ("a.json", '{"images": []}', "has no list `annotations`; wanted COCO with images, annotations and categories"),
         ("a.json", '{"annotations": []}', "has no list `images`; wanted COCO"),
+        (
+            "a.json",
+            '{"images": [{"id": 1, "file_name": "a"}, {"id": "1", "file_name": "b"}], "annotations": []}',
+            "entries 1 and 2 of `images` have the id 1 for a and b; wanted an id for each",
+        ),
+        (
+            "a.json",
+            '{"images": [], "annotations": [], "categories": [{"id": 2, "name": "a"}, {"id": 2.0, "name": "b"}]}',
+            "entries 1 and 2 of `categories` have the id 2.0 for a and b",
+        ),
         ("a.json", '{"images": [3], "annotations": []}', "entry 1 of `images` is 3; wanted an object"),
         ("a.json", '{"images": [{"id": 1}], "annotations": []}', "entry 1 of `images` has no id or no file_name"),
         ("a.json", '[{"data": {"text": "x"}}]', "task 1 names no image in `data`"),
@@ -137,7 +148,10 @@ def test_what_a_format_cannot_hold_is_refused(tmp_path, name, photos, sentence):
             '<!DOCTYPE x [<!ENTITY a "b">]><annotation>&a;</annotation>',
             "has a DOCTYPE; wanted a plain Pascal VOC",
         ),
-        ("a.jpg", b"\xff\xd8\xff\xe0", "row 1: has a byte that is not UTF-8"),
+        ("a.jpg", b"\xff\xd8\xff\xe0\0\x10JFIF", "a.jpg: is no text .an archive, a spreadsheet, a picture, a video"),
+        ("a.zip", b"PK\x03\x04\x14\0\0\0", "a.zip: is no text .an archive"),
+        ("a.mp4", b"\0\0\0\x20ftypisom", "a.mp4: is no text .*; wanted text saved as UTF-8, or a folder"),
+        ("a.json", '[{"image": "a.jpg", "label": []}]', "a Label Studio export .its JSON, not JSON-MIN or CSV"),
     ],
 )
 def test_a_file_of_no_known_format_is_told_with_what_was_found_and_wanted(tmp_path, name, content, sentence):

@@ -69,6 +69,10 @@ def test_a_box_that_covers_nothing_is_dropped_with_its_row(corners, reason):
     assert reason in told
 
 
+def test_a_box_given_twice_is_taken_once_with_a_row():
+    assert placed((1, 1, 5, 5), (2, 2, 6, 6), (1, 1, 5, 5)) == ([(1, 1, 5, 5), (2, 2, 6, 6)], [(3, "dropped", "box of bug is given twice")])
+
+
 def test_boxes_partly_outside_are_clipped_with_one_note_for_the_image():
     boxes, notes = placed((-5, 30, 10, 45), (1, 1, 2, 2), (59.5, 0, 60.2, 1))
     assert boxes == [(0, 30, 10, 40), (1, 1, 2, 2), (59.5, 0, 60, 1)]

@@ -96,3 +96,17 @@ def test_windows_folders_are_found(read, tmp_path):
     (tmp_path / "x" / "a.jpg").touch()
     [photo], _ = read([], [{"id": 1, "file_name": "x\\a.jpg"}])
     assert (photo.path, photo.file_name) == (tmp_path / "x" / "a.jpg", "x/a.jpg")
+
+
+def test_an_annotation_of_a_mask_alone_is_dropped_with_a_row(read):
+    [photo], _ = read([{"image_id": 1, "category_id": 1, "segmentation": {"counts": "PPYo0", "size": [9, 9]}}])
+    assert (photo.boxes, photo.notes) == ([], [(1, "dropped", "has no bbox and no polygon; wanted one of them")])
+
+
+def test_the_parts_of_a_roboflow_export_are_read_as_one(read, tmp_path):
+    for part in ("train", "valid"):
+        read([{"image_id": 1, "category_id": 1, "bbox": [1, 1, 5, 5]}], file=f"{part}/_annotations.coco.json")
+        (tmp_path / part / "a.jpg").touch()
+    name, photos, notes = box_formats.read(tmp_path)
+    assert (name, notes) == ("coco", [])
+    assert [(photo.file_name, len(photo.boxes)) for photo in photos] == [("train/a.jpg", 1), ("valid/a.jpg", 1)]

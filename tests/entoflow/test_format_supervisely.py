@@ -74,3 +74,9 @@ def test_an_image_without_an_annotation_is_left_out_and_a_broken_annotation_is_a
     _, [photo], notes = box_formats.read(tmp_path)
     assert photo.problem == "its annotation a.jpg.json is not one of Supervisely's"
     assert [note[0] for note in notes] == ["ds 1/img/b.jpg"]
+
+
+def test_a_dataset_without_its_projects_meta_is_known_by_its_folders(read, tmp_path):
+    read(shape("rectangle", [[1, 1], [2, 2]]))
+    (tmp_path / "meta.json").unlink()
+    assert box_formats.read(tmp_path)[0] == "supervisely"

@@ -106,3 +106,10 @@ def test_corners_that_are_no_numbers_are_kept_as_such(folder):
     root = folder({"a.xml": annotation(OBJECT.format("bug", 0, bndbox("nan", 1, "six", 4))), "a.jpg": ""})
     x1, y1, x2, y2 = box_formats.read(root)[1][0].boxes[0].corners
     assert (x1 != x1, y1, x2 != x2, y2) == (True, 0, True, 4)
+
+
+def test_an_encoding_of_an_unknown_name_is_a_problem_of_its_image(folder):
+    root = folder({"a.xml": '<?xml version="1.0" encoding="utf-99"?><annotation/>', "a.jpg": "", "b.xml": annotation(), "b.jpg": ""})
+    broken, fine = box_formats.read(root)[1]
+    assert broken.problem.startswith("its annotation a.xml cannot be read (unknown encoding")
+    assert (fine.file_name, fine.problem) == ("b.jpg", None)

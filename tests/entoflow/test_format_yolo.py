@@ -110,3 +110,30 @@ def test_a_label_file_of_bytes_is_a_problem_of_its_image(folder):
     root = folder({"images/a.jpg": "", "labels/a.txt": ""})
     (root / "labels" / "a.txt").write_bytes(b"\xff\x00\xfa")
     assert box_formats.read(root)[1][0].problem == "its label file a.txt is not readable text"
+
+
+@pytest.mark.parametrize("word", ["-1", "0.5", "bug", "nan", "inf"])
+def test_a_class_that_is_no_number_of_one_is_dropped_with_its_row(folder, word):
+    _, [photo], _ = box_formats.read(folder({"images/a.jpg": "", "labels/a.txt": f"0.0 0.5 0.5 0.5 0.25\n{word} 0.5 0.5 0.5 0.25\n"}))
+    assert [box.label for box in photo.boxes] == ["0"]
+    assert photo.notes == [(2, "dropped", f"class is '{word}'; wanted a whole number from 0")]
+
+
+def test_a_class_beyond_the_names_is_kept_by_number_with_one_note(folder):
+    root = folder({"images/a.jpg": "", "labels/a.txt": "7 0.5 0.5 0.5 0.25\n7 0.5 0.5 0.5 0.5\n", "classes.txt": "bug\n"})
+    _, [photo], _ = box_formats.read(root)
+    assert [box.label for box in photo.boxes] == ["7", "7"]
+    assert photo.notes == [(1, "note", "class 7 has no name: taken as it is")]
+
+
+@pytest.mark.parametrize("data", ["", "train: images\nval: images/list.txt\nnames: [bug]\n"])
+def test_a_label_file_of_no_image_has_a_row(folder, data):
+    files = {"images/a.jpg": "", "labels/a.txt": BOX, "labels/gone.txt": BOX, "labels/classes.txt": "bug\n", "images/list.txt": "a.jpg\n"}
+    notes = box_formats.read(folder({**files, **({"data.yaml": data} if data else {})}))[2]
+    assert [note for note in notes if note[1:3] != (None, "note")] == [("labels/gone.txt", None, "left out", "label file of no image")]
+
+
+def test_a_test_part_that_is_not_there_is_a_note(folder):
+    root = folder({"images/a.jpg": "", "labels/a.txt": BOX, "data.yaml": "train: images\nval: images\ntest: ../test/images\nnames: [bug]\n"})
+    _, [photo], notes = box_formats.read(root)
+    assert notes[1:] == [("data.yaml", None, "note", "test is '../test/images', which is not there")]

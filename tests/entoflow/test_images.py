@@ -6,6 +6,7 @@ import zipfile
 import numpy as np
 import pytest
 from entoflow import images
+from entoflow.task import InputError
 from PIL import Image
 
 
@@ -221,3 +222,9 @@ def test_equal_images_give_equal_packs_in_whatever_order(tmp_path):
         infos = pack.infolist()
     assert {(info.compress_type, info.date_time) for info in infos} == {(zipfile.ZIP_STORED, (1980, 1, 1, 0, 0, 0))}
     assert [info.filename for info in infos] == sorted(info.filename for info in infos)
+
+
+def test_a_file_that_is_no_pack_is_told(tmp_path):
+    (tmp_path / "a.jpg").write_bytes(encoded(picture(), "JPEG"))
+    with pytest.raises(InputError, match="a.jpg: is no pack of images; wanted one that import_images.py wrote"):
+        images.Pack([tmp_path / "a.jpg"])

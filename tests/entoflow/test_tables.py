@@ -35,6 +35,10 @@ def test_a_row_has_the_number_of_its_line_and_whole_numbers_or_none(table):
     assert [(row["row"], row["label"], row["count"]) for row in rows] == [(2, "two\nlines", 3), (5, "bug", None)]
 
 
+def test_a_whole_number_written_as_pandas_does_is_one(table):
+    assert read_rows(table("image,count\na.jpg,2.0\nb.jpg,\n"), ["image"], ["count"])[0]["count"] == 2
+
+
 def test_a_column_that_is_not_there_is_none_for_each_row(table):
     assert read_rows(table("image,label\na.jpg,bug\n"), ["image", "label"], ["count"])[0]["count"] is None
 
@@ -47,6 +51,9 @@ def test_a_column_that_is_not_there_is_none_for_each_row(table):
             "labels.csv, row 2: count is 'two'; wanted a whole number above 0, or nothing",
         ),
         ("image,label,count\na.jpg,bug,0\n", "row 2: count is '0'; wanted a whole number above 0"),
+        ("image,label,count\na.jpg,bug,2.5\n", "row 2: count is '2.5'; wanted a whole number above 0"),
+        (f"image,label,count\na.jpg,bug,{'9' * 5000}\n", "row 2: count is '9+'; wanted a whole number above 0"),
+        (b"PK\x03\x04\x14\0\x06\0", "labels.csv: is no text .an archive, a spreadsheet"),
         ("image,label,count\na.jpg,bug,-1\n", "row 2: count is '-1'; wanted a whole number above 0"),
         ("image,label\na.jpg,bug\nb.jpg,\n", "row 3: label is empty; wanted a value"),
         ("image,label\na, b.jpg,bug\n", "row 2: has 3 cells; wanted 2"),
