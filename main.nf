@@ -1,5 +1,5 @@
 include { complaints; help; paths; task_settings; typed } from './modules/local/params'
-include { left_out; sentence; write_index } from './modules/local/results'
+include { full; last_words; left_out; sentence; write_index } from './modules/local/results'
 include { suite } from './modules/local/suite'
 include { MAKE_DEMO } from './modules/local/make_demo'
 include { WRITE_REPORT } from './modules/local/write_report'
@@ -50,16 +50,15 @@ workflow {
         println(help(asked))
         return
     }
-    found = complaints(asked) + conflicts(asked)
+    found = complaints(asked) + conflicts(asked) + unwritable(asked.outdir)
     if( found )
         error("Parameters:\n  ${found.join('\n  ')}")
     given = typed(asked)
     settings = task_settings(asked)
     outdir = file(given.outdir)
-    writable(outdir)
 
     sources = ['boxes', 'labelled_images', 'test_boxes', 'audit_boxes', 'predict'].collectEntries { name -> [name, channel.fromList(paths(given[name]))] }
-    sources.model = channel.fromList(paths(given.model).collectMany { folder -> folder.listFiles().findAll { item -> item.isFile() } })
+    sources.model = channel.fromList(given.model ? file(given.model).listFiles().findAll { item -> item.isFile() } : [])
     if( given.demo ) {
         MAKE_DEMO(suite('make_demo', settings))
         world = MAKE_DEMO.out.folder
@@ -69,54 +68,61 @@ workflow {
         sources.audit_boxes = world.map { folder -> folder.resolve('audit_boxes.json') }
     }
     told = groovy.json.JsonOutput.toJson(given.findAll { name, value -> value != null && name != 'outdir' }.sort())
+    opens = [detection: "The report: ${outdir}/report.html", prediction: "The predictions: ${outdir}/prediction/predictions.csv"]
     chains = (given.boxes || given.demo ? ['detection'] : []) + (given.predict ? ['prediction'] : [])
     ENTOFLOW(sources, chains, given.target ?: '', given.weights, settings, told)
 
     workflow.onComplete = {
+        if( full([outdir]) )
+            return
         def info = outdir.resolve('pipeline_info')
         info.mkdirs()
         info.resolve('params.json').text = groovy.json.JsonOutput.prettyPrint(groovy.json.JsonOutput.toJson(given)) + '\n'
         info.resolve('software_versions.json').text = groovy.json.JsonOutput.prettyPrint(groovy.json.JsonOutput.toJson([entoflow: workflow.manifest.version, revision: workflow.commitId, nextflow: nextflow.version.toString(), java: System.getProperty('java.version')])) + '\n'
         if( workflow.success ) {
             write_index(outdir)
-            chains.each { chain ->
-                def out = left_out(outdir.resolve("${chain}/audit.json"))
-                println(out ? "Left out or mended, each with a row in ${outdir}/${chain}/audit.json: ${out.join(', ')}." : "${chain}: nothing was left out.")
-            }
-            println(chains.contains('detection') ? "The report: ${outdir}/report.html" : "The predictions: ${outdir}/prediction/predictions.csv")
+            last_words(chains.collect { chain -> left_out(chain, outdir.resolve("${chain}/audit.json")) } + chains.collect { chain -> opens[chain] })
         }
     }
     workflow.onError = {
-        def said = sentence(workflow.errorReport)
+        def said = sentence(workflow.errorReport) ?: full([workflow.workDir, outdir])
         if( said )
-            println(said)
+            last_words([said])
     }
 }
 
 // What no parameter is wrong by itself in, but several are together.
 def conflicts(given) {
-    def nothing = !given.boxes && !given.predict && !given.demo
+    def demo = given.demo.toString() == 'true'
+    def nothing = !given.boxes && !given.predict && !demo
     return [
         nothing ? 'nothing to do: give --boxes, or --model with --predict, or -profile demo; --help lists all' : null,
         given.labelled_images && !given.target ? '--labelled_images needs --target: which of its labels is to be found?' : null,
-        given.target && !given.labelled_images && !given.demo ? '--target needs --labelled_images: photos that carry this label' : null,
+        given.target && !given.labelled_images && !demo ? '--target needs --labelled_images: photos that carry this label' : null,
         given.labelled_images && !given.boxes ? '--labelled_images needs --boxes: the insect detector learns from them' : null,
         given.audit_boxes && !given.labelled_images ? '--audit_boxes needs --labelled_images: they are true boxes of those photos' : null,
         given.test_boxes && !given.boxes ? '--test_boxes needs --boxes: a detector to test' : null,
         given.predict && !given.model ? '--predict needs --model: the folder of the detector to run' : null,
         given.model && !given.predict ? '--model needs --predict: the images to run it on' : null,
+        given.model && !file(given.model.toString()).resolve('model.json').exists() ? "--model names ${given.model}, which holds no model.json; wanted a model folder that entoflow wrote" : null,
+        demo && (given.boxes || given.labelled_images || given.test_boxes || given.audit_boxes) ? '-profile demo draws its own data: leave it out, or --boxes, --labelled_images, --test_boxes and --audit_boxes' : null,
         given.weights && !(given.weights.toString() in ['pretrained', 'none']) && !file(given.weights.toString()).exists() ? "--weights names ${given.weights}, which does not exist; wanted pretrained, none or a file" : null,
     ].findAll { text -> text }
 }
 
-def writable(outdir) {
+// Tried, as neither permissions nor room can be read off a folder. A list of one sentence, or of none.
+def unwritable(folder) {
+    if( folder == true ) // --outdir without its value is a complaint already
+        return []
+    def outdir = file(folder.toString())
     try {
         outdir.mkdirs()
         def probe = outdir.resolve(".entoflow_${UUID.randomUUID()}")
         probe.text = ''
         probe.delete()
+        return []
     }
-    catch( Exception problem ) {
-        error("--outdir ${outdir}: cannot be written to (${problem.class.simpleName}); wanted a folder with room and permission")
+    catch( Exception _problem ) {
+        return ["--outdir ${outdir} cannot be written to; wanted a folder with room and permission"]
     }
 }

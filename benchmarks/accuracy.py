@@ -100,10 +100,10 @@ def figures(args, found):
     return {name: round(measured[name]["value"], 4) for name in SHOWN}
 
 
-def script(name, **options):
+def script(task, /, **options):
     """Run a task script as a user would. Lists are several values."""
     words = [str(word) for key, value in options.items() for word in (f"--{key}", *(value if isinstance(value, list) else [value]))]
-    subprocess.run([sys.executable, ROOT / "bin" / f"{name}.py", *words], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run([sys.executable, ROOT / "bin" / f"{task}.py", *words], check=True, stdout=subprocess.DEVNULL)
 
 
 def markdown(args, rows):

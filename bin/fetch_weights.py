@@ -18,9 +18,9 @@ def main(argv):
     backend = model.backend(args.detector)
     source = args.file or download(backend.PUBLISHED.format(architecture=args.architecture), args.scratch)
     tensors = read_tensors(source, backend, args.scratch)
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
-    save_file(tensors, args.weights)
+    args.weights.write_bytes(save(tensors))
     print(f"{len(tensors)} tensors from {source.name}")
 
 

@@ -21,9 +21,9 @@ def main(argv):
     dataset = coco.read(args.dataset)
     check(dataset, args.dataset)
     backend = model.backend(args.detector)
+    checkpoint = carried_on(args.resume_from, args.checkpoint)
     samples = extract(dataset, args.packs, args.scratch)
     settings = {name: getattr(args, name) for name in ("architecture", "image_size", "batch_size", "max_epochs", "patience", "seed")}
-    checkpoint = carried_on(args.resume_from, args.checkpoint)
     detector, rows = backend.train(samples, args.scratch, {**settings, "weights": args.weights}, Progress(args.max_epochs), checkpoint)
     judged = judge(detector, backend, dataset, args.packs, args.seed)
     args.model.mkdir(parents=True, exist_ok=True)
@@ -129,7 +129,9 @@ def carried_on(resume_from, checkpoint):
 
     earlier = resume_from / checkpoint.name if resume_from else None
     if earlier and earlier.exists() and not checkpoint.exists():
-        shutil.copyfile(earlier, checkpoint)
+        part = checkpoint.with_suffix(".part")
+        shutil.copyfile(earlier, part)
+        part.replace(checkpoint)  # whole or not there, should this attempt be cut off too
         print(f"going on from the checkpoint of {resume_from}", flush=True)
     return checkpoint
 

@@ -8,19 +8,22 @@ die() {
     exit 1
 }
 
-# Set $python to a Python >= 3.10 and $tag to what an environment built with it depends on.
+# Set $python to a Python that the locks have packages for, and $tag to what an environment built with it depends on.
 find_python() {
-    local ask='import os, sys
-sys.exit(1) if sys.version_info < (3, 10) else print(
-    sys.executable, "%d.%d-%s-%s" % (*sys.version_info[:2], sys.platform, os.uname().machine), sys.base_prefix, sep="\n")'
+    local ask='import os, sys; from importlib.util import find_spec
+kind = sys.platform, os.uname().machine
+newest = (3, 12) if kind == ("darwin", "x86_64") else (3, 14)
+sys.exit(1) if not (3, 10) <= sys.version_info[:2] <= newest or not find_spec("ensurepip") else print(
+    sys.executable, "%d.%d-%s-%s" % (*sys.version_info[:2], *kind), sys.base_prefix, sep="\n")'
     local name base
     [ -z "${python:-}" ] || return 0
-    for name in python3 python3.13 python3.12 python3.11 python3.10; do
+    for name in python3 python3.14 python3.13 python3.12 python3.11 python3.10; do
         { read -r python && read -r tag && read -r base; } < <("$name" -I -S -c "$ask" 2>/dev/null) || continue
         tag=$tag-$(printf '%s' "$base" | cksum | cut -d ' ' -f 1)
         return 0
     done
-    die "no Python >= 3.10 on the PATH: install one, for instance from python.org, and start again."
+    die "no Python 3.10 to 3.14 (Intel Macs: 3.12) that has venv is on the PATH: install one, from python.org or by" \
+        "'apt install python3-venv', and start again."
 }
 
 # piece NAME LOCK WHAT COMMAND...: set $piece to the folder of that piece; where it is absent, COMMAND FOLDER makes it.
@@ -34,7 +37,7 @@ piece() {
 
 # Runs in a subshell, so its lock ends with it, however it ends.
 build() {
-    local folder=$1 what=$2 new="$1.new" log="$cache/setup.log"
+    local folder=$1 what=$2 new="$1.new" log="$cache/setup.log" done=0
     shift 2
     mkdir -p "$cache" 2>/dev/null && : 2>/dev/null 9>>"$cache/lock" ||
         die "$cache cannot be written: free it, or set XDG_CACHE_HOME to a folder with room."
@@ -50,8 +53,19 @@ PYTHON
     [ ! -d "$folder" ] || return 0
     rm -rf "$cache"/*.new
     echo "entoflow: first start: getting $what ..." >&2
-    "$@" "$new" 2>"$log" || { cat "$log" >&2; die "failed"; }
+    show_life "$log" 9>&- &
+    "$@" "$new" > "$log" 2>&1 || done=$?
+    kill $! 2>/dev/null || true
+    [ $done = 0 ] || die "$what could not be set up: check the network (a proxy, a mirror) and the room in $cache, then" \
+        "start again; the log is $log."
     mv "$new" "$folder"
+}
+
+# Tell every ten seconds what was last begun, while the start that asked is there.
+show_life() {
+    while sleep 10 > /dev/null 2>&1 && kill -0 $$ 2>/dev/null; do
+        echo "entoflow: $SECONDS s: $(tail -n 1 "$1")" >&2
+    done
 }
 
 tools() {
@@ -60,8 +74,8 @@ tools() {
 }
 
 make_tools() {
-    "$python" -m venv "$1"
-    "$1/bin/python" -m pip install --quiet --disable-pip-version-check --no-input --require-hashes -r "$envs/launcher.lock"
+    "$python" -m venv "$1" &&
+        "$1/bin/python" -m pip install --disable-pip-version-check --no-input --require-hashes -r "$envs/launcher.lock"
 }
 
 # environment NAME WHAT: set $environment to the Python environment of NAME.lock.
@@ -72,12 +86,12 @@ environment() {
 }
 
 make_environment() {
-    "$tools/bin/python" -m uv venv --quiet --relocatable --no-project --python "$python" "$2"
-    "$tools/bin/python" -m uv pip sync --quiet --require-hashes --python "$2/bin/python" "$envs/$1.lock"
+    "$tools/bin/python" -m uv venv --relocatable --no-project --python "$python" "$2" &&
+        "$tools/bin/python" -m uv pip sync --require-hashes --python "$2/bin/python" "$envs/$1.lock"
 }
 
 make_java() {
-    "$tools/bin/python" -m uv pip install --quiet --require-hashes --python "$python" --target "$1" -r "$envs/java.lock"
+    "$tools/bin/python" -m uv pip install --require-hashes --python "$python" --target "$1" -r "$envs/java.lock"
 }
 
 make_engine() {

@@ -1,4 +1,8 @@
+import json
 import os
+import re
+import shutil
+import signal
 import subprocess
 from pathlib import Path
 
@@ -8,21 +12,97 @@ ROOT = Path(__file__).parent.parent
 
 
 class Flow:
-    """Runs Nextflow in a folder of its own and tells what each task did."""
+    """Runs Nextflow in a folder of its own and tells what each task did: `tasks` has the trace's rows of the last run."""
 
-    def __init__(self, here):
-        self.here = here
+    def __init__(self, here, pipeline=ROOT):
+        self.here, self.pipeline, self.tasks = here, pipeline, []
 
-    def run(self, *options, script=ROOT, ok=True, parser="v1"):
+    def run(self, *options, script=None, ok=True, parser="v1"):
+        """Return (all that was said, {task: status}); a task that was tried again has the status of its last attempt."""
+        process = self.start(*options, script=script, parser=parser)
+        said = self.finish(process)
+        assert (process.returncode == 0) == ok, said
+        return said, {task["name"].split(":")[-1]: task["status"] for task in self.tasks}
+
+    def start(self, *options, script=None, parser="v1"):
+        """Start Nextflow in a process group of its own, as a terminal does."""
         trace = self.here / "trace.tsv"
         trace.unlink(missing_ok=True)
-        command = [ROOT / "nextflow", "-log", self.here / "log", "run", script, "-ansi-log", "false", "-with-trace", trace, *options]
-        done = subprocess.run(command, cwd=self.here, capture_output=True, text=True, timeout=900, env={**os.environ, "NXF_SYNTAX_PARSER": parser})
-        assert (done.returncode == 0) == ok, done.stdout + done.stderr
-        head, *rows = [line.split("\t") for line in trace.read_text().splitlines()] if trace.exists() else [[]]
-        tasks = [dict(zip(head, row)) for row in rows]
-        return done.stdout + done.stderr, {task["name"].split(":")[-1]: task["status"] for task in tasks}
+        command = [ROOT / "nextflow", "-log", self.here / "log", "run", script or self.pipeline, "-ansi-log", "false", "-with-trace", trace, *options]
+        return subprocess.Popen(command, cwd=self.here, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
+                                env={**os.environ, "NXF_SYNTAX_PARSER": parser})
 
+    def finish(self, process):
+        """Wait for the end and return all that was said; a run that does not end is ended."""
+        try:
+            said, _ = process.communicate(timeout=900)
+        except BaseException:
+            os.killpg(process.pid, signal.SIGTERM)
+            raise
+        trace = self.here / "trace.tsv"
+        head, *rows = [line.split("\t") for line in trace.read_text().splitlines()] if trace.exists() else [[]]
+        self.tasks = [dict(zip(head, row)) for row in rows]
+        return said
+
+
+@pytest.fixture(scope="session")
+def ran(tmp_path_factory):
+    """Return (flow, said, tasks) of a whole run of the test profile, for all tests that need one."""
+    flow = Flow(tmp_path_factory.mktemp("a folder"))
+    return flow, *flow.run("-profile", "test")
+
+
+CHEAP = "--weights none --max_epochs 1 --image_size 64 --weak_rule top1"
+CHECKOUT = ("nextflow", "main.nf", "nextflow.config", "nextflow_schema.json", "bin", "conf", "envs", "examples", "modules", "subworkflows")
+
+
+def commands(page):
+    """Return the commands of a page's code blocks that name no other language, each on one line, without what explains them."""
+    blocks = re.findall(r"^```(?:bash|sh|console)?\n(.*?)^```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    lines = re.sub(r"\\\n\s*", "", "\n".join(blocks)).splitlines()
+    return [re.split(r"\s{2,}", line.strip())[0] for line in lines if line.strip() and not line.startswith("#")]
+
+
+@pytest.fixture(scope="session")
+def own_data(tmp_path_factory):
+    """Return (a copy of the checkout with the files that the README names, all that its own-data command said there)."""
+    here = tmp_path_factory.mktemp("my insects") / "entoflow"
+    here.mkdir()
+    for name in CHECKOUT:
+        (shutil.copytree if (ROOT / name).is_dir() else shutil.copy2)(ROOT / name, here / name)
+    lay_out(here)
+    command = next(line for line in commands(ROOT / "README.md") if "--labelled_images" in line)
+    done = subprocess.run(f"{command} {CHEAP}", shell=True, cwd=here, capture_output=True, text=True, timeout=900)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return here, done.stdout + done.stderr
+
+
+def same_resources(here, direct):
+    """Give a host in a folder as many cpus a task as the direct run had: sums in another order differ in their last bits."""
+    scripts = [path.read_text() for path in direct.glob("work/*/*/.command.sh")]
+    cpus = {label: next(re.search(r"OMP_NUM_THREADS=(\d+)", text)[1] for text in scripts if f"-m {task} " in text)
+            for label, task in (("process_high", "train_detector"), ("process_medium", "predict_boxes"))}
+    chosen = "".join(f"    withLabel: {label} {{ cpus = {number} }}\n" for label, number in cpus.items())
+    (here / "nextflow.config").write_text(f"process {{\n{chosen}}}\n")
+
+
+def lay_out(here):
+    """Lay a synthetic world out under the README's names; one label has a single photo."""
+    import make_demo
+
+    make_demo.main(["--folder", str(here / "world"), "--demo_boxes=24", "--demo_labelled=24", "--demo_test=12", "--demo_size=128"])
+    world = here / "world"
+    (world / "boxes").rename(here / "insects")
+    (world / "test").rename(here / "test")
+    test = json.loads((world / "test_boxes.json").read_text())
+    for image in test["images"]:
+        image["file_name"] = Path(image["file_name"]).name
+    (here / "test/annotations.json").write_text(json.dumps(test))
+    rows = (world / "labelled/labels.csv").read_text().splitlines()
+    rows[-1] = rows[-1].replace("dolycoris_baccarum", "a lone label")
+    assert rows[-1].count("a lone label") == 1
+    (here / "photos.csv").write_text("\n".join([rows[0], *("world/labelled/" + row for row in rows[1:])]) + "\n")
+    shutil.copytree(here / "test", here / "more_photos", ignore=shutil.ignore_patterns("*.json"))
 
 @pytest.fixture
 def flow(tmp_path):

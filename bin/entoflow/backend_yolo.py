@@ -4,6 +4,8 @@ A backend is four functions, `train`, `predict`, `save` and `load`, and two fact
 """
 import os
 import re
+from functools import lru_cache
+from importlib.util import find_spec
 from pathlib import Path
 
 from entoflow.task import InputError
@@ -60,10 +62,10 @@ def predict(detector, images, image_size=None):
 
 def save(detector, folder):
     """Write weights.safetensors to the folder and return what model.json says of the architecture."""
-    from safetensors.torch import save_file
+    from safetensors import torch as tensors
 
     state = detector["model"].state_dict()
-    save_file({name: value.contiguous().cpu() for name, value in state.items()}, folder / "weights.safetensors")
+    (folder / "weights.safetensors").write_bytes(tensors.save({name: value.contiguous().cpu() for name, value in state.items()}))
     return {"backend": NAME, "architecture": detector["architecture"], "image_size": detector["image_size"]}
 
 
@@ -159,13 +161,24 @@ def _decode(raw, scale, shape):
     Overlaps are removed by torchvision, not by ultralytics, whose own function gives up after a time limit and loses boxes.
     """
     import torch
-    from torchvision.ops import clip_boxes_to_image, nms
 
     scores, order = raw[4].sort(descending=True, stable=True)
     keep = scores[:CANDIDATES] >= 0.001
     scores, order = scores[:CANDIDATES][keep], order[:CANDIDATES][keep]
     centre, size = raw[:2, order].T, raw[2:4, order].T
-    boxes = clip_boxes_to_image(torch.cat([centre - size / 2, centre + size / 2], 1) / scale, shape)
-    kept = nms(boxes, scores, OVERLAP)[:MAX_DETECTIONS]
-    kept = kept[((boxes[kept, 2:] - boxes[kept, :2]) > 0).all(1)]
+    boxes = torch.cat([centre - size / 2, centre + size / 2], 1) / scale
+    boxes = torch.stack([side.clamp(0, shape[1 - k % 2]) for k, side in enumerate(boxes.unbind(1))], 1)
+    inside = (boxes[:, 2:] > boxes[:, :2]).all(1)
+    boxes, scores = boxes[inside], scores[inside]
+    kept = _remove_overlaps()(boxes, scores, OVERLAP)[:MAX_DETECTIONS]
     return boxes[kept].numpy().astype(float), scores[kept].numpy().astype(float)
+
+
+@lru_cache
+def _remove_overlaps():
+    """Return torchvision's nms without importing the package, which would take seconds for torch's compiler."""
+    import torch
+
+    library = next(Path(find_spec("torchvision").origin).parent.glob("_C*.so"))
+    torch.ops.load_library(library)
+    return torch.ops.torchvision.nms

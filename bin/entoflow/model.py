@@ -8,7 +8,7 @@ from pathlib import Path
 import entoflow
 from entoflow.task import InputError
 
-PACKAGES = ["torch", "torchvision", "ultralytics", "numpy", "pillow", "opencv-python-headless"]
+PACKAGES = ["torch", "torchvision", "ultralytics", "ultralytics-opencv-headless", "numpy", "pillow", "opencv-python-headless"]
 BATCH = 16
 
 

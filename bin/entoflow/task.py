@@ -1,6 +1,10 @@
 """How a task script ends: a person's mistake is one sentence and exit status 2, never a traceback."""
+import errno
 import os
+import signal
 import sys
+
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class InputError(Exception):
@@ -10,20 +14,50 @@ class InputError(Exception):
 def run(main):
     """Call main with the command line's arguments and end the process as the contract says.
 
-    Exit status 2 for an InputError, 1 with one sentence for a full disk or a folder that cannot be written.
+    Exit status 2 for an InputError, 1 with one sentence for a full disk or a folder that cannot be written, 130 for Ctrl-C,
+    which a task would not hear: bash starts it deaf to it, and Nextflow's measuring wrapper may die before it passes it on.
     Anything else is a bug of ours and keeps its traceback.
     """
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         main(sys.argv[1:])
     except InputError as error:
         sys.exit(_say(error, 2))
+    except KeyboardInterrupt:
+        sys.exit(130)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
-    except OSError as error:
-        if error.errno is None:
+    except Exception as error:
+        fault = _fault(error)
+        if fault is None:
             raise
-        sys.exit(_say(f"{error.filename or 'output'}: {error.strerror}.", 1))
+        sys.exit(_say(fault, 1))
+
+
+def _fault(error):
+    """Return the sentence for what the machine refused, or None. torch puts an error of its own before that of the disk."""
+    cause = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.errno in NO_ROOM:
+            return f"{cause.filename2 or cause.filename or _written(cause)}: {cause.strerror}; wanted a disk with more room."
+        cause = cause.__context__
+    return f"{error.filename or 'output'}: {error.strerror}." if isinstance(error, OSError) and error.errno else None
+
+
+def _written(error):
+    """Return the file that could not be written: an error of writing does not name it, but a call that failed held it."""
+    import io
+    import traceback
+    import zipfile
+
+    for frame, _ in reversed(list(traceback.walk_tb(error.__traceback__))):
+        for value in frame.f_locals.values():
+            held = isinstance(value, (io.IOBase, zipfile.ZipFile)) and getattr(value, "mode", "w") not in ("r", "rb")
+            name = held and (getattr(value, "name", None) or getattr(value, "filename", None))
+            if isinstance(name, str):
+                return os.path.abspath(name)
+    return "output"
 
 
 def _say(sentence, status):

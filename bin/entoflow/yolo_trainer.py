@@ -59,7 +59,8 @@ class Trainer(DetectionTrainer):
             "optimizer": self.optimizer.state_dict(), "finished": bool(self.stop),
         }
         unfinished = self.checkpoint.with_suffix(".unfinished")
-        torch.save(state, unfinished)
+        with open(unfinished, "wb") as file:  # torch's own writing hides why it fails
+            torch.save(state, file)
         unfinished.replace(self.checkpoint)
         self.on_epoch(self.rows[-1])
         return True

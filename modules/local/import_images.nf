@@ -18,6 +18,6 @@ process IMPORT_IMAGES {
     script:
     """
     python3 -m ${script.baseName} --source ${source} --role ${role} --name ${name} \\
-        --dataset ${name}.json --audit ${name}_audit.json --packs_folder . ${flags}
+        --dataset ${name}.json --audit ${name}_audit.json --packs_folder . --cpus ${Math.max(2, task.cpus)} ${flags}
     """
 }

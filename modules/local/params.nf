@@ -7,7 +7,7 @@ def entries() {
 // Every fault of the parameters given, a sentence each.
 def complaints(Map given) {
     def known = entries().collectEntries { entry -> [entry.name, entry] }
-    def unknown = given.keySet().findAll { name -> !name.contains('-') && !(name in known) }.collect { name ->
+    def unknown = given.keySet().findAll { name -> !name.contains('-') && !(name in known) }.collect { name -> // --max-epochs arrives as maxEpochs
         "--${name} is unknown; the nearest is --${nearest(name, known.keySet())}"
     }
     def wrong = known.values().findAll { entry -> given[entry.name] != null }.collect { entry -> [entry.name, problem(entry, given[entry.name])] }

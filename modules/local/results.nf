@@ -28,10 +28,21 @@ def sentence(report) {
     return lines ? lines.last() : null
 }
 
-// How many files and boxes were left out, by the audit of a chain.
-def left_out(audit) {
-    if( !audit.exists() )
-        return []
-    def summary = new groovy.json.JsonSlurper().parse(audit.toFile()).summary
-    return summary.findAll { name, _count -> name.endsWith('left out') || name.endsWith('dropped') || name.endsWith('clipped') }.collect { name, count -> "${name} ${count}" }
+// What is wrong where neither script nor Nextflow could write a word: the first of the folders whose disk has no room.
+def full(folders) {
+    def found = folders.find { folder -> folder.scheme == 'file' && folder.exists() && folder.toFile().usableSpace < 64 * 1024 }
+    return found ? "error: ${found}: No space left on device; wanted a disk with more room." : null
+}
+
+// How many files and boxes a chain left out or mended, by its audit.
+def left_out(chain, audit) {
+    def summary = audit.exists() ? new groovy.json.JsonSlurper().parse(audit.toFile()).summary : [:]
+    def lost = summary.findAll { name, _count -> name.endsWith('left out') || name.endsWith('dropped') || name.endsWith('clipped') }
+    def counts = lost.collect { name, count -> "${name} ${count}" }.join(', ')
+    return lost ? "${chain}: left out or mended, each with a row in ${audit}: ${counts}." : "${chain}: nothing was left out."
+}
+
+// Said as the process ends: Nextflow's own summary and warnings come after onComplete and onError.
+def last_words(lines) {
+    Runtime.runtime.addShutdownHook(new Thread({ System.out.println(lines.join('\n')) }))
 }

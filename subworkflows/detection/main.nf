@@ -55,7 +55,7 @@ workflow DETECTION {
             .combine(SPLIT_IMAGES.out.labelled_ids)
         validation_shards = SPLIT_IMAGES.out.insect.combine(packs.toList()).flatMap { dataset, all -> packs_of(dataset, all, ['validation']) }
             .combine(SPLIT_IMAGES.out.validation_ids)
-        PREDICT_CANDIDATES(labelled_shards.mix(validation_shards).combine(detector.toList()), predictor)
+        PREDICT_CANDIDATES(labelled_shards.mix(validation_shards).combine(detector.map { files -> [files] }), predictor)
         candidates = PREDICT_CANDIDATES.out.predictions.branch { file ->
             validation: file.name.startsWith('boxes_')
             labelled: true
@@ -82,7 +82,7 @@ workflow DETECTION {
     }
 
     test_packs = SPLIT_IMAGES.out.test.combine(packs.toList()).map { dataset, all -> packs_of(dataset, all) }
-    PREDICT_BOXES(test_packs.flatMap { list -> list }.combine(SPLIT_IMAGES.out.test_ids).combine(detector.toList()), suite('predict_boxes', settings))
+    PREDICT_BOXES(test_packs.flatMap { list -> list }.combine(SPLIT_IMAGES.out.test_ids).combine(detector.map { files -> [files] }), suite('predict_boxes', settings))
     EVALUATE_DETECTOR(SPLIT_IMAGES.out.test, PREDICT_BOXES.out.predictions.toSortedList { a, b -> a.name <=> b.name }, detector, test_packs, suite('evaluate_detector', settings))
     WRITE_AUDIT(audits.toSortedList { a, b -> a.name <=> b.name }, suite('write_audit', settings))
 

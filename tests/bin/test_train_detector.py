@@ -1,6 +1,7 @@
 """A detector of one epoch on a handful of drawn images: the folder it leaves, and going on after a kill."""
 import csv
 import json
+import shutil
 
 import import_images
 import make_demo
@@ -58,6 +59,19 @@ def test_a_killed_training_goes_on_from_its_checkpoint(world, tmp_path, monkeypa
     monkeypatch.setattr(train_detector.Progress, "__call__", lambda self, row: seen.append(row["epoch"]))
     _, rows = train(world, tmp_path / "again", "--max_epochs=4", f"--resume_from={tmp_path / 'killed'}")
     assert seen == [3, 4] and [row["epoch"] for row in rows] == ["1", "2", "3", "4"]
+
+
+def test_a_checkpoint_taken_over_by_half_is_none(tmp_path, monkeypatch):
+    def cut_off(source, target):
+        target.write_bytes(source.read_bytes()[:3])
+        raise KeyboardInterrupt
+
+    (tmp_path / "checkpoint.pt").write_bytes(b"checkpoint")
+    (tmp_path / "again").mkdir()
+    monkeypatch.setattr(shutil, "copyfile", cut_off)
+    with pytest.raises(KeyboardInterrupt):
+        train_detector.carried_on(tmp_path, tmp_path / "again" / "checkpoint.pt")
+    assert not (tmp_path / "again/checkpoint.pt").exists()
 
 
 def test_a_set_without_boxes_to_learn_from_is_told(world, tmp_path):

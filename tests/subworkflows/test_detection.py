@@ -2,15 +2,7 @@
 import csv
 import json
 
-import pytest
 from conftest import Flow
-
-
-@pytest.fixture(scope="module")
-def ran(tmp_path_factory):
-    flow = Flow(tmp_path_factory.mktemp("a folder"))
-    said, tasks = flow.run("-profile", "test")
-    return flow, said, tasks
 
 
 def test_the_chain_runs_to_its_report_and_warns_of_nothing(ran):
@@ -32,16 +24,6 @@ def test_no_group_is_in_two_parts(ran):
     for row in csv.DictReader((ran[0].here / "results/detection/split.csv").open()):
         parts.setdefault(row["group"], set()).add(row["part"])
     assert {len(found) for found in parts.values()} == {1}
-
-
-def test_a_second_run_has_nothing_to_do_and_an_edit_of_the_evaluation_retrains_nothing(ran):
-    flow = ran[0]
-    _, tasks = flow.run("-profile", "test", "-resume")
-    assert set(tasks.values()) == {"CACHED"}
-    _, tasks = flow.run("-profile", "test", "-resume", "--weak_rule", "threshold", "-preview")
-    _, tasks = flow.run("-profile", "test", "-resume", "--max_bad_files", "0.1")
-    assert {name for name, status in tasks.items() if status != "CACHED"} == {
-        f"IMPORT_IMAGES ({name}_1)" for name in ("boxes", "labelled", "test", "audit")} | {"WRITE_REPORT"}
 
 
 def test_a_model_folder_predicts_on_a_folder_with_a_bad_file(ran, tmp_path):

@@ -1,0 +1,30 @@
+"""The boxes that come out of the network's numbers."""
+import subprocess
+import sys
+
+import pytest
+from conftest import ROOT
+from entoflow import backend_yolo
+
+torch = pytest.importorskip("torch")
+
+
+def test_overlaps_are_removed_and_boxes_clipped_as_torchvision_does():
+    from torchvision.ops import clip_boxes_to_image, nms
+
+    random = torch.Generator().manual_seed(1)
+    raw = torch.rand(5, 400, generator=random) * torch.tensor([[160.0], [120], [60], [60], [1]])
+    boxes, scores = backend_yolo._decode(raw, 0.5, (200, 300))
+    corners = clip_boxes_to_image(torch.cat([raw[:2] - raw[2:4] / 2, raw[:2] + raw[2:4] / 2]).T / 0.5, (200, 300))
+    kept = nms(corners, raw[4], 0.7)
+    kept = kept[(raw[4][kept] >= 0.001) & ((corners[kept, 2:] - corners[kept, :2]) > 0).all(1)]  # boxes outside the image have no area
+    assert 100 < len(kept) < 400
+    assert scores.tolist() == raw[4][kept][:300].tolist()
+    assert torch.equal(torch.from_numpy(boxes).float(), corners[kept][:300])
+
+
+def test_removing_overlaps_does_not_import_torchs_compiler():
+    code = f"import sys; sys.path.insert(0, {str(ROOT / 'bin')!r}); import torch; from entoflow import backend_yolo\n" \
+           "backend_yolo._decode(torch.rand(5, 9), 1.0, (9, 9)); print('torch._dynamo' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert done.stdout == "False\n", done.stderr

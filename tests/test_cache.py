@@ -1,0 +1,233 @@
+"""What a -resume runs again: a copy of the suite on a small world, one change a test, undone behind it."""
+import ast
+import csv
+import json
+import os
+import random
+import shutil
+from contextlib import contextmanager
+
+import make_demo
+import pytest
+from conftest import ROOT, Flow
+from PIL import Image
+
+SOURCES = ("boxes_1", "boxes_2", "labelled_1", "test_1", "audit_1")
+IMPORTS = {f"IMPORT_IMAGES ({name})" for name in SOURCES}
+MEASURED = {"PREDICT_BOXES (test_1_0001)", "EVALUATE_DETECTOR", "WRITE_REPORT"}
+RETRAINED = {"SELECT_WEAK_BOXES", "MEASURE_WEAK_BOXES", "TRAIN_TARGET_DETECTOR (target_detector)", *MEASURED}
+
+
+class Run:
+    """The copy at `suite`, a user's files at `data`, and runs of the one on the other in one launch folder."""
+
+    def __init__(self, here):
+        self.here, self.suite, self.data = here, here / "suite", here / "data"
+        self.flow = Flow(here, pipeline=self.suite)
+
+    def run(self, *options, boxes=("first", "second"), data=None, **more):
+        data = data or self.data
+        given = {"boxes": ",".join(f"{data}/boxes/{name}.json" for name in boxes), "labelled_images": data / "labelled/labels.csv",
+                 "test_boxes": data / "test_boxes.json", "audit_boxes": data / "audit_boxes.json"}
+        words = [word for name, value in given.items() for word in (f"--{name}", value)]
+        _, tasks = self.flow.run("-profile", "test", "--demo", "false", *words, *options, **more)
+        return {name.removesuffix(" (1)"): status for name, status in tasks.items()}
+
+    def again(self, *options, **more):
+        """Return the tasks that a -resume runs; the others are taken from the cache."""
+        tasks = self.run("-resume", *options, **more)
+        assert set(tasks) == self.tasks and set(tasks.values()) <= {"COMPLETED", "CACHED"}
+        return {name for name, status in tasks.items() if status == "COMPLETED"}
+
+
+@pytest.fixture(scope="module")
+def launched(tmp_path_factory):
+    run = Run(tmp_path_factory.mktemp("cache"))
+    run.suite.mkdir()
+    for name in ("bin", "conf", "modules", "subworkflows"):
+        shutil.copytree(ROOT / name, run.suite / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("main.nf", "nextflow.config", "nextflow_schema.json"):
+        shutil.copy(ROOT / name, run.suite / name)
+    make_demo.main([f"--folder={run.data}", "--demo_boxes=24", "--demo_labelled=24", "--demo_test=12"])
+    in_two(run.data / "boxes")
+    run.tasks = set(run.run())
+    return run
+
+
+def in_two(folder):
+    """Make two sources of one: every other image in each."""
+    whole = json.loads((folder / "annotations.json").read_text())
+    for name, start in (("first", 0), ("second", 1)):
+        images = whole["images"][start::2]
+        ids = {image["id"] for image in images}
+        boxes = [box for box in whole["annotations"] if box["image_id"] in ids]
+        (folder / f"{name}.json").write_text(json.dumps({**whole, "images": images, "annotations": boxes}))
+    (folder / "annotations.json").unlink()
+
+
+@contextmanager
+def edited(path, old=None, new=None):
+    """Let a file be written to, or replace a piece of its text, until the end of the block."""
+    before = path.read_bytes()
+    if old:
+        assert old in path.read_text()
+        path.write_text(path.read_text().replace(old, new))
+    try:
+        yield path
+    finally:
+        path.write_bytes(before)
+
+
+def paint(path):
+    """Change a corner of a photo."""
+    with Image.open(path) as photo:
+        changed = photo.convert("RGB")
+    changed.paste((200, 30, 30), (0, 0, 12, 12))
+    changed.save(path)
+
+
+def photos(run):
+    """Return (a row of the table whose photo has true boxes in the audit, one of the target that has none)."""
+    audited = {image["file_name"] for image in json.loads((run.data / "audit_boxes.json").read_text())["images"]}
+    with (run.data / "labelled/labels.csv").open() as handle:
+        rows = [row for row in csv.DictReader(handle) if row["label"] == "halyomorpha_halys"]
+    return (next(row for row in rows if (f"labelled/{row['image']}" in audited) is known) for known in (True, False))
+
+
+def test_a_second_run_has_nothing_to_do(launched):
+    assert launched.again() == set()
+
+
+def test_files_touched_but_unchanged_rerun_nothing(launched):
+    for path in [*launched.data.rglob("*"), *launched.suite.rglob("*")]:
+        os.utime(path)
+    assert launched.again() == set()
+
+
+def test_a_changed_photo_reruns_what_follows_from_it_and_no_insect_training(launched):
+    _, photo = photos(launched)
+    with edited(launched.data / "labelled" / photo["image"]) as path:
+        paint(path)
+        assert launched.again() == {"IMPORT_IMAGES (labelled_1)", "SPLIT_IMAGES", "PREDICT_CANDIDATES (labelled_1_0001)", *RETRAINED}
+
+
+def test_a_changed_label_reruns_what_follows_from_it_and_neither_insect_training_nor_predictions(launched):
+    _, photo = photos(launched)
+    with edited(launched.data / "labelled/labels.csv", f"{photo['image']},{photo['label']}", f"{photo['image']},nezara_viridula"):
+        assert launched.again() == {"IMPORT_IMAGES (labelled_1)", "SPLIT_IMAGES", *RETRAINED}
+
+
+def test_a_changed_test_image_retrains_nothing(launched):
+    with edited(launched.data / "test/test_0001.jpg") as path:
+        paint(path)
+        assert launched.again() == {"IMPORT_IMAGES (test_1)", "SPLIT_IMAGES", *MEASURED}
+
+
+def test_a_changed_test_box_predicts_nothing_anew(launched):
+    with edited(launched.data / "test_boxes.json") as path:
+        content = json.loads(path.read_text())
+        content["annotations"][0]["bbox"][2] -= 3
+        path.write_text(json.dumps(content))
+        assert launched.again() == {"IMPORT_IMAGES (test_1)", "SPLIT_IMAGES", "EVALUATE_DETECTOR", "WRITE_REPORT"}
+
+
+def test_a_true_box_less_in_the_audit_only_measures_the_weak_boxes_anew(launched):
+    with edited(launched.data / "audit_boxes.json") as path:
+        content = json.loads(path.read_text())
+        content["annotations"].pop()
+        path.write_text(json.dumps(content))
+        assert launched.again() == {"IMPORT_IMAGES (audit_1)", "SPLIT_IMAGES", "MEASURE_WEAK_BOXES", "WRITE_REPORT"}
+
+
+def test_a_changed_parameter_reruns_the_tasks_it_sets(launched):
+    assert launched.again("--max_bad_files", "0.1") == {*IMPORTS, "WRITE_REPORT"}  # the report tells every parameter
+
+
+def test_an_edit_of_the_evaluation_retrains_nothing(launched):
+    with edited(launched.suite / "bin/evaluate_detector.py", "indent=1", "indent=2"):
+        assert launched.again() == {"EVALUATE_DETECTOR", "WRITE_REPORT"}
+
+
+def test_a_parameter_of_the_evaluation_retrains_nothing(launched):
+    host = launched.here / "host.nf"
+    sources = {"boxes": ["boxes/first.json", "boxes/second.json"], "labelled_images": ["labelled/labels.csv"],
+               "test_boxes": ["test_boxes.json"], "audit_boxes": ["audit_boxes.json"]}
+    paths = {name: ", ".join(f"file('{launched.data}/{file}')" for file in files) for name, files in sources.items()}
+    channels = ", ".join(f"{name}: channel.of({listed})" for name, listed in paths.items())
+    host.write_text(f"""include {{ ENTOFLOW }} from '{launched.suite}/main'
+
+workflow {{
+    settings = [train_detector: [image_size: 64, max_epochs: 1], select_weak_boxes: [weak_rule: 'top1'], evaluate_detector: [seed: 2]]
+    ENTOFLOW([{channels}], ['detection'], 'halyomorpha_halys', 'none', settings, '{{}}')
+}}
+""")
+    assert launched.again(script=host) == {"EVALUATE_DETECTOR", "WRITE_REPORT"}
+
+
+def test_an_edited_helper_reruns_the_tasks_that_import_it(launched):
+    with edited(launched.suite / "bin/entoflow/plots.py") as path:
+        path.write_text(path.read_text() + "# edited, and nothing drawn otherwise\n")
+        assert launched.again() == {"SELECT_WEAK_BOXES", "MEASURE_WEAK_BOXES", "EVALUATE_DETECTOR"}  # those that draw
+
+
+def test_each_task_is_handed_all_that_its_script_reaches_by_imports_and_no_more(launched, tmp_path):
+    scripts = sorted((launched.suite / "bin").glob("*.py"))
+    (tmp_path / "main.nf").write_text(f"""include {{ suite }} from '{launched.suite}/modules/local/suite'
+
+workflow {{
+    {[path.stem for path in scripts]}.each {{ task -> println("handed " + ([task] + suite(task, [:])[2].collect {{ file -> file.baseName }}).join(' ')) }}
+}}
+""")
+    said, _ = Flow(tmp_path).run(script=tmp_path / "main.nf")
+    handed = dict(line.removeprefix("handed ").split(" ", 1) for line in said.splitlines() if line.startswith("handed "))
+    assert {task: set(names.split()) for task, names in handed.items()} == {path.stem: reached(path) for path in scripts}
+
+
+def reached(script):
+    """Return the package's files that Python's own parser finds, from a script on."""
+    found, to_read = {"__init__"}, [script]
+    while to_read:
+        path = to_read.pop()
+        for node in ast.walk(ast.parse(path.read_text())):
+            module = node.module or "" if isinstance(node, ast.ImportFrom) else ""
+            names = {alias.name for alias in node.names} if module == "entoflow" else {module.split(".")[1]} if module.startswith("entoflow.") else set()
+            to_read += [script.parent / "entoflow" / f"{name}.py" for name in names - found]
+            found |= names
+    return found
+
+
+def test_rows_entries_and_files_in_another_order_are_the_same_data(launched):
+    shuffle(launched.data, random.Random(1))
+    assert launched.again() == IMPORTS
+
+
+def test_sources_named_in_another_order_are_the_same_sources(launched):
+    assert launched.again(boxes=("second", "first")) == {"WRITE_REPORT"}  # it tells the parameters as they were given
+
+
+def test_the_same_data_and_seed_in_another_place_and_order_give_the_same_predictions(launched, tmp_path):
+    shutil.copytree(launched.data, tmp_path / "elsewhere")
+    shuffle(tmp_path / "elsewhere", random.Random(2))
+    boxes = tmp_path / "elsewhere/boxes"
+    (boxes / "first.json").rename(boxes / "third.json")  # now the last of the two by name
+    other = Run(tmp_path)
+    other.flow.pipeline = launched.suite
+    assert set(other.run(boxes=("third", "second"), data=tmp_path / "elsewhere", parser="v2").values()) == {"COMPLETED"}
+    for name in ("predictions.json", "predictions.csv", "metrics.json"):
+        first, second = (folder / "results/detection/evaluation" / name for folder in (launched.here, tmp_path))
+        assert first.read_bytes() == second.read_bytes()
+
+
+def shuffle(data, rng):
+    """Put the rows of the table and the lists of the JSON files into another order, and create all files anew in another."""
+    table = data / "labelled/labels.csv"
+    head, *rows = table.read_text().splitlines()
+    table.write_text("\n".join([head, *rng.sample(rows, len(rows))]) + "\n")
+    for path in data.rglob("*.json"):
+        content = json.loads(path.read_text())
+        path.write_text(json.dumps({name: rng.sample(value, len(value)) if isinstance(value, list) else value for name, value in content.items()}))
+    kept = {path: path.read_bytes() for path in sorted(data.rglob("*")) if path.is_file()}
+    for path in kept:
+        path.unlink()
+    for path in rng.sample(list(kept), len(kept)):
+        path.write_bytes(kept[path])
