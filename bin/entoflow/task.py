@@ -40,7 +40,8 @@ def _fault(error):
     cause = error
     while cause is not None:
         if isinstance(cause, OSError) and cause.errno in NO_ROOM:
-            return f"{cause.filename2 or cause.filename or _written(cause)}: {cause.strerror}; wanted a disk with more room."
+            folder, name = os.path.split(os.path.abspath(cause.filename2 or cause.filename or _written(cause)))
+            return f"{name}: {cause.strerror}; wanted more room on the disk of {folder}."
         cause = cause.__context__
     return f"{error.filename or 'output'}: {error.strerror}." if isinstance(error, OSError) and error.errno else None
 
@@ -56,7 +57,7 @@ def _written(error):
             held = isinstance(value, (io.IOBase, zipfile.ZipFile)) and getattr(value, "mode", "w") not in ("r", "rb")
             name = held and (getattr(value, "name", None) or getattr(value, "filename", None))
             if isinstance(name, str):
-                return os.path.abspath(name)
+                return name
     return "output"
 
 

@@ -31,7 +31,7 @@ def sentence(report) {
 // What is wrong where neither script nor Nextflow could write a word: the first of the folders whose disk has no room.
 def full(folders) {
     def found = folders.find { folder -> folder.scheme == 'file' && folder.exists() && folder.toFile().usableSpace < 64 * 1024 }
-    return found ? "error: ${found}: No space left on device; wanted a disk with more room." : null
+    return found ? "error: ${found}: No space left on device; wanted more room on its disk." : null
 }
 
 // How many files and boxes a chain left out or mended, by its audit.

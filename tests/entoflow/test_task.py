@@ -38,7 +38,7 @@ run(main)
 
 @pytest.mark.parametrize("writer", WRITERS)
 def test_a_file_that_finds_no_room_is_named_in_one_sentence(tmp_path, writer):
-    assert end(tmp_path, *WRITERS[writer]) == (1, f"error: {tmp_path}/out: File too large; wanted a disk with more room.\n")
+    assert end(tmp_path, *WRITERS[writer]) == (1, f"error: out: File too large; wanted more room on the disk of {tmp_path}.\n")
 
 
 def test_a_checkpoint_that_finds_no_room_is_named_in_one_sentence(tmp_path):
@@ -51,7 +51,7 @@ def test_a_checkpoint_that_finds_no_room_is_named_in_one_sentence(tmp_path):
     trainer = SimpleNamespace(fitness=1, best_fitness=1, best_state={}, ema=state, rows=[], _row=dict, epoch=0, model=model, stop=False, optimizer=model,
                               stopper=SimpleNamespace(best_fitness=1, best_epoch=0), checkpoint=Path("checkpoint.pt"))
     Trainer.save_model(trainer)"""
-    assert end(tmp_path, "import torch", statement) == (1, f"error: {tmp_path}/checkpoint.unfinished: File too large; wanted a disk with more room.\n")
+    assert end(tmp_path, "import torch", statement) == (1, f"error: checkpoint.unfinished: File too large; wanted more room on the disk of {tmp_path}.\n")
 
 
 def test_weights_that_find_no_room_are_named_in_one_sentence(tmp_path):
@@ -59,7 +59,7 @@ def test_weights_that_find_no_room_are_named_in_one_sentence(tmp_path):
     from pathlib import Path
     from entoflow import backend_yolo
     backend_yolo.save({"model": torch.nn.Linear(100, 1000), "architecture": "", "image_size": 64}, Path())"""
-    assert end(tmp_path, "import torch", statement) == (1, f"error: {tmp_path}/weights.safetensors: File too large; wanted a disk with more room.\n")
+    assert end(tmp_path, "import torch", statement) == (1, f"error: weights.safetensors: File too large; wanted more room on the disk of {tmp_path}.\n")
 
 
 def test_a_bug_of_ours_keeps_its_traceback(tmp_path):
