@@ -8,12 +8,12 @@ import argparse
 import csv
 import json
 import statistics
-import subprocess
 import sys
-import time
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+from measuring import ROOT, run, script
+from training import SPLIT, for_yolo
+
 sys.path.insert(0, str(ROOT / "bin"))
 SHOWN = ("ap", "ap50", "ap75", "recall_at_0.1_fppi")
 
@@ -21,9 +21,10 @@ SHOWN = ("ap", "ap50", "ap75", "recall_at_0.1_fppi")
 def main():
     args = parser().parse_args()
     args.folder = args.folder.resolve()
-    args.folder.mkdir(parents=True, exist_ok=True)
+    args.folder.mkdir(parents=True)
     split(args)
-    rows = [{"trainer": name, "seed": seed, **run(args, seed)} for seed in args.seeds.split(",") for name, run in (("entoflow", ours), ("yolo train", plain))]
+    trainers = {"entoflow": ours, "yolo train": plain}
+    rows = [{"trainer": name, "seed": seed, **train(args, seed)} for seed in args.seeds.split(",") for name, train in trainers.items()]
     with (args.folder / "accuracy.csv").open("w", newline="") as handle:
         table = csv.DictWriter(handle, fieldnames=list(rows[0]))
         table.writeheader()
@@ -46,51 +47,42 @@ def parser():
 def split(args):
     """Import both sources and split the boxes into training and validation, as the chain does."""
     for role, source in (("boxes", args.boxes), ("test", args.test_boxes)):
-        script("import_images", source=source.resolve(), role=role, name=role, dataset=args.folder / f"{role}.json",
+        script("import_images", args.folder, source=source.resolve(), role=role, name=role, dataset=args.folder / f"{role}.json",
                audit=args.folder / f"{role}_audit.json", packs_folder=args.folder)
-    outputs = ("split", "audit", "insect", "labelled", "test", "audit_boxes", "validation_ids", "labelled_ids", "test_ids")
-    script("split_images", datasets=[args.folder / "boxes.json", args.folder / "test.json"], **{name: args.folder / f"of_{name}" for name in outputs})
+    datasets = [args.folder / "boxes.json", args.folder / "test.json"]
+    script("split_images", args.folder, datasets=datasets, **{name: args.folder / f"of_{name}" for name in SPLIT})
 
 
 def ours(args, seed):
     """Train and predict by the chain's scripts, and return the figures."""
     out = args.folder / f"entoflow_{seed}"
-    out.mkdir(exist_ok=True)
-    start = time.monotonic()
-    script("train_detector", dataset=args.folder / "of_insect", packs=sorted(args.folder.glob("boxes_*.zip")), name="insect_detector",
-           class_name="insect", image_size=args.image_size, batch_size=args.batch_size, max_epochs=args.max_epochs, seed=seed,
-           checkpoint=out / "checkpoint.pt", scratch=out / "scratch", model=out / "model", training=out / "training.csv")
-    seconds = time.monotonic() - start
-    script("predict_boxes", model=out / "model", packs=sorted(args.folder.glob("test_*.zip")), scratch=out / "scratch", predictions=out / "p.npz")
+    out.mkdir()
+    done = script("train_detector", out, dataset=args.folder / "of_insect", packs=sorted(args.folder.glob("boxes_*.zip")), name="insect_detector",
+                  class_name="insect", image_size=args.image_size, batch_size=args.batch_size, max_epochs=args.max_epochs, seed=seed,
+                  model="model", training="training.csv")
+    script("predict_boxes", out, model="model", packs=sorted(args.folder.glob("test_*.zip")), predictions="p.npz")
     from entoflow import predictions
 
-    return {"seconds": round(seconds), **figures(args, list(predictions.read([out / "p.npz"])))}
+    return {"seconds": round(done.seconds), **figures(args, list(predictions.read([out / "p.npz"])))}
 
 
 def plain(args, seed):
     """Train by the `yolo` command, predict by ultralytics, and return the figures."""
-    import train_detector
-    from entoflow import coco, images
+    from entoflow import images
 
     out = args.folder / f"yolo_{seed}"
-    samples = train_detector.extract(coco.read(args.folder / "of_insect"), sorted(args.folder.glob("boxes_*.zip")), out)
-    for part, rows in samples.items():
-        (out / part / "labels").mkdir(parents=True, exist_ok=True)
-        for path, boxes in rows:
-            (out / part / "labels" / f"{path.stem}.txt").write_text("".join(f"0 {' '.join(map(repr, map(float, box)))}\n" for box in boxes))
-    (out / "data.yaml").write_text(f"path: {out}\ntrain: train/images\nval: validation/images\nnames: [insect]\n")
-    start = time.monotonic()
-    subprocess.run([Path(sys.executable).parent / "yolo", "detect", "train", f"data={out / 'data.yaml'}", "model=yolo11n.yaml", f"imgsz={args.image_size}",
-                    f"epochs={args.max_epochs}", f"batch={args.batch_size}", f"seed={seed}", f"project={out}", "name=run", "exist_ok=True",
-                    "patience=30", "device=cpu", "plots=False", "verbose=False"], check=True, cwd=out, stdout=subprocess.DEVNULL)
-    seconds = time.monotonic() - start
+    out.mkdir()
+    data = for_yolo(args.folder / "of_insect", sorted(args.folder.glob("boxes_*.zip")), out)
+    done = run([Path(sys.executable).parent / "yolo", "detect", "train", f"data={data}", "model=yolo11n.yaml", f"imgsz={args.image_size}",
+                f"epochs={args.max_epochs}", f"batch={args.batch_size}", f"seed={seed}", f"project={out}", "name=run", "exist_ok=True",
+                "patience=30", "device=cpu", "plots=False", "verbose=False"], out)
     from ultralytics import YOLO
 
     model, pack, found = YOLO(out / "run/weights/best.pt"), images.Pack(sorted(args.folder.glob("test_*.zip"))), []
     for number in pack.ids():
         boxes = model.predict(pack.read(number)[:, :, ::-1], imgsz=int(args.image_size), conf=0.001, verbose=False)[0].boxes
         found.append((number, 0, boxes.xyxy.numpy().astype(float), boxes.conf.numpy().astype(float)))
-    return {"seconds": round(seconds), **figures(args, found)}
+    return {"seconds": round(done.seconds), **figures(args, found)}
 
 
 def figures(args, found):
@@ -98,12 +90,6 @@ def figures(args, found):
 
     measured = metrics.detection(coco.read(args.folder / "of_test"), found, 0.5, 1)
     return {name: round(measured[name]["value"], 4) for name in SHOWN}
-
-
-def script(task, /, **options):
-    """Run a task script as a user would. Lists are several values."""
-    words = [str(word) for key, value in options.items() for word in (f"--{key}", *(value if isinstance(value, list) else [value]))]
-    subprocess.run([sys.executable, ROOT / "bin" / f"{task}.py", *words], check=True, stdout=subprocess.DEVNULL)
 
 
 def markdown(args, rows):

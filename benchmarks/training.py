@@ -48,17 +48,22 @@ def prepare(folder, n_images, pixels):
     script("import_images", folder, source=folder / "demo/boxes/annotations.json", role="boxes", name="boxes", dataset=folder / "boxes.json",
            audit=folder / "boxes_audit.json", packs_folder=folder)
     script("split_images", folder, datasets=folder / "boxes.json", **{name: folder / name for name in SPLIT})
+    return for_yolo(folder / "insect", sorted(folder.glob("*.zip")), folder / "yolo")
+
+
+def for_yolo(dataset, packs, folder):
+    """Lay a split data set out as `yolo train` wants it, and return its data.yaml."""
     sys.path.insert(0, str(ROOT / "bin"))
     import train_detector
     from entoflow import coco
 
-    for part, samples in train_detector.extract(coco.read(folder / "insect"), sorted(folder.glob("*.zip")), folder / "yolo").items():
-        (folder / "yolo" / part / "labels").mkdir()
+    for part, samples in train_detector.extract(coco.read(dataset), packs, folder).items():
+        (folder / part / "labels").mkdir()
         for path, boxes in samples:
             text = "".join(f"0 {' '.join(map(str, box))}\n" for box in boxes.tolist())
-            (folder / "yolo" / part / "labels" / f"{path.stem}.txt").write_text(text)
+            (folder / part / "labels" / f"{path.stem}.txt").write_text(text)
     data = folder / "data.yaml"
-    data.write_text(f"path: {folder / 'yolo'}\ntrain: train/images\nval: validation/images\nnames: [insect]\n")
+    data.write_text(f"path: {folder}\ntrain: train/images\nval: validation/images\nnames: [insect]\n")
     return data
 
 
