@@ -1,5 +1,5 @@
 include { complaints; help; paths; task_settings; typed } from './modules/local/params'
-include { full; last_words; left_out; sentence; write_index } from './modules/local/results'
+include { full; last_words; left_out; now; sentence; write_index } from './modules/local/results'
 include { suite } from './modules/local/suite'
 include { MAKE_DEMO } from './modules/local/make_demo'
 include { WRITE_REPORT } from './modules/local/write_report'
@@ -56,6 +56,7 @@ workflow {
     given = typed(asked)
     settings = task_settings(asked)
     outdir = file(given.outdir)
+    begun = now(outdir)
 
     sources = ['boxes', 'labelled_images', 'test_boxes', 'audit_boxes', 'predict'].collectEntries { name -> [name, channel.fromList(paths(given[name]))] }
     sources.model = channel.fromList(given.model ? file(given.model).listFiles().findAll { item -> item.isFile() } : [])
@@ -80,8 +81,8 @@ workflow {
         info.resolve('params.json').text = groovy.json.JsonOutput.prettyPrint(groovy.json.JsonOutput.toJson(given)) + '\n'
         info.resolve('software_versions.json').text = groovy.json.JsonOutput.prettyPrint(groovy.json.JsonOutput.toJson([entoflow: workflow.manifest.version, revision: workflow.commitId, nextflow: nextflow.version.toString(), java: System.getProperty('java.version')])) + '\n'
         if( workflow.success ) {
-            write_index(outdir)
-            last_words(chains.collect { chain -> left_out(chain, outdir.resolve("${chain}/audit.json")) } + chains.collect { chain -> opens[chain] })
+            def older = write_index(outdir, begun)
+            last_words(chains.collect { chain -> left_out(chain, outdir.resolve("${chain}/audit.json")) } + older + chains.collect { chain -> opens[chain] })
         }
     }
     workflow.onError = {
@@ -116,10 +117,7 @@ def unwritable(folder) {
         return []
     def outdir = file(folder.toString())
     try {
-        outdir.mkdirs()
-        def probe = outdir.resolve(".entoflow_${UUID.randomUUID()}")
-        probe.text = ''
-        probe.delete()
+        now(outdir)
         return []
     }
     catch( Exception _problem ) {

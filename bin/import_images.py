@@ -30,7 +30,7 @@ def main(argv):
     refuse_no_boxes(args, boxes, repairs)
     taken, unsure = without_lost(taken, boxes, repairs)
     dataset = build(taken, facts, boxes, args.name, args.pack_size)
-    dataset["info"] = {"role": args.role, "format": form, "source": plain_text(args.source.name)}
+    dataset["info"] = {"role": args.role, "format": form, "source": args.source_name}
     write_packs(args.packs_folder, args.name, args.pack_size, taken, facts)
     coco.write(args.dataset, dataset)
     rows = audit(dataset["info"]["source"], [*notes, *bad, *doubles, *repairs, *unsure])
@@ -62,7 +62,13 @@ def checked(args):
         if getattr(args, name) < 1:
             raise InputError(f"{name} is {getattr(args, name)}; wanted 1 or more.")
     args.source = args.source if args.source.name else args.source.resolve()  # `.` has no name to go by
+    args.source_name, args.source = plain_text(args.source.name), given(args.source)
     return args
+
+
+def given(source):
+    """Return the path that a person gave: a task has its source as a link to it, and errors are to name what the person knows."""
+    return source.parent / source.readlink() if source.is_symlink() else source
 
 
 def read(source, role):

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Measure the weak boxes against true boxes of some of the labelled photos, which took no part in making them.
 
-Only accepted boxes are weak boxes. A photo that was left out counts: none of its true boxes was found. A weak box in a
-region that the audit ignores counts neither way.
+Only accepted boxes are weak boxes. A photo that was left out counts: none of its true boxes was found. So does one that the
+audit knows to be empty: its boxes are wrong. A weak box in a region that the audit ignores counts neither way.
 """
 import argparse
 import json
@@ -17,8 +17,9 @@ def main(argv):
     args = parser().parse_args(argv)
     weak, audit = coco.read(args.weak_boxes), coco.read(args.audit_boxes)
     photos, truth = {image["id"]: image for image in weak["images"]}, coco.boxes_by_image(audit)
-    ids = sorted(number for number in photos if number in truth and not truth[number][1].all())
-    if not ids:
+    unsure = {number for number, (_, crowd) in truth.items() if len(crowd) and crowd.all()}
+    ids = sorted(number for number in photos if number in truth and number not in unsure)
+    if not any(len(truth[number][0]) for number in ids):
         raise InputError(f"{args.audit_boxes}: holds no true box of a photo labelled {args.target}; wanted some of those.")
     figures, overlaps = measure(ids, photos, accepted(weak), truth, args.seed)
     content = {"chain": "detection", "n": len(ids), "groups": len({photos[number]["group"] for number in ids}), "metrics": figures}
@@ -48,7 +49,7 @@ def accepted(weak):
 def measure(ids, photos, weak, truth, seed):
     """Return ({name: figure}, IoU of each accepted box with the true box it lies on best).
 
-    CorLoc: share of photos with at least one right box. Yield: share of all the target's photos with an accepted box.
+    CorLoc: share of photos with a true box that have at least one right box. Yield: share of all the target's photos with an accepted box.
     """
     import numpy as np
     from entoflow import metrics
@@ -57,11 +58,12 @@ def measure(ids, photos, weak, truth, seed):
     bootstrap = metrics.Bootstrap([photos[number]["group"] for number in ids], seed)
     found = [matched(weak[number], *truth[number]) for number in ids]
     right, wrong, overlap = (np.array(column) for column in zip(*found))
-    one, n_truth = np.ones(len(ids), int), np.array([(~truth[number][1]).sum() for number in ids])
+    n_truth = np.array([(~truth[number][1]).sum() for number in ids])
+    has_truth = (n_truth > 0).astype(int)
     figures = {}
     for k, name in enumerate(("50", "75")):
         good, kept = right[:, k], right[:, k] + wrong[:, k]
-        figures[f"corloc{name}"] = bootstrap.ratio((good > 0).astype(int), one, len(ids), "share of photos")
+        figures[f"corloc{name}"] = bootstrap.ratio((good > 0).astype(int), has_truth, has_truth.sum(), "share of photos")
         figures[f"precision{name}"] = bootstrap.ratio(good, kept, kept.sum(), "share of weak boxes")
         figures[f"recall{name}"] = bootstrap.ratio(good, n_truth, n_truth.sum(), "share of true boxes")
         figures[f"f1_{name}"] = bootstrap.ratio(2 * good, kept + n_truth, n_truth.sum(), "harmonic mean of precision and recall")
@@ -70,7 +72,7 @@ def measure(ids, photos, weak, truth, seed):
     has_box = np.array([len(weak[number]) > 0 for number in every], int)
     of_all = metrics.Bootstrap([photos[number]["group"] for number in every], seed)
     figures["yield"] = of_all.ratio(has_box, np.ones(len(every), int), len(every), "share of photos")
-    best = [iou(weak[number], truth[number][0][~truth[number][1]]).max(axis=1) for number in ids]
+    best = [iou(weak[number], truth[number][0][~truth[number][1]]).max(axis=1, initial=0) for number in ids]
     return figures, np.concatenate(best)
 
 

@@ -25,12 +25,12 @@ class Run:
         self.here, self.suite, self.data = here, here / "suite", here / "data"
         self.flow = Flow(here, pipeline=self.suite)
 
-    def run(self, *options, boxes=("first", "second"), data=None, **more):
+    def run(self, *options, boxes=("first", "second"), data=None, audit=True, **more):
         data = data or self.data
         given = {"boxes": ",".join(f"{data}/boxes/{name}.json" for name in boxes), "labelled_images": data / "labelled/labels.csv",
-                 "test_boxes": data / "test_boxes.json", "audit_boxes": data / "audit_boxes.json"}
+                 "test_boxes": data / "test_boxes.json", **({"audit_boxes": data / "audit_boxes.json"} if audit else {})}
         words = [word for name, value in given.items() for word in (f"--{name}", value)]
-        _, tasks = self.flow.run("-profile", "test", "--demo", "false", *words, *options, **more)
+        self.said, tasks = self.flow.run("-profile", "test", "--demo", "false", *words, *options, **more)
         return {name.removesuffix(" (1)"): status for name, status in tasks.items()}
 
     def published(self):
@@ -154,6 +154,16 @@ def test_results_are_those_of_the_inputs_though_all_comes_from_the_cache(launche
         launched.again()
     assert launched.again() == set()
     assert launched.published() == launched.results
+
+
+def test_files_of_an_earlier_run_are_told_and_not_listed(launched):
+    launched.run("-resume", audit=False)
+    results = launched.here / "results"
+    listed = {entry["path"] for entry in json.loads((results / "index.json").read_text())["files"]}
+    old = ["detection/weak_boxes/plots/overlap.png", "detection/weak_boxes/quality.json"]
+    told = f"{results} holds 2 files of an earlier run, which index.json does not list: {', '.join(old)}."
+    assert told in launched.said.splitlines()
+    assert listed == {str(path.relative_to(results)) for path in launched.published()} - {*old, "index.json"}
 
 
 def test_a_changed_parameter_reruns_the_tasks_it_sets(launched):

@@ -123,7 +123,7 @@ def test_boxes_that_hold_no_box_end_the_run_before_training_with_one_sentence(fl
     boxes = json.loads((world / "boxes/annotations.json").read_text())
     (world / "boxes/none.json").write_text(json.dumps({**boxes, "annotations": []}))
     said, tasks = flow.run("--boxes", world / "boxes/none.json", *CHEAP, ok=False)
-    assert re.fullmatch(r"error: .*none\.json: has no box in its 12 images; wanted at least one\.", said.splitlines()[-1])
+    assert said.splitlines()[-1] == f"error: {world}/boxes/none.json: has no box in its 12 images; wanted at least one."
     assert not any(name.startswith("TRAIN") for name in tasks)
 
 

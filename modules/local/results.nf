@@ -1,13 +1,27 @@
 // What the entry writes and says when a run has ended.
-def write_index(outdir) {
+// Files older than `begun`, of an earlier run into the same folder, are not listed: a list of one sentence about them, or of none.
+def write_index(outdir, begun) {
     def described = new groovy.json.JsonSlurper().parse(file("${moduleDir}/../../conf/results.json").toFile())
     def root = file(outdir).toAbsolutePath().normalize()
-    def listed = published(root).collect { path ->
+    def (current, older) = published(root).split { path -> path.lastModified() >= begun }
+    def listed = current.collect { path ->
         def name = root.relativize(path).toString()
         def entry = described.find { candidate -> name ==~ candidate.path }
         [path: name, sha256: sha256(path), chain: name.contains('/') ? name.tokenize('/')[0] : 'suite', task: entry?.task, description: entry?.description]
     }
     root.resolve('index.json').text = groovy.json.JsonOutput.prettyPrint(groovy.json.JsonOutput.toJson([files: listed])) + '\n'
+    def names = older.collect { path -> root.relativize(path).toString() }
+    return names ? ["${root} holds ${names.size()} files of an earlier run, which index.json does not list: ${names.take(5).join(', ')}${names.size() > 5 ? ' and so on' : ''}."] : []
+}
+
+// The time by the clock of the folder's file system, told by writing there.
+def now(folder) {
+    folder.mkdirs()
+    def probe = folder.resolve(".entoflow_${UUID.randomUUID()}")
+    probe.text = ''
+    def time = probe.lastModified()
+    probe.delete()
+    return time
 }
 
 def published(root) {

@@ -39,10 +39,16 @@ def test_the_best_of_two_boxes_on_one_insect_is_the_right_one(tmp_path):
     assert found["mean_iou"]["value"] == 1 and found["precision50"]["value"] == 0.5 and found["yield"]["n"] == 4
 
 
+def test_boxes_on_a_photo_that_the_audit_knows_to_be_empty_are_wrong(tmp_path):
+    found = measure(tmp_path, [(1, [0, 0, 10, 10], ACCEPT), (4, [0, 0, 10, 10], ACCEPT)], [(1, [0, 0, 10, 10], {})])
+    assert found["precision50"]["value"] == 0.5 and found["recall50"]["value"] == 1
+    assert found["corloc50"]["value"] == 1 and found["corloc50"]["n"] == 1
+
+
 def test_a_box_where_the_audit_ignores_counts_neither_way(tmp_path):
     truth = [(1, [0, 0, 10, 10], {}), (1, [40, 0, 50, 50], {"iscrowd": 1}), (2, [0, 0, 50, 50], {"iscrowd": 1})]
     found = measure(tmp_path, [(1, [0, 0, 10, 10], ACCEPT), (1, [50, 10, 9, 9], ACCEPT), (2, [0, 0, 9, 9], ACCEPT)], truth)
-    assert found["precision50"] == {"value": 1, "low": None, "high": None, "n": 1, "groups": 1, "unit": "share of weak boxes"}
+    assert found["precision50"] == {"value": 1, "low": None, "high": None, "n": 1, "groups": 3, "unit": "share of weak boxes"}
 
 
 def test_no_accepted_box_has_no_precision_and_a_recall_of_0(tmp_path):
