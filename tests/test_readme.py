@@ -1,5 +1,6 @@
 """Every command that README.md and docs/ show is run here as it stands, or by the tests that are named here."""
 import csv
+import json
 import re
 import subprocess
 
@@ -81,3 +82,5 @@ def test_the_model_predicts_on_more_photos(predicted):
     assert rows[0] == ["image", "label", "score", "x1", "y1", "x2", "y2"]
     assert {row[0] for row in rows[1:]} == {path.name for path in (here / "more_photos").iterdir()}
     assert said.strip().splitlines()[-2:] == ["prediction: nothing was left out.", f"The predictions: {here}/results/prediction/predictions.csv"]
+    listed = {entry["path"] for entry in json.loads((here / "results/index.json").read_text())["files"]}
+    assert {"report.html", "detection/split.csv", "prediction/predictions.csv"} <= listed

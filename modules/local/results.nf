@@ -1,16 +1,21 @@
 // What the entry writes and says when a run has ended.
-// Files older than `begun`, of an earlier run into the same folder, are not listed: a list of one sentence about them, or of none.
+// The folder may hold files of earlier runs, older than `begun`. Those of other chains stay listed; those of a chain that
+// this run published are stale, thus not listed: a list of one sentence about them, or of none.
 def write_index(outdir, begun) {
     def described = new groovy.json.JsonSlurper().parse(file("${moduleDir}/../../conf/results.json").toFile())
     def root = file(outdir).toAbsolutePath().normalize()
-    def (current, older) = published(root).split { path -> path.lastModified() >= begun }
-    def listed = current.collect { path ->
+    def files = published(root).collect { path ->
         def name = root.relativize(path).toString()
-        def entry = described.find { candidate -> name ==~ candidate.path }
-        [path: name, sha256: sha256(path), chain: name.contains('/') ? name.tokenize('/')[0] : 'suite', task: entry?.task, description: entry?.description]
+        [path: path, name: name, chain: name.contains('/') ? name.tokenize('/')[0] : 'suite', entry: described.find { candidate -> name ==~ candidate.path }]
+    }
+    def (current, older) = files.split { found -> found.path.lastModified() >= begun }
+    def chains = current.collect { found -> found.chain } as Set
+    def (stale, others) = older.split { found -> found.chain in chains }
+    def listed = (current + others.findAll { found -> found.entry }).sort { found -> found.name }.collect { found ->
+        [path: found.name, sha256: sha256(found.path), chain: found.chain, task: found.entry?.task, description: found.entry?.description]
     }
     root.resolve('index.json').text = groovy.json.JsonOutput.prettyPrint(groovy.json.JsonOutput.toJson([files: listed])) + '\n'
-    def names = older.collect { path -> root.relativize(path).toString() }
+    def names = stale.collect { found -> found.name }
     return names ? ["${root} holds ${names.size()} files of an earlier run, which index.json does not list: ${names.take(5).join(', ')}${names.size() > 5 ? ' and so on' : ''}."] : []
 }
 
