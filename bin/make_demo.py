@@ -9,6 +9,7 @@ import argparse
 import csv
 import json
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 from entoflow.task import InputError, run
@@ -19,7 +20,8 @@ SYNTHETIC = "Synthetic insects drawn by entoflow's make_demo. No photographs: fi
 def main(argv):
     args = parser().parse_args(argv)
     check(args)
-    worlds = {"boxes": (box_scene, args.demo_boxes), "labelled": (labelled_scene, args.demo_labelled),
+    labelled = partial(labelled_scene, distractors=args.demo_distractors)
+    worlds = {"boxes": (box_scene, args.demo_boxes), "labelled": (labelled, args.demo_labelled),
               "test": (test_scene, args.demo_test)}
     drawn = {name: draw_all(args, name, plan, count) for name, (plan, count) in worlds.items()}
     write_coco(args.folder / "boxes/annotations.json", drawn["boxes"], "")
@@ -38,6 +40,7 @@ def parser():
     p.add_argument("--demo_boxes", type=int, default=180, help="images with boxes of insects (default %(default)s)")
     p.add_argument("--demo_labelled", type=int, default=200, help="images with labels only (default %(default)s)")
     p.add_argument("--demo_test", type=int, default=80, help="images with boxes to test on (default %(default)s)")
+    p.add_argument("--demo_distractors", type=float, default=0.12, help="share of the labelled insects beside which another one sits (default %(default)s)")
     p.add_argument("--demo_size", type=int, default=256, help="side of an image in pixels (default %(default)s)")
     return p
 
@@ -47,6 +50,8 @@ def check(args):
     for name, least in (("demo_boxes", 1), ("demo_labelled", 1), ("demo_test", 1), ("demo_size", 96), ("seed", 0)):
         if getattr(args, name) < least:
             raise InputError(f"--{name}: found {getattr(args, name)}; wanted a whole number of at least {least}.")
+    if not 0 <= args.demo_distractors <= 1:
+        raise InputError(f"--demo_distractors: found {args.demo_distractors}; wanted a share from 0 to 1.")
 
 
 def draw_all(args, name, plan, count):
@@ -89,14 +94,14 @@ def box_scene(rng):
     return [known[rng.integers(len(known))] for _ in range(rng.choice([0, 1, 2, 3], p=[0.08, 0.52, 0.28, 0.12]))], None
 
 
-def labelled_scene(rng):
-    """Mostly the target, once or twice; else a look-alike, or nothing. Some photos hold another insect too."""
+def labelled_scene(rng, distractors):
+    """Mostly the target, once or twice; else a look-alike, or nothing. A share of the photos, distractors, hold another insect too."""
     from entoflow.insects import LOOK_ALIKES, OTHERS, TARGET
     label = rng.choice([TARGET, *LOOK_ALIKES, "empty"], p=[0.6, 0.16, 0.16, 0.08])
     if label == "empty":
         return [], label
     kinds = [label] * (2 if rng.random() < 0.12 else 1)
-    return kinds + ([OTHERS[rng.integers(len(OTHERS))]] if rng.random() < 0.12 else []), label
+    return kinds + ([OTHERS[rng.integers(len(OTHERS))]] if rng.random() < distractors else []), label
 
 
 def test_scene(rng):

@@ -3,12 +3,13 @@
 
 Only accepted boxes are weak boxes. A photo that was left out counts: none of its true boxes was found. So does one that the
 audit knows to be empty: its boxes are wrong. A weak box in a region that the audit ignores counts neither way.
+What each step of the rule gives is measured by leaving it out, on the stored evidence.
 """
 import argparse
 import json
 from pathlib import Path
 
-from entoflow import coco
+from entoflow import coco, weak_boxes
 from entoflow.tables import plain_label
 from entoflow.task import InputError, run
 
@@ -24,6 +25,11 @@ def main(argv):
     figures, overlaps = measure(ids, photos, accepted(weak), truth, args.seed)
     content = {"chain": "detection", "n": len(ids), "groups": len({photos[number]["group"] for number in ids}), "metrics": figures}
     args.quality.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    if args.ablation:
+        rows = ablate(weak, ids, photos, truth, args.seed)
+        content = {"chain": "detection", "rule": weak["info"]["rule"], "n": len(ids), "groups": content["groups"], "rows": rows}
+        args.ablation.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+        print(markdown(rows))
     if args.plots:
         draw(args.plots, overlaps)
     print("  ".join(f"{name} {figure['value']:.3f}" for name, figure in figures.items() if figure["value"] is not None))
@@ -36,6 +42,7 @@ def parser():
     p.add_argument("--target", type=plain_label, required=True, help="label of the photos")
     p.add_argument("--seed", type=int, default=1, help="seed of the bootstrap (default %(default)s)")
     p.add_argument("--quality", type=Path, required=True, help="JSON to write: every figure with its interval")
+    p.add_argument("--ablation", type=Path, help="JSON to write: F1 with each step of the rule left out, and by the simple rules")
     p.add_argument("--plots", type=Path, help="folder for the picture")
     return p
 
@@ -74,6 +81,80 @@ def measure(ids, photos, weak, truth, seed):
     figures["yield"] = of_all.ratio(has_box, np.ones(len(every), int), len(every), "share of photos")
     best = [iou(weak[number], truth[number][0][~truth[number][1]]).max(axis=1, initial=0) for number in ids]
     return figures, np.concatenate(best)
+
+
+def ablate(weak, ids, photos, truth, seed):
+    """Return [{"boxes", "f1_50", "gain"}]: F1 by the rule used, with a step left out, and by the simple rules.
+
+    gain: how much F1 the rule used has over that, over the same resamples of groups. Nothing is predicted anew.
+    """
+    import numpy as np
+    from entoflow import metrics
+
+    info, candidates = weak["info"], stored(weak)
+    bootstrap = metrics.Bootstrap([photos[number]["group"] for number in ids], seed)
+    n_truth = np.array([(~truth[number][1]).sum() for number in ids])
+    n = int(n_truth.sum())
+    counted = {}
+    for name, rule, own, thresholds in variants(info, candidates):
+        boxes = {number: [box["xyxy"] for box, band in zip(found, rule(found, photos[number]["count"], *thresholds)) if band == "accept"]
+                 for number, found in own.items()}
+        found = [matched(np.array(boxes.get(number, []), float).reshape(-1, 4), *truth[number])[:2] for number in ids]
+        counted[name] = np.array([(2 * right[0], right[0] + wrong[0]) for right, wrong in found]).T
+
+    def f1(weights, name):
+        twice, kept = counted[name]
+        return metrics.divide(weights @ twice, weights @ (kept + n_truth))
+
+    def row(name):
+        gain = bootstrap.figure(lambda weights: f1(weights, used) - f1(weights, name), n, "difference of F1")
+        return {"boxes": name, "f1_50": bootstrap.figure(lambda weights: f1(weights, name), n, "harmonic mean of precision and recall"),
+                "gain": None if name == used else gain}
+
+    used = next(iter(counted))
+    return [row(name) for name in counted]
+
+
+def stored(weak):
+    """Return {image id: [candidate]}, best first, as they were when the rule judged them."""
+    from entoflow.boxes import to_xyxy
+
+    found = {}
+    for box in weak["annotations"]:
+        xyxy = to_xyxy([box["bbox"]])[0]
+        found.setdefault(box["image_id"], []).append({**box["evidence"], "xyxy": xyxy, "score": box["score"]})
+    return {number: sorted(boxes, key=lambda box: box["rank"]) for number, boxes in found.items()}
+
+
+def variants(info, candidates):
+    """Yield (name, rule, candidates, thresholds): the rule used, that without each step, and the other rules."""
+    from functools import partial
+
+    usual, plain = (info["accept"], info["ignore"]), info["without_agreement"]
+    used = weak_boxes.RULES[info["rule"]]
+    yield f"the rule {info['rule']}", used, candidates, usual
+    if info["rule"] == "full":
+        for step in weak_boxes.STEPS:
+            if step == "view agreement":
+                raised = {number: weak_boxes.without_agreement(boxes, info["n_views"]) for number, boxes in candidates.items()}
+                yield f"without {step}", used, raised, plain
+            elif step != "second opinion" or info["crops"]:
+                yield f"without {step}", partial(used, without=step), candidates, usual
+    for name in ("threshold", "top1"):
+        if name != info["rule"]:
+            yield f"the rule {name}", weak_boxes.RULES[name], candidates, usual
+
+
+def markdown(rows):
+    """Return the ablation as a table."""
+    def words(entry):
+        if entry is None or entry["value"] is None:
+            return ""
+        span = "" if entry["low"] is None else f" ({entry['low']:.3f} to {entry['high']:.3f})"
+        return f"{entry['value']:.3f}{span}"
+
+    lines = [f"| {row['boxes']} | {words(row['f1_50'])} | {words(row['gain'])} |" for row in rows]
+    return "\n".join(["| boxes by | F1 at IoU 0.5 | gain of the rule used |", "|---|---|---|", *lines])
 
 
 def matched(weak, truth, crowd):

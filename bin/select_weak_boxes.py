@@ -1,18 +1,19 @@
 #!/usr/bin/env python3
 """Turn the insect detector's boxes on class-labelled photos into weak boxes of the target: accept, ignore or drop each.
 
-A photo labelled with the target holds at least one, so boxes on it are taken for targets; a look-alike's photo holds
-none, so no box there ever is. `top1` accepts a photo's best box (its best `count` boxes where a count is given);
-`threshold` accepts from the score at which, on photos with true boxes that the detector did not learn from, F0.5 of
-the accepted boxes is best: a wrong box harms the next training more than a missed photo. Boxes between the lower
-threshold (best F2) and that one become ignore regions. A photo with no accepted box is left out and never serves as
-background: the insect is there, the detector missed it.
+A photo labelled with the target holds at least one, so boxes on it may be targets; a look-alike's photo holds none, so no
+box there ever is. `top1` accepts a photo's best box (its best `count` boxes where a count is given); `threshold` accepts
+from the score at which, on photos with true boxes that the detector did not learn from, F0.5 of the accepted boxes is
+best: a wrong box harms the next training more than a missed photo. `full` accepts what passes that threshold and looks
+like the target to classify_crops.py too, the likeliest box where none does, and no more than were counted. Boxes between
+the lower threshold (best F2) and that one become ignore regions, unless their crop shows something else. A photo with no
+accepted box is left out and never serves as background: the insect is there, the detector missed it.
 """
 import argparse
 import json
 from pathlib import Path
 
-from entoflow import coco
+from entoflow import coco, weak_boxes
 from entoflow.tables import plain_label
 from entoflow.task import InputError, run
 
@@ -23,15 +24,19 @@ def main(argv):
     args = parser().parse_args(argv)
     labelled, insect = coco.read(args.labelled), coco.read(args.insect)
     validation = coco.part(insect, "validation")
-    thresholds = choose_thresholds(validation, args.validation_predictions, args.n_views)
+    judged = weak_boxes.fuse(args.validation_predictions, args.n_views)
+    thresholds = weak_boxes.choose_thresholds(validation, judged)
     n_true = sum(not box["iscrowd"] for box in validation["annotations"])
-    candidates = fuse(args.predictions, args.n_views)
+    candidates = weak_boxes.fuse(args.predictions, args.n_views)
+    looked_at = attach(candidates, args.crop_scores)
     targets = [image for image in labelled["images"] if image["label"] == args.target and image["part"] != "test"]
-    weak = [box for image in targets for box in judge(image, candidates.get(image["id"], []), SELECT[args.weak_rule], thresholds)]
+    weak = [box for image in targets for box in banded(image, candidates.get(image["id"], []), weak_boxes.RULES[args.weak_rule], thresholds)]
     boxed = {box["image_id"] for box in weak if box["band"] == "accept"}
     left_out = [image for image in targets if image["id"] not in boxed]
-    info = {"rule": args.weak_rule, "accept": thresholds[0], "ignore": thresholds[1], "true_boxes": n_true}
-    coco.write(args.weak_boxes, weak_boxes(targets, weak, args.target, info))
+    alone = weak_boxes.choose_thresholds(validation, {number: weak_boxes.without_agreement(found, args.n_views) for number, found in judged.items()})
+    info = {"rule": args.weak_rule, "accept": thresholds[0], "ignore": thresholds[1], "true_boxes": n_true, "crops": looked_at,
+            "n_views": args.n_views, "without_agreement": alone}
+    coco.write(args.weak_boxes, as_coco(targets, weak, args.target, info))
     coco.write(args.training, training_set(labelled, insect, weak, boxed, args.target))
     args.audit.write_text(json.dumps([row(image) for image in left_out] + few(n_true), ensure_ascii=False, indent=1), encoding="utf-8")
     if args.samples:
@@ -47,9 +52,10 @@ def parser():
     p.add_argument("--insect", type=Path, required=True, help="data set with true boxes of insects")
     p.add_argument("--validation_predictions", type=Path, nargs="+", required=True, help="the detector's boxes on its validation part")
     p.add_argument("--n_views", type=int, required=True, help="views of each photo in the predictions")
+    p.add_argument("--crop_scores", type=Path, help="what classify_crops.py thinks of them (default: the rule full goes by scores alone)")
     p.add_argument("--packs", type=Path, nargs="*", default=[], help="packs with the labelled photos, for the samples")
     p.add_argument("--target", type=plain_label, required=True, help="label to box")
-    p.add_argument("--weak_rule", choices=sorted(SELECT), default="threshold", help="how boxes are chosen (default %(default)s)")
+    p.add_argument("--weak_rule", choices=sorted(weak_boxes.RULES), default="full", help="how boxes are chosen (default %(default)s)")
     p.add_argument("--weak_boxes", type=Path, required=True, help="COCO file to write: every box with its band, rule and evidence")
     p.add_argument("--training", type=Path, required=True, help="data set to write: what the target's detector learns from")
     p.add_argument("--audit", type=Path, required=True, help="JSON to write: photos left out and why")
@@ -57,59 +63,31 @@ def parser():
     return p
 
 
-def fuse(paths, n_views):
-    """Return {image id: [{"bbox" xyxy, "score", "views", "spread"}]}, best first: the views of each photo fused."""
-    from entoflow import boxes, predictions
+def attach(candidates, path):
+    """Give the candidates what the crop classifier thinks of them, in place, and return of how many it does."""
+    if not path:
+        return 0
+    from entoflow import crops
 
-    fused = {}
-    for image_id, views, xyxy, scores in predictions.read(paths):
-        merged = zip(*boxes.weighted_box_fusion(xyxy, scores, views, n_views))
-        fused[image_id] = [{"xyxy": box, "score": float(score), "views": int(seen), "spread": float(std.mean())}
-                           for box, score, seen, std in merged]
-    return fused
-
-
-def choose_thresholds(validation, paths, n_views):
-    """Return (accept, ignore): scores of best F0.5 and best F2 on true boxes that the detector did not learn from."""
-    from entoflow import metrics
-
-    found = [(image_id, 0, *as_arrays(boxes)) for image_id, boxes in sorted(fuse(paths, n_views).items())]
-    accept = metrics.chosen_threshold(validation, found, beta=0.5)
-    return accept, min(accept, metrics.chosen_threshold(validation, found, beta=2))
+    scores = crops.read_scores(path)
+    for image_id, boxes in candidates.items():
+        for rank, box in enumerate(boxes, 1):
+            box["crop"] = scores.get((image_id, rank))
+    return len(scores)
 
 
-def as_arrays(boxes):
-    import numpy as np
-
-    return np.array([box["xyxy"] for box in boxes]).reshape(-1, 4), np.array([box["score"] for box in boxes])
-
-
-def judge(image, boxes, select, thresholds):
-    """Return the boxes of an image with their bands and what they are judged by; those below score 0.001 are gone."""
-    ranked = [{**box, "image_id": image["id"], "rank": rank, "count": image["count"]} for rank, box in enumerate(boxes, 1)]
-    return select([box for box in ranked if box["score"] >= 0.001], image["count"], *thresholds)
+def banded(image, boxes, rule, thresholds):
+    """Return the boxes of an image with their bands and what they are judged by."""
+    return [{**box, "image_id": image["id"], "rank": rank, "count": image["count"], "band": band}
+            for rank, (box, band) in enumerate(zip(boxes, rule(boxes, image["count"], *thresholds)), 1)]
 
 
-def top1(boxes, count, accept, ignore):
-    """Accept the best `count` boxes (1 where no count is known); those above the accept threshold behind them are ignored."""
-    best = count or 1
-    return [{**box, "band": "accept" if rank < best else "ignore" if box["score"] >= accept else "drop"} for rank, box in enumerate(boxes)]
-
-
-def threshold(boxes, count, accept, ignore):
-    """Accept every box from the accept threshold, ignore from the ignore threshold, drop the rest; count plays no part."""
-    return [{**box, "band": "accept" if box["score"] >= accept else "ignore" if box["score"] >= ignore else "drop"} for box in boxes]
-
-
-SELECT = {"top1": top1, "threshold": threshold}
-
-
-def weak_boxes(targets, weak, target, info):
+def as_coco(targets, weak, target, info):
     """Return the COCO set of all judged boxes; each carries score, band, rule and the evidence it was judged by."""
     annotations = [{
         "id": number, "image_id": box["image_id"], "category_id": 1, "bbox": xywh(box["xyxy"]), "area": area(box["xyxy"]),
         "iscrowd": int(box["band"] == "ignore"), "score": round(box["score"], 6), "band": box["band"], "rule": info["rule"],
-        "evidence": {"rank": box["rank"], "count": box["count"], "views": box["views"], "spread": round(box["spread"], 3)},
+        "evidence": {"rank": box["rank"], "count": box["count"], "views": box["views"], "spread": round(box["spread"], 3), "crop": box.get("crop")},
     } for number, box in enumerate(weak, 1)]
     return {"info": info, "images": targets, "annotations": annotations, "categories": [{"id": 1, "name": target}]}
 
@@ -144,7 +122,7 @@ def refuse_no_boxes(args, targets, boxed, blind):
     blind: the number of the insect detector's validation images if none of its boxes on them is right, else 0.
     """
     n, parts = len(targets), {image["part"] for image in targets if image["id"] in boxed}
-    if not boxed and blind and args.weak_rule == "threshold":
+    if not boxed and blind and args.weak_rule != "top1":
         raise InputError(f"none of the insect detector's boxes on its {blind} validation images is right, so no score can be trusted and no "
                          f"photo of {args.target} gets a box; give more boxes (--boxes), better weights (--weights), or --weak_rule top1.")
     if not boxed:

@@ -60,7 +60,7 @@ def test_all_that_is_wrong_with_the_parameters_is_told_at_once_and_nothing_runs(
         f"--test_boxes names {flow.here}/nowhere.json, which does not exist",
         "--test_boxes needs --boxes: a detector to test",
         "--test_share is at most 0.5, not 0.6",
-        "--weak_rule is one of threshold, top1, not 'best'",
+        "--weak_rule is one of full, threshold, top1, not 'best'",
         "--weights names nothing.pt, which does not exist; wanted pretrained, none or a file",
         "nothing to do: give --boxes, or --model with --predict, or -profile demo; --help lists all",
     ]

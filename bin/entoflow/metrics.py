@@ -40,7 +40,7 @@ class Bootstrap:
 
     def ratio(self, numerator, denominator, n, unit):
         """Return the figure of a sum over images divided by another."""
-        return self.figure(lambda weights: _divide(weights @ numerator, weights @ denominator), n, unit)
+        return self.figure(lambda weights: divide(weights @ numerator, weights @ denominator), n, unit)
 
 
 def figure(value, resamples, n, n_groups, unit):
@@ -113,7 +113,7 @@ def recall_at_false_alarms(matches, allowed):
         true, false = (np.pad(np.cumsum(weights[:, matches.image[at]], axis=1), ((0, 0), (1, 0)))[:, ends]
                        for at, ends in zip(places, down_to))
         allowable = false <= allowed * weights.sum(axis=1, keepdims=True)
-        return _divide(np.where(allowable, true, 0).max(axis=1, initial=0), weights @ matches.n_truth)
+        return divide(np.where(allowable, true, 0).max(axis=1, initial=0), weights @ matches.n_truth)
 
     return statistic
 
@@ -129,7 +129,7 @@ def auroc(scores, positive, weights):
     sums = [np.add.reduceat(weights[:, order] * kept[order], starts, axis=1, dtype=float)
             for kept in (positive, ~positive)] if len(values) else [np.zeros((len(weights), 1))] * 2
     below = np.cumsum(sums[1], axis=1) - sums[1] / 2
-    return _divide((sums[0] * below).sum(axis=1), sums[0].sum(axis=1) * sums[1].sum(axis=1))
+    return divide((sums[0] * below).sum(axis=1), sums[0].sum(axis=1) * sums[1].sum(axis=1))
 
 
 def _average_precision(bootstrap, annotations, detections, matches, ids):
@@ -190,5 +190,6 @@ def _per_image(matches, threshold, outcome):
     return np.bincount(matches.image[chosen], minlength=len(matches.n_truth))
 
 
-def _divide(a, b):
+def divide(a, b):
+    """Return a / b, NaN where b is 0."""
     return np.divide(a, b, out=np.full(np.shape(a), np.nan), where=np.asarray(b) > 0)

@@ -151,7 +151,21 @@ def weak_boxes(found):
                 and "review" not in path.parts]
     return [paragraph(said), paragraph(absent, "soft"),
             figures_table("The weak boxes against the true boxes (audit_boxes), which took no part in making them." + mark(found), found["quality"]),
-            side_by_side(*pictures)]
+            ablation_table(found), side_by_side(*pictures)]
+
+
+def ablation_table(found):
+    """Return the table of ablation.json: what each step of the rule gives on these photos."""
+    if not found["ablation"]:
+        return ""
+
+    def words(entry):
+        return number({"value": None, "low": None, **(entry or {})}) if entry else ""
+
+    rows = [(row["boxes"], words(row["f1_50"]), words(row["gain"])) for row in found["ablation"]["rows"]]
+    return table(f"What each step of the rule '{found['ablation']['rule']}' gives on the {found['ablation']['n']} photos with audit boxes: F1 (IoU 0.5) "
+                 f"without it, and by the simpler rules. The same photos are resampled for both.{mark(found)}",
+                 ("boxes by", "F1", "gain of the rule used"), rows, numbers=(1, 2))
 
 
 def data(found):

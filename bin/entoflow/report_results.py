@@ -22,7 +22,7 @@ def read(folder, params):
         "params": params, "target": params.get("target") or classes[0], "synthetic": bool(params.get("demo")),
         "random_weights": params.get("weights") == "none" or "none" in starts,
         "metrics": read_json(folder / "evaluation/metrics.json"), "quality": read_json(folder / "weak_boxes/quality.json"),
-        "weak": read_weak(folder / "weak_boxes/weak_boxes.json"), "models": models,
+        "ablation": read_json(folder / "weak_boxes/ablation.json"), "weak": read_weak(folder / "weak_boxes/weak_boxes.json"), "models": models,
         "split": read_csv(folder / "split.csv"), "audit": audit,
         "left_out": [row for row in audit["rows"] if row.get("action") == "left out"],
         "plots": folder / "evaluation/plots", "weak_pictures": folder / "weak_boxes",

@@ -10,11 +10,12 @@ process MEASURE_WEAK_BOXES {
 
     output:
     path 'quality.json', emit: quality
+    path 'ablation.json', emit: ablation
     path 'plots/*.png', emit: plots
 
     script:
     """
     python3 -m ${script.baseName} --weak_boxes ${weak_boxes} --audit_boxes ${audit_boxes} \\
-        --quality quality.json --plots plots ${flags}
+        --quality quality.json --ablation ablation.json --plots plots ${flags}
     """
 }

@@ -6,6 +6,7 @@ include { SPLIT_IMAGES } from '../../modules/local/split_images'
 include { FETCH_WEIGHTS } from '../../modules/local/fetch_weights'
 include { TRAIN_DETECTOR as TRAIN_INSECT_DETECTOR } from '../../modules/local/train_detector'
 include { PREDICT_BOXES as PREDICT_CANDIDATES } from '../../modules/local/predict_boxes'
+include { CLASSIFY_CROPS } from '../../modules/local/classify_crops'
 include { SELECT_WEAK_BOXES } from '../../modules/local/select_weak_boxes'
 include { MEASURE_WEAK_BOXES } from '../../modules/local/measure_weak_boxes'
 include { TRAIN_DETECTOR as TRAIN_TARGET_DETECTOR } from '../../modules/local/train_detector'
@@ -61,11 +62,25 @@ workflow DETECTION {
             labelled: true
         }
         labelled_packs = SPLIT_IMAGES.out.labelled.combine(packs.toList()).map { dataset, all -> packs_of(dataset, all) }
+        second_opinion = channel.empty()
+        if( !(settings.select_weak_boxes?.weak_rule in ['threshold', 'top1']) ) {
+            CLASSIFY_CROPS(
+                SPLIT_IMAGES.out.labelled,
+                candidates.labelled.toSortedList { a, b -> a.name <=> b.name },
+                SPLIT_IMAGES.out.insect,
+                candidates.validation.toSortedList { a, b -> a.name <=> b.name },
+                SPLIT_IMAGES.out.labelled.combine(packs.toList()).map { dataset, all -> packs_of(dataset, all, ['train', 'validation']) },
+                insect_packs,
+                suite('classify_crops', settings, [target: target, n_views: views.size()]),
+            )
+            second_opinion = CLASSIFY_CROPS.out.crop_scores
+        }
         SELECT_WEAK_BOXES(
             SPLIT_IMAGES.out.labelled,
             candidates.labelled.toSortedList { a, b -> a.name <=> b.name },
             SPLIT_IMAGES.out.insect,
             candidates.validation.toSortedList { a, b -> a.name <=> b.name },
+            second_opinion.ifEmpty([]).first(),
             labelled_packs,
             suite('select_weak_boxes', settings, [target: target, n_views: views.size()]),
         )
@@ -76,7 +91,7 @@ workflow DETECTION {
         TRAIN_TARGET_DETECTOR('target_detector', SELECT_WEAK_BOXES.out.training, training_packs, learned, suite('train_detector', settings, [class_name: target], 'train_target_detector'))
         detector = TRAIN_TARGET_DETECTOR.out.model
         weak_boxes = SELECT_WEAK_BOXES.out.weak_boxes.mix(SELECT_WEAK_BOXES.out.samples)
-        quality = MEASURE_WEAK_BOXES.out.quality.mix(MEASURE_WEAK_BOXES.out.plots)
+        quality = MEASURE_WEAK_BOXES.out.quality.mix(MEASURE_WEAK_BOXES.out.ablation, MEASURE_WEAK_BOXES.out.plots)
         target_detector = TRAIN_TARGET_DETECTOR.out.model
         training = training.mix(TRAIN_TARGET_DETECTOR.out.training.map { curve -> ['target_detector', curve] })
     }
@@ -98,7 +113,7 @@ workflow DETECTION {
     audit           // path: JSON of what was found, repaired, left out, and why
     insect_detector // paths: the files of a model folder
     weak_boxes      // paths: COCO with score, band and evidence of each box; a picture of samples
-    quality         // paths: JSON of the weak boxes measured against the audit boxes, and its plots; nothing without them
+    quality         // paths: JSON of the weak boxes measured against the audit boxes, what each step of the rule gave, and plots; nothing without them
     target_detector // paths: the files of a model folder
     training        // tuples: name of the model, CSV with a row per epoch
     metrics         // path: JSON of the final detector's figures on the test images

@@ -60,3 +60,28 @@ def test_no_accepted_box_has_no_precision_and_a_recall_of_0(tmp_path):
 def test_without_true_boxes_of_the_target_it_is_told(tmp_path):
     with pytest.raises(InputError, match="holds no true box of a photo labelled bmsb"):
         measure(tmp_path, [(1, [0, 0, 9, 9], ACCEPT)], [])
+
+
+def test_each_step_is_measured_by_leaving_it_out(tmp_path):
+    """Photo 1: the second box is the target's, as its crop says. Photo 2: the one box is below the threshold. Photo 3: a count of one."""
+    evidence = {"views": 2, "count": None, "spread": 0}
+    weak = [(1, [50, 0, 10, 10], {"score": 0.9, "band": "drop", "evidence": {**evidence, "rank": 1, "crop": 0.1}}),
+            (1, [0, 0, 10, 10], {"score": 0.8, "band": "accept", "evidence": {**evidence, "rank": 2, "crop": 0.9}}),
+            (2, [0, 0, 10, 10], {"score": 0.3, "band": "accept", "evidence": {**evidence, "rank": 1, "crop": 0.9}}),
+            (3, [0, 0, 10, 10], {"score": 0.8, "band": "accept", "evidence": {**evidence, "rank": 1, "crop": 0.9}}),
+            (3, [50, 0, 10, 10], {"score": 0.7, "band": "ignore", "evidence": {**evidence, "rank": 2, "crop": 0.8}})]
+    write(tmp_path / "weak.json", weak, 3)
+    content = json.loads((tmp_path / "weak.json").read_text())
+    content["images"][2]["count"] = 1
+    content["images"] = [{"count": None, **image} for image in content["images"]]
+    content["info"] = {"rule": "full", "accept": 0.5, "ignore": 0.2, "crops": 5, "n_views": 2, "without_agreement": [0.85, 0.2]}
+    (tmp_path / "weak.json").write_text(json.dumps(content))
+    write(tmp_path / "audit.json", [(n, [0, 0, 10, 10], {}) for n in (1, 2, 3)], 3)
+    measure_weak_boxes.main([f"--weak_boxes={tmp_path / 'weak.json'}", f"--audit_boxes={tmp_path / 'audit.json'}", "--target=bmsb",
+                             f"--quality={tmp_path / 'q.json'}", f"--ablation={tmp_path / 'a.json'}"])
+    rows = {row["boxes"]: row for row in json.loads((tmp_path / "a.json").read_text())["rows"]}
+    assert {name: row["f1_50"]["value"] for name, row in rows.items()} == pytest.approx({
+        "the rule full": 1, "without second opinion": 6 / 7, "without view agreement": 1, "without label promise": 4 / 5, "without count cap": 6 / 7,
+        "the rule threshold": 4 / 7, "the rule top1": 2 / 3})
+    assert rows["the rule full"]["gain"] is None and rows["the rule top1"]["gain"]["value"] == pytest.approx(1 / 3)
+    assert rows["the rule full"]["f1_50"]["value"] == json.loads((tmp_path / "q.json").read_text())["metrics"]["f1_50"]["value"]

@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 import select_weak_boxes
-from entoflow import coco, predictions
+from entoflow import coco, crops, predictions
 from entoflow.task import InputError
 
 
@@ -17,7 +17,7 @@ def run(tmp_path):
 
     Photo 50 is the one that the target's detector is validated on.
     """
-    def _run(photos, scores, rule, true_box=(0, 0, 10, 10), validation=(50,)):
+    def _run(photos, scores, rule, true_box=(0, 0, 10, 10), validation=(50,), opinions=None):
         photos = [*photos, *(image(n, "validation", "bmsb") for n in validation)]
         scores = {**scores, **{n: [0.9] for n in validation}}
         coco.write(tmp_path / "labelled.json", {"info": {}, "images": photos, "annotations": [], "categories": []})
@@ -28,6 +28,9 @@ def run(tmp_path):
         predictions.write(tmp_path / "v.npz", [(99, 0, boxes(2), np.array([0.6, 0.4]))])
         files = {"labelled": "labelled.json", "predictions": "p.npz", "insect": "insect.json", "validation_predictions": "v.npz",
                  "weak_boxes": "weak.json", "training": "training.json", "audit": "audit.json"}
+        if opinions:
+            crops.write_scores(tmp_path / "c.npz", list(opinions), list(opinions.values()))
+            files["crop_scores"] = "c.npz"
         select_weak_boxes.main(["--target=bmsb", "--n_views=1", f"--weak_rule={rule}", *(f"--{k}={tmp_path / v}" for k, v in files.items())])
         return {name: json.loads((tmp_path / f"{name}.json").read_text()) for name in ("weak", "training", "audit")}
     return _run
@@ -80,3 +83,16 @@ def test_weak_boxes_in_the_training_part_alone_leave_none_to_validate_on(run):
 def test_thresholds_that_rest_on_few_true_boxes_are_told_in_the_audit(run):
     assert [row["reason"] for row in run([image(1, label="bmsb")], {1: [0.9]}, "threshold")["audit"]] == [
         "the thresholds rest on 1 true boxes of the insect detector's validation part; wanted 30 or more"]
+
+
+def test_full_takes_what_looks_like_the_target_and_the_evidence_says_so(run):
+    out = run([image(1, label="bmsb"), image(2, label="bmsb")], {1: [0.9, 0.8], 2: [0.3, 0.2]}, "full", opinions={(1, 1): 0.1, (1, 2): 0.9, (2, 1): 0.8})
+    assert bands(out) == [(1, "drop"), (1, "accept"), (2, "accept"), (2, "drop")]
+    assert [box["evidence"]["crop"] for box in out["weak"]["annotations"] if box["image_id"] == 1] == [0.1, 0.9]
+    assert out["weak"]["info"]["crops"] == 3 and out["weak"]["info"]["rule"] == "full"
+
+
+def test_full_goes_by_scores_where_no_classifier_was_asked_and_by_none_of_a_blind_detector(run):
+    assert bands(run([image(1, label="bmsb")], {1: [0.9, 0.3]}, "full")) == [(1, "accept"), (1, "drop")]
+    with pytest.raises(InputError, match="no score can be trusted"):
+        run([image(1, label="bmsb")], {1: [0.9]}, "full", (500, 500, 9, 9))

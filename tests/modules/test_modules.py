@@ -44,8 +44,12 @@ def calls(made, here):
         "MAKE_DEMO": ("suite('make_demo', [make_demo: [demo_boxes: 2, demo_labelled: 2, demo_test: 1, demo_size: 96]])", []),
         "MEASURE_WEAK_BOXES": (f"{made.file('weak_boxes.json')}, file('{truth}'), suite('measure_weak_boxes', [:], [target: 'halyomorpha_halys'])", []),
         "PREDICT_BOXES": (f"[{made.file('test_1_0001.zip', 'test.txt')}, [{model}]], suite('predict_boxes', [:])", ["test_1_0001.npz"]),
-        "SELECT_WEAK_BOXES": (
+        "CLASSIFY_CROPS": (
             f"{made.file('labelled.json')}, {made.file('labelled_1_0001.npz')}, {made.file('insect.json')}, {made.file('boxes_1_0001.npz')}, "
+            f"{made.file('labelled_1_0001.zip')}, {made.file('boxes_1_0001.zip')}, "
+            "suite('classify_crops', [classify_crops: [epochs: 1]], [target: 'halyomorpha_halys', n_views: 6])", []),
+        "SELECT_WEAK_BOXES": (
+            f"{made.file('labelled.json')}, {made.file('labelled_1_0001.npz')}, {made.file('insect.json')}, {made.file('boxes_1_0001.npz')}, [], "
             f"{made.file('labelled_1_0001.zip')}, "
             "suite('select_weak_boxes', [select_weak_boxes: [weak_rule: 'top1']], [target: 'halyomorpha_halys', n_views: 6])",
             ["weak_boxes.json", "training.json", "weak_boxes_audit.json"]),

@@ -1,0 +1,82 @@
+"""Which of a detector's boxes on a photo show what the photo's label says: the rules, and the evidence they rest on.
+
+A candidate is a box that several views of the photo were fused to: {"xyxy", "score", "views", "spread"}, and, where a crop
+classifier has looked at it, "crop": the probability that it shows the target. The same evidence always gives the same boxes, so each
+step of a rule can be left out later, without a second run of any detector.
+"""
+FLOOR = 0.001  # candidates below this score are gone
+LOOKED_AT = 30  # candidates of a photo that the crop classifier sees at most
+CROP_ACCEPT, CROP_IGNORE = 0.5, 0.2  # probability of the target from which a crop is taken for one, or may be one
+STEPS = ("second opinion", "view agreement", "label promise", "count cap")
+
+
+def fuse(paths, n_views):
+    """Return {image id: [candidate]}, best first: the views of each photo fused. paths: what predict_boxes.py wrote."""
+    from entoflow import boxes, predictions
+
+    fused = {}
+    for image_id, views, xyxy, scores in predictions.read(paths):
+        merged = zip(*boxes.weighted_box_fusion(xyxy, scores, views, n_views))
+        found = [{"xyxy": box, "score": float(score), "views": int(seen), "spread": float(std.mean())} for box, score, seen, std in merged]
+        fused[image_id] = [box for box in found if box["score"] >= FLOOR]
+    return fused
+
+
+def choose_thresholds(validation, candidates):
+    """Return (accept, ignore): the scores of best F0.5 and best F2 on true boxes that the detector did not learn from."""
+    from entoflow import metrics
+
+    found = [(image_id, 0, *as_arrays(boxes)) for image_id, boxes in sorted(candidates.items())]
+    accept = metrics.chosen_threshold(validation, found, beta=0.5)
+    return accept, min(accept, metrics.chosen_threshold(validation, found, beta=2))
+
+
+def as_arrays(boxes):
+    """Return (n x 4 boxes, n scores) of candidates."""
+    import numpy as np
+
+    return np.array([box["xyxy"] for box in boxes], float).reshape(-1, 4), np.array([box["score"] for box in boxes], float)
+
+
+def without_agreement(boxes, n_views):
+    """Return candidates scored as if every view had seen them, best first."""
+    raised = [{**box, "score": min(1.0, box["score"] * n_views / box["views"])} for box in boxes]
+    return sorted(raised, key=lambda box: -box["score"])
+
+
+def looked_at(boxes, ignore):
+    """Return the candidates that a crop classifier is to see: those that may be accepted, and the best one in any case."""
+    return [box for place, box in enumerate(boxes[:LOOKED_AT]) if place == 0 or box["score"] >= ignore]
+
+
+def top1(boxes, count, accept, ignore):
+    """Accept the best `count` boxes (1 where no count is known); those above the accept threshold behind them are ignored."""
+    best = count or 1
+    return ["accept" if place < best else "ignore" if box["score"] >= accept else "drop" for place, box in enumerate(boxes)]
+
+
+def threshold(boxes, count, accept, ignore):
+    """Accept every box from the accept threshold, ignore from the ignore threshold, drop the rest; count plays no part."""
+    return ["accept" if box["score"] >= accept else "ignore" if box["score"] >= ignore else "drop" for box in boxes]
+
+
+def full(boxes, count, accept, ignore, without=None):
+    """Accept what score and crop agree on, at least one and at most `count`; ignore what else may be a target.
+
+    boxes: candidates of one photo, best first. without: a step of STEPS to leave out ("view agreement" is left out by the
+    caller, who gives other scores and thresholds). Returns the band of each.
+    """
+    crop = [None if without == "second opinion" else box.get("crop") for box in boxes]
+    blind = all(p is None for p in crop)
+    opinion = [1.0 if blind else p or 0.0 for p in crop]
+    order = sorted(range(len(boxes)), key=lambda n: -boxes[n]["score"] * opinion[n])
+    chosen = [n for n in order if boxes[n]["score"] >= accept and opinion[n] >= CROP_ACCEPT]
+    if not chosen and without != "label promise":
+        chosen = order[:1] if accept < 1 else []  # of a detector with no right box to its name, no box is taken on trust
+    if count and without != "count cap":
+        chosen = chosen[:count]
+    may_be = [box["score"] >= ignore and (blind or p is None or p >= CROP_IGNORE) for box, p in zip(boxes, crop)]
+    return ["accept" if n in chosen else "ignore" if may_be[n] else "drop" for n in range(len(boxes))]
+
+
+RULES = {"full": full, "threshold": threshold, "top1": top1}
