@@ -8,7 +8,7 @@ process SELECT_WEAK_BOXES {
     path predictions, stageAs: 'predictions/*'
     path insect
     path validation_predictions, stageAs: 'validation_predictions/*'
-    path crop_scores
+    path crop_scores, stageAs: 'crop_scores/*'
     path packs, stageAs: 'packs/*'
     tuple val(flags), path(script), path('entoflow/*')
 
