@@ -8,7 +8,7 @@ process SELECT_WEAK_BOXES {
     path predictions, stageAs: 'predictions/*'
     path insect
     path validation_predictions, stageAs: 'validation_predictions/*'
-    path crop_scores, stageAs: 'crop_scores/*'
+    path crop_scores
     path packs, stageAs: 'packs/*'
     tuple val(flags), path(script), path('entoflow/*')
 
@@ -21,7 +21,7 @@ process SELECT_WEAK_BOXES {
     script:
     """
     python3 -m ${script.baseName} --labelled ${labelled} --predictions predictions/* --insect ${insect} \\
-        --validation_predictions validation_predictions/* --packs packs/* \\
+        --validation_predictions validation_predictions/* ${crop_scores ? "--crop_scores ${crop_scores}" : ''} --packs packs/* \\
         --weak_boxes weak_boxes.json --training training.json --audit weak_boxes_audit.json --samples samples.png ${flags}
     """
 }
