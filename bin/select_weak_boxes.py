@@ -42,7 +42,7 @@ def main(argv):
     if args.samples:
         draw(args.samples, targets, weak, args.packs)
     refuse_no_boxes(args, targets, boxed, thresholds[0] == 1 and len(validation["images"]))
-    print(f"{len(boxed)} of {len(targets)} photos of {args.target} have an accepted box, {len(left_out)} are left out.")
+    print(f"{len(boxed)} of {len(targets)} photos of {args.target} have an accepted box, {len(left_out)} are left out; {looked_at} boxes judged by crop.")
 
 
 def parser():

@@ -144,7 +144,7 @@ def weak_boxes(found):
     scores = f" (accepted from score {info['accept']:.3f}, ignored from {info['ignore']:.3f})" if {"accept", "ignore"} <= set(info) else ""
     said = (f"{weak['boxed']} of {weak['photos']} photos labelled {found['target']} got an accepted box{rule}{scores}. "
             f"Of all candidate boxes, {weak['bands']['accept']} are accepted, {weak['bands']['ignore']} ignored and {weak['bands']['drop']} dropped. "
-            "A photo without an accepted box is left out and never serves as background.")
+            f"{opinions(info)}A photo without an accepted box is left out and never serves as background.")
     absent = "" if found["quality"] else "Not measured: no true boxes were given for labelled images (--audit_boxes)."
     pictures = [picture(path, spaced(path), "Weak boxes: " + spaced(path) + "." + mark(found))
                 for path in sorted(found["weak_pictures"].glob("**/*.png")) if path.name != "samples.png"
@@ -152,6 +152,14 @@ def weak_boxes(found):
     return [paragraph(said), paragraph(absent, "soft"),
             figures_table("The weak boxes against the true boxes (audit_boxes), which took no part in making them." + mark(found), found["quality"]),
             ablation_table(found), side_by_side(*pictures)]
+
+
+def opinions(info):
+    """Return what the rule full had to go by besides scores."""
+    if info.get("rule") != "full":
+        return ""
+    return (f"A crop classifier gave a second opinion of {info['crops']} of them. " if info.get("crops") else
+            "No crop classifier gave a second opinion: it could not tell the target from the rest on photos it had not seen. ")
 
 
 def ablation_table(found):

@@ -250,3 +250,18 @@ def test_the_command_exits_2_for_a_wrong_folder_and_helps_at_once(tmp_path):
     start = time.perf_counter()
     subprocess.run([sys.executable, script, "--help"], capture_output=True, check=True)
     assert time.perf_counter() - start < 2  # 0.3 s where nothing else runs: the benchmarks measure that
+
+
+@pytest.mark.parametrize("crops, sentence", [(7, "A crop classifier gave a second opinion of 7 of them."), (0, "No crop classifier gave a second opinion")])
+def test_what_the_rule_full_went_by_is_told(report, results, crops, sentence):
+    change(results / "detection/weak_boxes/weak_boxes.json", info={"rule": "full", "crops": crops})
+    assert sentence in report(target="x").text
+
+
+def test_what_each_step_of_the_weak_boxes_gives_is_a_table(report, results):
+    rows = [{"boxes": "the rule full", "f1_50": figure(0.9, 0.85, 0.95), "gain": None},
+            {"boxes": "without second opinion", "f1_50": figure(0.7), "gain": figure(0.2, 0.1, 0.3)}]
+    dump(results / "detection/weak_boxes/ablation.json", {"chain": "detection", "rule": "full", "n": 40, "groups": 40, "rows": rows})
+    text = report(target="x").text
+    assert "gives on the 40 photos with audit boxes" in text
+    assert "the rule full 0.90 (0.85 to 0.95) without second opinion 0.70 0.20 (0.10 to 0.30)" in text
