@@ -22,6 +22,11 @@ FIGURES = {
     "precision50": "Precision of the accepted boxes (IoU 0.5)",
     "recall50": "Recall of the accepted boxes (IoU 0.5)",
     "f1_50": "F1 of both",
+    "corloc75": "CorLoc of closely fitting boxes (IoU 0.75)",
+    "precision75": "Precision of closely fitting boxes (IoU 0.75)",
+    "recall75": "Recall of closely fitting boxes (IoU 0.75)",
+    "f1_75": "F1 of both (IoU 0.75)",
+    "mean_iou": "Mean overlap (IoU) of the boxes right at 0.5",
     "yield": "Yield: share of the target's photos that got an accepted box",
 }
 PLOTS = {
