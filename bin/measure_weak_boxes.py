@@ -13,6 +13,8 @@ from entoflow import coco, weak_boxes
 from entoflow.tables import plain_label
 from entoflow.task import InputError, run
 
+SIZES = (0.02, 0.05, 0.15)  # bounds of relative size: root of a true box's area to the photo's longer side
+SIDES = ("left", "top", "right", "bottom")
 
 def main(argv):
     args = parser().parse_args(argv)
@@ -64,7 +66,7 @@ def measure(ids, photos, weak, truth, seed):
 
     bootstrap = metrics.Bootstrap([photos[number]["group"] for number in ids], seed)
     found = [matched(weak[number], *truth[number]) for number in ids]
-    right, wrong, overlap = (np.array(column) for column in zip(*found))
+    right, wrong, overlap = (np.array(column) for column in zip(*(row[:3] for row in found)))
     n_truth = np.array([(~truth[number][1]).sum() for number in ids])
     has_truth = (n_truth > 0).astype(int)
     figures = {}
@@ -75,6 +77,14 @@ def measure(ids, photos, weak, truth, seed):
         figures[f"recall{name}"] = bootstrap.ratio(good, n_truth, n_truth.sum(), "share of true boxes")
         figures[f"f1_{name}"] = bootstrap.ratio(2 * good, kept + n_truth, n_truth.sum(), "harmonic mean of precision and recall")
     figures["mean_iou"] = bootstrap.ratio(overlap, right[:, 0], right[:, 0].sum(), "IoU of weak boxes right at 0.5")
+    pairs = [row[3] for row in found]
+    shift = np.array([shifts(weak[number], truth[number][0], pair) for number, pair in zip(ids, pairs)])
+    for k, side in enumerate(SIDES):
+        figures[f"bias_{side}"] = bootstrap.ratio(shift[:, k], right[:, 0], right[:, 0].sum(), "share of the true box, outwards")
+    of_size, got = by_size(ids, photos, truth, pairs)
+    for k, name in enumerate(size_names()):
+        if of_size[:, k].any():
+            figures[f"recall50_{name}"] = bootstrap.ratio(got[:, k], of_size[:, k], of_size[:, k].sum(), "share of true boxes")
     every = sorted(photos)
     has_box = np.array([len(weak[number]) > 0 for number in every], int)
     of_all = metrics.Bootstrap([photos[number]["group"] for number in every], seed)
@@ -158,13 +168,41 @@ def markdown(rows):
 
 
 def matched(weak, truth, crowd):
-    """Return (right weak boxes, wrong ones, each at IoU 0.5 and 0.75; sum of the IoU of those right at 0.5) of a photo."""
+    """Return (right weak boxes, wrong ones, each at IoU 0.5 and 0.75; sum of the IoU of those right at 0.5; pairs (weak, true) of these)."""
     from entoflow.boxes import iou
     from entoflow.matching import NO_BOX, match
 
     found = match(weak, truth, crowd, [0.5, 0.75])
     at = (found[0] >= 0).nonzero()[0]
-    return (found >= 0).sum(axis=1), (found == NO_BOX).sum(axis=1), iou(weak, truth)[at, found[0, at]].sum()
+    return (found >= 0).sum(axis=1), (found == NO_BOX).sum(axis=1), iou(weak, truth)[at, found[0, at]].sum(), (at, found[0, at])
+
+
+def shifts(weak, truth, pairs):
+    """Return how far the sides of paired boxes lie outside the true ones (4: SIDES), summed, in shares of the true width or height."""
+    import numpy as np
+
+    own, true = weak[pairs[0]], truth[pairs[1]]
+    sizes = np.tile(true[:, 2:] - true[:, :2], 2)
+    return ((own - true) / sizes * [-1, -1, 1, 1]).sum(axis=0)
+
+
+def by_size(ids, photos, truth, pairs):
+    """Return (true boxes of each photo by relative size, those found): photos x bins of SIZES."""
+    import numpy as np
+    from entoflow.boxes import area
+
+    counts, found = np.zeros((2, len(ids), len(SIZES) + 1), int)
+    for row, (number, pair) in enumerate(zip(ids, pairs)):
+        boxes, crowd = truth[number]
+        size = np.digitize(np.sqrt(area(boxes)) / max(photos[number]["width"], photos[number]["height"]), SIZES)
+        counts[row] = np.bincount(size[~crowd], minlength=len(SIZES) + 1)
+        found[row] = np.bincount(size[pair[1]], minlength=len(SIZES) + 1)
+    return counts, found
+
+
+def size_names():
+    bounds = [f"{100 * bound:g}" for bound in SIZES]
+    return [f"below_{bounds[0]}", *(f"{low}_to_{high}" for low, high in zip(bounds, bounds[1:])), f"above_{bounds[-1]}"]
 
 
 def draw(folder, overlaps):

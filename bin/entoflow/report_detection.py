@@ -26,6 +26,9 @@ FIGURES = {
     "precision75": "Precision of closely fitting boxes (IoU 0.75)",
     "recall75": "Recall of closely fitting boxes (IoU 0.75)",
     "f1_75": "F1 of both (IoU 0.75)",
+    **{f"bias_{side}": f"Bias of the {side} side: how far outside the true box, in shares of it" for side in ("left", "top", "right", "bottom")},
+    **{f"recall50_{name}": f"Recall of insects of {words} % of the photo's longer side" for name, words in (
+        ("below_2", "less than 2"), ("2_to_5", "2 to 5"), ("5_to_15", "5 to 15"), ("above_15", "more than 15"))},
     "mean_iou": "Mean overlap (IoU) of the boxes right at 0.5",
     "yield": "Yield: share of the target's photos that got an accepted box",
 }
@@ -34,7 +37,7 @@ PLOTS = {
     "recall_vs_false_alarms": ("Recall against false alarms per image", "Recall against false alarms per image over all thresholds."),
     "confidence": ("Scores of right and wrong detections", "How scores part right detections from false alarms."),
 }
-NO_SHARES = ("threshold", "count_mae")
+NO_SHARES = ("threshold", "count_mae", "bias_left", "bias_top", "bias_right", "bias_bottom")
 ROWS_SHOWN = 50
 
 

@@ -9,7 +9,7 @@ ACCEPT, DROP = {"band": "accept", "score": 0.8}, {"band": "drop", "score": 0.1}
 
 
 def write(path, boxes, n_images):
-    images = [{"id": n, "file_name": f"{n}.jpg", "group": str(n)} for n in range(1, n_images + 1)]
+    images = [{"id": n, "file_name": f"{n}.jpg", "group": str(n), "width": 100, "height": 50} for n in range(1, n_images + 1)]
     annotations = [{"id": k, "image_id": image, "category_id": 1, "bbox": bbox, "area": 1, "iscrowd": 0, **more}
                    for k, (image, bbox, more) in enumerate(boxes, 1)]
     coco.write(path, {"info": {}, "images": images, "annotations": annotations, "categories": [{"id": 1, "name": "bmsb"}]})
@@ -85,3 +85,17 @@ def test_each_step_is_measured_by_leaving_it_out(tmp_path):
         "the rule threshold": 4 / 7, "the rule top1": 2 / 3})
     assert rows["the rule full"]["gain"] is None and rows["the rule top1"]["gain"]["value"] == pytest.approx(1 / 3)
     assert rows["the rule full"]["f1_50"]["value"] == json.loads((tmp_path / "q.json").read_text())["metrics"]["f1_50"]["value"]
+
+
+def test_a_box_too_wide_to_the_left_is_told_by_its_sides(tmp_path):
+    weak = [(1, [7, 10, 23, 10], ACCEPT), (2, [10, 11, 20, 9], ACCEPT)]
+    found = measure(tmp_path, weak, [(1, [10, 10, 20, 10], {}), (2, [10, 10, 20, 10], {}), (3, [10, 10, 20, 10], {})])
+    assert {side: found[f"bias_{side}"]["value"] for side in ("left", "top", "right", "bottom")} == pytest.approx(
+        {"left": 0.15 / 2, "top": -0.1 / 2, "right": 0, "bottom": 0})
+
+
+def test_recall_by_the_size_of_the_true_box_in_its_photo(tmp_path):
+    weak = [(1, [0, 0, 4, 4], ACCEPT), (2, [0, 0, 30, 30], ACCEPT)]
+    truth = [(1, [0, 0, 4, 4], {}), (1, [50, 0, 4, 4], {}), (2, [0, 0, 30, 30], {}), (3, [0, 0, 1, 1], {}), (3, [0, 0, 50, 50], {"iscrowd": 1})]
+    found = {name: (entry["value"], entry["n"]) for name, entry in measure(tmp_path, weak, truth).items() if name.startswith("recall50_")}
+    assert found == {"recall50_below_2": (0, 1), "recall50_2_to_5": (0.5, 2), "recall50_above_15": (1, 1)}
