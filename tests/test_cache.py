@@ -160,8 +160,8 @@ def test_files_of_an_earlier_run_are_told_and_not_listed(launched):
     launched.run("-resume", audit=False)
     results = launched.here / "results"
     listed = {entry["path"] for entry in json.loads((results / "index.json").read_text())["files"]}
-    old = ["detection/weak_boxes/plots/overlap.png", "detection/weak_boxes/quality.json"]
-    told = f"{results} holds 2 files of an earlier run, which index.json does not list: {', '.join(old)}."
+    old = ["detection/weak_boxes/ablation.json", "detection/weak_boxes/plots/overlap.png", "detection/weak_boxes/quality.json"]
+    told = f"{results} holds 3 files of an earlier run, which index.json does not list: {', '.join(old)}."
     assert told in launched.said.splitlines()
     assert listed == {str(path.relative_to(results)) for path in launched.published()} - {*old, "index.json"}
 
