@@ -12,14 +12,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from entoflow import coco, weak_boxes
-from entoflow.tables import plain_label
 from entoflow.task import run
 
 MOST = 4000  # crops of one kind that a classifier learns from: memory stays the same however many photos there are
 OF_A_PHOTO = 5  # crops of other insects at most, so that one trap with 200 does not outvote the other photos
 ROUNDS = 2  # of learning and judging; in later ones the promised boxes are those that the last one found likeliest
 LEAST_SKILL = 0.8  # area under the ROC curve below which a classifier is not asked
-BATCH = 256
 KINDS = ("the target", "other insects", "background")
 TARGET, OTHER, BACKGROUND = range(len(KINDS))
 
@@ -58,13 +56,8 @@ def main(argv):
 
 def parser():
     p = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    p.add_argument("--labelled", type=Path, required=True, help="data set of the class-labelled photos")
-    p.add_argument("--predictions", type=Path, nargs="+", required=True, help="the insect detector's boxes on them, all views")
-    p.add_argument("--insect", type=Path, required=True, help="data set with true boxes of insects")
-    p.add_argument("--validation_predictions", type=Path, nargs="+", required=True, help="the detector's boxes on its validation part")
-    p.add_argument("--n_views", type=int, required=True, help="views of each photo in the predictions")
+    weak_boxes.add_inputs(p)
     p.add_argument("--packs", type=Path, nargs="+", required=True, help="packs with the images of both data sets")
-    p.add_argument("--target", type=plain_label, required=True, help="label to box")
     p.add_argument("--architecture", default="test_resnet", help="network, by timm's name (default %(default)s)")
     p.add_argument("--crop_size", type=int, default=64, help="side of a crop, pixels (default %(default)s)")
     p.add_argument("--epochs", type=int, default=8, help="passes over the crops (default %(default)s)")
@@ -162,7 +155,7 @@ def judge(pack, learned, judged, args):
         model = crop_classifier.train(pixels[seen], kinds[seen], weights[seen], len(KINDS), args.architecture, args.epochs, args.seed)
         skill = skill_of(crop_classifier.predict(model, pixels[~seen])[:, TARGET], kinds[~seen], weights[~seen])
         held = [piece for piece in judged if fold[piece.group] == number] if skill >= LEAST_SKILL else []
-        for batch in batches(cut(pack, held, args.crop_size), BATCH):
+        for batch in batches(cut(pack, held, args.crop_size), crop_classifier.JUDGED_AT_ONCE):
             probabilities = crop_classifier.predict(model, np.stack([square for _, square in batch]))[:, TARGET]
             found += zip((piece for piece, _ in batch), probabilities.tolist())
         print(f"fold {number + 1} of {args.folds}: learned from {seen.sum()} crops, skill {skill:.3f}, judged {len(held)}", flush=True)

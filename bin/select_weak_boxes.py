@@ -14,7 +14,6 @@ import json
 from pathlib import Path
 
 from entoflow import coco, weak_boxes
-from entoflow.tables import plain_label
 from entoflow.task import InputError, run
 
 FEW_BOXES = 30  # true boxes below which a threshold is a guess, and the audit says so
@@ -47,14 +46,9 @@ def main(argv):
 
 def parser():
     p = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    p.add_argument("--labelled", type=Path, required=True, help="data set of the class-labelled photos")
-    p.add_argument("--predictions", type=Path, nargs="+", required=True, help="the insect detector's boxes on them, all views")
-    p.add_argument("--insect", type=Path, required=True, help="data set with true boxes of insects")
-    p.add_argument("--validation_predictions", type=Path, nargs="+", required=True, help="the detector's boxes on its validation part")
-    p.add_argument("--n_views", type=int, required=True, help="views of each photo in the predictions")
+    weak_boxes.add_inputs(p)
     p.add_argument("--crop_scores", type=Path, help="what classify_crops.py thinks of them (default: the rule full goes by scores alone)")
     p.add_argument("--packs", type=Path, nargs="*", default=[], help="packs with the labelled photos, for the samples")
-    p.add_argument("--target", type=plain_label, required=True, help="label to box")
     p.add_argument("--weak_rule", choices=sorted(weak_boxes.RULES), default="full", help="how boxes are chosen (default %(default)s)")
     p.add_argument("--weak_boxes", type=Path, required=True, help="COCO file to write: every box with its band, rule and evidence")
     p.add_argument("--training", type=Path, required=True, help="data set to write: what the target's detector learns from")

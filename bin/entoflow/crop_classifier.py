@@ -4,6 +4,7 @@ import os
 import numpy as np
 
 BATCH, RATE, WEIGHT_DECAY = 32, 3e-3, 0.05
+JUDGED_AT_ONCE = 256  # crops: memory stays that of so many
 
 
 def train(crops, kinds, weights, n_kinds, architecture, epochs, seed):
@@ -43,7 +44,9 @@ def predict(model, crops):
 
     device = next(model.parameters()).device
     with torch.inference_mode():
-        return torch.softmax(model(as_input(crops).to(device)).float(), 1).cpu().numpy()
+        found = [torch.softmax(model(as_input(crops[n:n + JUDGED_AT_ONCE]).to(device)).float(), 1).cpu()
+                 for n in range(0, len(crops), JUDGED_AT_ONCE)]
+    return torch.cat(found).numpy()
 
 
 def as_input(crops):

@@ -176,7 +176,7 @@ def ablation_table(found):
         return ""
 
     def words(entry):
-        return number({"value": None, "low": None, **(entry or {})}) if entry else ""
+        return number(entry) if entry else ""
 
     rows = [(row["boxes"], words(row["f1_50"]), words(row["gain"])) for row in found["ablation"]["rows"]]
     return table(f"What each step of the rule '{found['ablation']['rule']}' gives on the {found['ablation']['n']} photos with audit boxes: F1 (IoU 0.5) "

@@ -4,10 +4,24 @@ A candidate is a box that several views of the photo were fused to: {"xyxy", "sc
 classifier has looked at it, "crop": the probability that it shows the target. The same evidence always gives the same boxes, so each
 step of a rule can be left out later, without a second run of any detector.
 """
+from pathlib import Path
+
+from entoflow.tables import plain_label
+
 FLOOR = 0.001  # candidates below this score are gone
 LOOKED_AT = 30  # candidates of a photo that the crop classifier sees at most
 CROP_ACCEPT, CROP_IGNORE = 0.5, 0.2  # probability of the target from which a crop is taken for one, or may be one
 STEPS = ("second opinion", "view agreement", "label promise", "count cap")
+
+
+def add_inputs(p):
+    """Add to a parser what candidates and their thresholds are made of."""
+    p.add_argument("--labelled", type=Path, required=True, help="data set of the class-labelled photos")
+    p.add_argument("--predictions", type=Path, nargs="+", required=True, help="the insect detector's boxes on them, all views")
+    p.add_argument("--insect", type=Path, required=True, help="data set with true boxes of insects")
+    p.add_argument("--validation_predictions", type=Path, nargs="+", required=True, help="the detector's boxes on its validation part")
+    p.add_argument("--n_views", type=int, required=True, help="views of each photo in the predictions")
+    p.add_argument("--target", type=plain_label, required=True, help="label to box")
 
 
 def fuse(paths, n_views):

@@ -52,8 +52,8 @@ workflow DETECTION {
     if( target ) {
         views = ['1', '1f', '0.75', '0.75f', '1.5', '1.5f']
         predictor = suite('predict_boxes', settings, [views: views.join(',')])
-        labelled_shards = SPLIT_IMAGES.out.labelled.combine(packs.toList()).flatMap { dataset, all -> packs_of(dataset, all, ['train', 'validation']) }
-            .combine(SPLIT_IMAGES.out.labelled_ids)
+        learned_packs = SPLIT_IMAGES.out.labelled.combine(packs.toList()).map { dataset, all -> packs_of(dataset, all, ['train', 'validation']) }
+        labelled_shards = learned_packs.flatMap { list -> list }.combine(SPLIT_IMAGES.out.labelled_ids)
         validation_shards = SPLIT_IMAGES.out.insect.combine(packs.toList()).flatMap { dataset, all -> packs_of(dataset, all, ['validation']) }
             .combine(SPLIT_IMAGES.out.validation_ids)
         PREDICT_CANDIDATES(labelled_shards.mix(validation_shards).combine(detector.map { files -> [files] }), predictor)
@@ -61,15 +61,17 @@ workflow DETECTION {
             validation: file.name.startsWith('boxes_')
             labelled: true
         }
+        labelled_candidates = candidates.labelled.toSortedList { a, b -> a.name <=> b.name }
+        validation_candidates = candidates.validation.toSortedList { a, b -> a.name <=> b.name }
         labelled_packs = SPLIT_IMAGES.out.labelled.combine(packs.toList()).map { dataset, all -> packs_of(dataset, all) }
         second_opinion = channel.empty()
         if( !(settings.select_weak_boxes?.weak_rule in ['threshold', 'top1']) ) {
             CLASSIFY_CROPS(
                 SPLIT_IMAGES.out.labelled,
-                candidates.labelled.toSortedList { a, b -> a.name <=> b.name },
+                labelled_candidates,
                 SPLIT_IMAGES.out.insect,
-                candidates.validation.toSortedList { a, b -> a.name <=> b.name },
-                SPLIT_IMAGES.out.labelled.combine(packs.toList()).map { dataset, all -> packs_of(dataset, all, ['train', 'validation']) },
+                validation_candidates,
+                learned_packs,
                 insect_packs,
                 suite('classify_crops', settings, [target: target, n_views: views.size()]),
             )
@@ -77,9 +79,9 @@ workflow DETECTION {
         }
         SELECT_WEAK_BOXES(
             SPLIT_IMAGES.out.labelled,
-            candidates.labelled.toSortedList { a, b -> a.name <=> b.name },
+            labelled_candidates,
             SPLIT_IMAGES.out.insect,
-            candidates.validation.toSortedList { a, b -> a.name <=> b.name },
+            validation_candidates,
             second_opinion.ifEmpty([]).first(),
             labelled_packs,
             suite('select_weak_boxes', settings, [target: target, n_views: views.size()]),
