@@ -3,8 +3,8 @@
 
 All boxes are one class: the caller decides which boxes the data set holds. Training stops when the validation part no
 longer improves; the threshold is the one of best F1 on the same part and stays as it is from then on, so what is
-reported of validation images flatters the detector a little and is named validation. Ignore regions are painted over
-with the grey of the padding where no box needs the pixels: what cannot be seen teaches neither object nor background.
+reported of validation images flatters the detector a little and is named validation. A box counts as much as its weight
+(1 where it has none), and in an ignore region nothing is learned but what a box there says.
 """
 import argparse
 import csv
@@ -22,7 +22,7 @@ def main(argv):
     check(dataset, args.dataset)
     backend = model.backend(args.detector)
     checkpoint = carried_on(args.resume_from, args.checkpoint)
-    samples = extract(dataset, args.packs, args.scratch)
+    samples = extracted(dataset, args.packs, args.scratch)
     settings = {name: getattr(args, name) for name in ("architecture", "image_size", "batch_size", "max_epochs", "patience", "seed")}
     detector, rows = backend.train(samples, args.scratch, {**settings, "weights": args.weights}, Progress(args.max_epochs), checkpoint)
     judged = judge(detector, backend, dataset, args.packs, args.seed)
@@ -68,46 +68,10 @@ def check(dataset, path):
         raise InputError(f"{path}: holds no validation image; wanted at least two groups of images, one of them to validate on.")
 
 
-def extract(dataset, packs, scratch):
-    """Lay the images out as files and return {part: [(path, relative cx cy w h boxes)]}, in the order of their ids."""
-    from entoflow import images
+def extracted(dataset, packs, scratch):
+    from entoflow import images, samples
 
-    pack, boxes = images.Pack(packs), coco.boxes_by_image(dataset)
-    samples = {"train": [], "validation": []}
-    for image in sorted(dataset["images"], key=lambda image: image["id"]):
-        if image["part"] in samples:
-            folder = scratch / image["part"] / "images"
-            folder.mkdir(parents=True, exist_ok=True)
-            xyxy, crowd = boxes[image["id"]]
-            path = pack.extract(image["id"], folder)
-            if crowd.any():
-                path = paint_over(path, xyxy[crowd], xyxy[~crowd])
-            samples[image["part"]].append((path, relative(xyxy[~crowd], image["width"], image["height"])))
-    return samples
-
-
-def relative(xyxy, width, height):
-    """Return boxes (n x 4, pixels) as centre and size in shares of the image."""
-    import numpy as np
-
-    size = np.array([width, height])
-    return np.hstack([(xyxy[:, :2] + xyxy[:, 2:]) / 2 / size, (xyxy[:, 2:] - xyxy[:, :2]) / size])
-
-
-def paint_over(path, regions, kept):
-    """Paint regions grey except where a kept box lies, and return the path of the PNG that replaces the image."""
-    from entoflow import images
-    from PIL import Image
-
-    pixels = images.read_image(path)
-    painted = pixels.copy()
-    for x1, y1, x2, y2 in regions.round().astype(int):
-        painted[y1:y2, x1:x2] = 114
-    for x1, y1, x2, y2 in kept.round().astype(int):
-        painted[y1:y2, x1:x2] = pixels[y1:y2, x1:x2]
-    path.unlink()
-    Image.fromarray(painted).save(path.with_suffix(".png"))
-    return path.with_suffix(".png")
+    return samples.extract(dataset, images.Pack(packs), scratch)
 
 
 class Progress:

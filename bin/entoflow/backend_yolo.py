@@ -1,4 +1,4 @@
-"""The YOLO11 detector backend. ultralytics is AGPL-3.0: this file alone imports it, and only when a detector is asked for.
+"""The YOLO11 detector backend. ultralytics is AGPL-3.0: only this file and yolo_*.py import it, and only when a detector is asked for.
 
 A backend is four functions, `train`, `predict`, `save` and `load`, and two facts for the model card, NAME and LICENCE.
 """
@@ -22,7 +22,7 @@ OVERLAP = 0.7  # boxes of one object overlap by more than this IoU
 def train(samples, scratch, settings, on_epoch, checkpoint):
     """Train a one-class detector; return it with the weights of its best validation epoch, and the rows of all epochs.
 
-    samples: {"train": [(image path, n x 4 array of relative cx cy w h)], "validation": [...]}, images upright.
+    samples: {"train": [Sample], "validation": [Sample]}.
     settings: architecture, image_size, batch_size, max_epochs, patience, seed, weights (safetensors file or None).
     on_epoch(row): called after each epoch with {"epoch", "loss", "validation_ap", "validation_ap50", "best_epoch"}.
     checkpoint: file written after every epoch; training goes on from it where it exists already.
@@ -30,7 +30,7 @@ def train(samples, scratch, settings, on_epoch, checkpoint):
     _ultralytics(scratch)
     from entoflow.yolo_trainer import Trainer
 
-    data = {part: _write_labels(scratch / part, rows) for part, rows in samples.items()}
+    data = {part: _write_labels(scratch / part, members) for part, members in samples.items()}
     trainer = Trainer(data, settings, scratch / "run", on_epoch, checkpoint)
     if not trainer.finished():
         trainer.train()
@@ -129,11 +129,14 @@ def _ready(model, architecture, image_size):
     return {"model": model.float().eval().to(device), "device": device, "architecture": architecture, "image_size": image_size}
 
 
-def _write_labels(folder, rows):
+def _write_labels(folder, samples):
     """Write YOLO label files beside the images (.../images/x.jpg, .../labels/x.txt) and return the images' folder."""
+    from entoflow.yolo_loss import encoded
+
     (folder / "labels").mkdir(parents=True)
-    for image, boxes in rows:
-        lines = [" ".join(["0", *(f"{value:.8f}" for value in box)]) for box in boxes]
+    for image, boxes, weights, ignored in samples:
+        codes = encoded(weights, len(ignored))
+        lines = [" ".join([str(code), *(f"{value:.8f}" for value in box)]) for code, box in zip(codes, [*boxes, *ignored])]
         (folder / "labels" / f"{image.stem}.txt").write_text("\n".join(lines))
     return folder / "images"
 

@@ -57,6 +57,16 @@ def boxes_by_image(dataset, labels=None):
     return {image: _arrays(boxes, np) for image, boxes in found.items()}
 
 
+def weights_by_image(dataset):
+    """Return {image id: how much each box of boxes_by_image counts in training, above 0 to 1: 1 unless it says otherwise}."""
+    import numpy as np
+
+    found = {image["id"]: [] for image in dataset["images"]}
+    for box in dataset["annotations"]:
+        found[box["image_id"]].append(box.get("weight", 1.0))
+    return {image: np.array(weights, float) for image, weights in found.items()}
+
+
 def part(dataset, *parts):
     """Return the dataset with the images of these parts alone, and their annotations."""
     images = [image for image in dataset["images"] if image["part"] in parts]

@@ -1,6 +1,7 @@
 """Ultralytics' training loop with our data, our checkpoint and our log. AGPL-3.0 code is imported here: only backend_yolo uses this file.
 
-Three things differ from a plain `yolo train` of the same data and settings. A checkpoint holds tensors and numbers only, so
+Four things differ from a plain `yolo train` of the same data and settings. Boxes have weights, and in ignore regions nothing is
+learned (yolo_loss.py). A checkpoint holds tensors and numbers only, so
 that it is read without unpickling anything. The best epoch's weights keep full precision. And where ultralytics would gather
 the gradients of 64 images before each step, which leaves a few photos a few dozen steps, a short training steps every batch.
 """
@@ -9,15 +10,16 @@ import math
 import torch
 from safetensors.torch import load_file
 from ultralytics.models.yolo.detect import DetectionTrainer
-from ultralytics.nn.tasks import DetectionModel
 from ultralytics.utils.torch_utils import unwrap_model
+
+from entoflow.yolo_loss import WHOLE, Network, Validator
 
 GATHERED, FEW_STEPS = 64, 2000  # images to a step as ultralytics has it; fewer such steps are too few
 
 
 def new_model(architecture, weights=None):
     """Return an untrained one-class network; weights (safetensors) fill the tensors whose name and shape agree."""
-    model = DetectionModel(f"{architecture}.yaml", nc=1, verbose=False)
+    model = Network(f"{architecture}.yaml", nc=1, verbose=False)
     if weights:
         own = model.state_dict()
         given = {name: value for name, value in load_file(weights).items() if name in own and own[name].shape == value.shape}
@@ -43,10 +45,17 @@ class Trainer(DetectionTrainer):
 
     def get_dataset(self):
         folders = {"train": str(self.folders["train"]), "val": str(self.folders["validation"])}
-        return {**folders, "nc": 1, "names": {0: "object"}, "channels": 3}
+        return {**folders, "nc": WHOLE + 1, "names": {code: str(code) for code in range(WHOLE + 1)}, "channels": 3}
 
     def setup_model(self):
         self.model = new_model(self.settings["architecture"], self.settings["weights"])
+
+    def set_model_attributes(self):
+        self.model.nc, self.model.names, self.model.args = 1, {0: "object"}, self.args
+
+    def get_validator(self):
+        own = super().get_validator()
+        return Validator(own.dataloader, save_dir=own.save_dir, args=own.args, _callbacks=own.callbacks)
 
     def save_model(self):
         if self.fitness == self.best_fitness or self.best_state is None:
