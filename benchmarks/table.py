@@ -13,7 +13,7 @@ import time
 from importlib.metadata import version
 from pathlib import Path
 
-QUESTIONS = ("pipeline", "resume", "training", "start", "memory")
+QUESTIONS = ("pipeline", "resume", "training", "prediction", "start", "memory")
 HEAD = "| question | entoflow | compared with | ratio | wanted | holds |\n|---|---|---|---|---|---|"
 
 

@@ -54,14 +54,13 @@ def prepare(folder, n_images, pixels):
 def for_yolo(dataset, packs, folder):
     """Lay a split data set out as `yolo train` wants it, and return its data.yaml."""
     sys.path.insert(0, str(ROOT / "bin"))
-    import train_detector
-    from entoflow import coco
+    from entoflow import coco, images, samples
 
-    for part, samples in train_detector.extract(coco.read(dataset), packs, folder).items():
+    for part, members in samples.extract(coco.read(dataset), images.Pack(packs), folder).items():
         (folder / part / "labels").mkdir()
-        for path, boxes in samples:
-            text = "".join(f"0 {' '.join(map(str, box))}\n" for box in boxes.tolist())
-            (folder / part / "labels" / f"{path.stem}.txt").write_text(text)
+        for sample in members:
+            text = "".join(f"0 {' '.join(map(str, box))}\n" for box in sample.boxes.tolist())
+            (folder / part / "labels" / f"{sample.path.stem}.txt").write_text(text)
     data = folder / "data.yaml"
     data.write_text(f"path: {folder}\ntrain: train/images\nval: validation/images\nnames: [insect]\n")
     return data

@@ -45,7 +45,8 @@ class Trainer(DetectionTrainer):
 
     def get_dataset(self):
         folders = {"train": str(self.folders["train"]), "val": str(self.folders["validation"])}
-        return {**folders, "nc": WHOLE + 1, "names": {code: str(code) for code in range(WHOLE + 1)}, "channels": 3}
+        codes = {code: str(code) for code in range(WHOLE + 1)}
+        return {**folders, "nc": 1, "names": codes, "channels": 3}  # nc decides the learning rate, names which codes may be read
 
     def setup_model(self):
         self.model = new_model(self.settings["architecture"], self.settings["weights"])

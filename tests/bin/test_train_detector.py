@@ -10,7 +10,7 @@ import split_images
 import train_detector
 from entoflow.task import InputError
 
-pytest.importorskip("torch")
+torch = pytest.importorskip("torch")
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +41,13 @@ def test_the_same_seed_trains_the_same_weights_and_leaves_a_model_folder(world, 
     assert model["classes"] == ["insect"] and "AGPL-3.0" in model["licence"]
     assert set(model["provenance"]) >= {"code", "data", "parameters", "seed", "packages"}
     assert not list((tmp_path / "a").rglob("*.pt"))
+
+
+def test_the_learning_rate_is_ultralytics_own_for_one_class(world, tmp_path, monkeypatch):
+    seen = []
+    monkeypatch.setattr(train_detector.Progress, "__call__", lambda self, row: seen.append(torch.load(tmp_path / "a/checkpoint.pt", weights_only=True)))
+    train(world, tmp_path / "a", "--max_epochs=1")
+    assert {group["initial_lr"] for group in seen[0]["optimizer"]["param_groups"]} == {0.002 * 5 / (4 + 1)}
 
 
 def test_a_killed_training_goes_on_from_its_checkpoint(world, tmp_path, monkeypatch):
