@@ -28,3 +28,22 @@ def test_removing_overlaps_does_not_import_torchs_compiler():
            "backend_yolo._decode(torch.rand(5, 9), 1.0, (9, 9)); print('torch._dynamo' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
     assert done.stdout == "False\n", done.stderr
+
+
+def test_predicting_leaves_the_weights_to_save_as_they_are_and_finds_what_they_say():
+    import numpy as np
+    from entoflow.yolo_loss import Network
+
+    torch.manual_seed(0)
+    network = Network("yolo11n.yaml", nc=1, verbose=False).eval()
+    for norm in (module for module in network.modules() if isinstance(module, torch.nn.BatchNorm2d)):
+        norm.running_var.uniform_(0.5, 2)
+    detector = {"model": network, "device": "cpu", "image_size": 64}
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    image = np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8)
+    boxes, scores = backend_yolo.predict(detector, [image])[0]
+    with torch.inference_mode():
+        plain = backend_yolo._decode(network(torch.from_numpy(image.transpose(2, 0, 1))[None].float() / 255)[0][0], 1.0, (64, 64))
+    np.testing.assert_allclose(boxes, plain[0], atol=1e-2)
+    np.testing.assert_allclose(scores, plain[1], atol=1e-5)
+    assert all(torch.equal(before[name], value) for name, value in network.state_dict().items())

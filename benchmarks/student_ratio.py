@@ -1,0 +1,258 @@
+#!/usr/bin/env python3
+"""How much of what true boxes would teach do the weak boxes teach? The student ratio: AP on weak boxes / AP on true boxes.
+
+For each seed the chain's own scripts train an insect detector, make weak boxes of the labelled photos, and train the target's
+detector twice from the same start: on the weak boxes, and on the true boxes (--audit_boxes) of the same photos. A photo that the
+weak boxes lost is lost to them alone. Both stop on their own boxes of the same validation photos. The ratio is that of the mean AP of
+all seeds on the test images; its interval resamples their groups, the same for both. Stages already in the folder are not run again.
+
+With --doses the true boxes are spoiled in known ways as well: photos without their boxes, sides moved, boxes that are wrong.
+"""
+import argparse
+import csv
+import json
+import statistics
+import sys
+from pathlib import Path
+
+from measuring import ROOT, script
+from training import SPLIT
+
+sys.path.insert(0, str(ROOT / "bin"))
+VIEWS = "1,1f,0.75,0.75f,1.5,1.5f"
+DOSES = (("dropped", 0.25), ("dropped", 0.5), ("moved", 0.05), ("moved", 0.1), ("moved", 0.2), ("wrong", 0.25), ("wrong", 0.5))
+
+
+def main():
+    args = parser().parse_args()
+    args.folder = args.folder.resolve()
+    args.folder.mkdir(parents=True, exist_ok=True)
+    split(args)
+    rows, found = [], {"weak": [], "true": []}
+    for seed in args.seeds.split(","):
+        folder = args.folder / f"seed_{seed}"
+        folder.mkdir(exist_ok=True)
+        teach(args, folder, seed)
+        sets = {"weak": weak_set, "true": true_set, **{f"{kind} {dose}": spoiler(kind, dose, seed) for kind, dose in (DOSES if args.doses else ())}}
+        for name, make in sets.items():
+            predictions = student(args, folder, name, make, seed)
+            rows.append({"boxes": name, "seed": seed, **quality(args, folder / f"{name}.json"), **figures(args, predictions)})
+            found.get(name, []).append(predictions)
+    with (args.folder / "student_ratio.csv").open("w", newline="") as handle:
+        table = csv.DictWriter(handle, fieldnames=list(rows[0]))
+        table.writeheader()
+        table.writerows(rows)
+    print(markdown(args, rows, ratio(args, found["weak"], found["true"])))
+
+
+def parser():
+    p = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    for name in ("boxes", "labelled_images", "audit_boxes", "test_boxes"):
+        p.add_argument(f"--{name}", type=sources, required=True, help="as the pipeline's, several joined by commas")
+    p.add_argument("--target", required=True, help="label whose detector is wanted")
+    p.add_argument("--weak_rule", default="full", help="rule of the weak boxes (default %(default)s)")
+    p.add_argument("--image_size", default="416", help="pixels (default %(default)s)")
+    p.add_argument("--batch_size", default="8", help="images a step (default %(default)s)")
+    p.add_argument("--max_epochs", default="60", help="epochs (default %(default)s)")
+    p.add_argument("--seeds", default="1,2,3", help="seeds of the training (default %(default)s)")
+    p.add_argument("--doses", action="store_true", help="train on spoiled true boxes as well")
+    p.add_argument("--folder", type=Path, default=Path("student_ratio"), help="folder for all that is made (default %(default)s)")
+    return p
+
+
+def sources(text):
+    return [Path(path).resolve() for path in text.split(",")]
+
+
+def once(folder, made, task, /, **options):
+    """Run a task's script in a folder unless what it makes is there."""
+    if not (folder / made).exists():
+        script(task, folder, **options)
+
+
+def split(args):
+    """Import all sources and split them, as the chain does."""
+    names = []
+    for role, paths in (("boxes", args.boxes), ("labelled", args.labelled_images), ("audit", args.audit_boxes), ("test", args.test_boxes)):
+        for number, path in enumerate(paths, 1):
+            names.append(f"{role}_{number}")
+            once(args.folder, f"{names[-1]}.json", "import_images", source=path, role=role, name=names[-1], dataset=f"{names[-1]}.json",
+                 audit=f"{names[-1]}_audit.json", packs_folder=".")
+    once(args.folder, "of_split", "split_images", datasets=[f"{name}.json" for name in names], target=args.target,
+         **{name: f"of_{name}" for name in SPLIT})
+
+
+def teach(args, folder, seed):
+    """Train the insect detector, and make the weak boxes of the labelled photos."""
+    home, packs = args.folder, packs_of(args)
+    inputs = {"labelled": home / "of_labelled", "predictions": "labelled.npz", "insect": home / "of_insect", "validation_predictions": "validation.npz",
+              "n_views": len(VIEWS.split(",")), "target": args.target}
+    once(folder, "insect_detector/model.json", "train_detector", dataset=home / "of_insect", packs=packs, name="insect_detector", class_name="insect",
+         seed=seed, model="insect_detector", training="insect.csv", **training(args))
+    for name in ("labelled", "validation"):
+        once(folder, f"{name}.npz", "predict_boxes", model="insect_detector", packs=packs, images=home / f"of_{name}_ids", views=VIEWS,
+             predictions=f"{name}.npz")
+    second = {}
+    if args.weak_rule == "full":
+        once(folder, "crop_scores.npz", "classify_crops", **inputs, packs=packs, seed=seed, crop_scores="crop_scores.npz")
+        second = {"crop_scores": "crop_scores.npz"}
+    once(folder, "weak_boxes.json", "select_weak_boxes", **inputs, **second, weak_rule=args.weak_rule, weak_boxes="weak_boxes.json",
+         training="training.json", audit="audit.json")
+
+
+def packs_of(args):
+    return sorted(args.folder.glob("*.zip"))
+
+
+def training(args):
+    return {name: getattr(args, name) for name in ("image_size", "batch_size", "max_epochs")}
+
+
+def audited(args):
+    """Return the true boxes of the labelled photos."""
+    from entoflow import coco
+
+    return coco.read(args.folder / "of_audit_boxes")
+
+
+def weak_set(args, folder):
+    """Return what the chain would learn from, without the target's photos that have no true boxes."""
+    from entoflow import coco
+
+    known = {image["id"] for image in audited(args)["images"]}
+    weak = coco.read(folder / "training.json")
+    return only(weak, [image for image in weak["images"] if image.get("label") != args.target or image["id"] in known])
+
+
+def true_set(args, folder):
+    """Return the same with the true boxes of all photos of the target that have them."""
+    from entoflow import coco
+
+    weak, audit, labelled = coco.read(folder / "training.json"), audited(args), coco.read(args.folder / "of_labelled")
+    known = {image["id"] for image in audit["images"]}
+    photos = [image for image in labelled["images"] if image["label"] == args.target and image["id"] in known and image["part"] != "test"]
+    others = [image for image in weak["images"] if image.get("label") != args.target]
+    ids = {image["id"] for image in photos}
+    boxes = [{**box, "category_id": 1} for box in audit["annotations"] if box["image_id"] in ids]
+    images = sorted(photos + others, key=lambda image: (image["file_name"], image["id"]))
+    return {**weak, "images": images, "annotations": [{**box, "id": number} for number, box in enumerate(boxes, 1)]}
+
+
+def only(dataset, images):
+    ids = {image["id"] for image in images}
+    return {**dataset, "images": images, "annotations": [box for box in dataset["annotations"] if box["image_id"] in ids]}
+
+
+def spoiler(kind, dose, seed):
+    """Return a maker of true boxes spoiled in the training and validation photos.
+
+    dropped: photos lose their boxes, and are left out, with probability dose; moved: each side moves by a normal deviate of standard
+    deviation dose times the box's size; wrong: with probability dose a box is put elsewhere in its photo, in its size.
+    """
+    import numpy as np
+
+    def make(args, folder):
+        true, rng = true_set(args, folder), np.random.default_rng(int(seed))
+        sizes = {image["id"]: (image["width"], image["height"]) for image in true["images"]}
+        boxed = sorted({box["image_id"] for box in true["annotations"]})
+        gone = {image for image in boxed if kind == "dropped" and rng.random() < dose}
+        boxes = [{**box, "bbox": spoiled(box["bbox"], sizes[box["image_id"]], kind, dose, rng)} for box in true["annotations"]]
+        return only({**true, "annotations": boxes}, [image for image in true["images"] if image["id"] not in gone])
+
+    return make
+
+
+def spoiled(bbox, size, kind, dose, rng):
+    x, y, w, h = bbox
+    if kind == "wrong" and rng.random() < dose:
+        x, y = rng.uniform(0, size[0] - w), rng.uniform(0, size[1] - h)
+    if kind == "moved":
+        left, right = x + rng.normal(0, dose) * w, x + w + rng.normal(0, dose) * w
+        top, bottom = y + rng.normal(0, dose) * h, y + h + rng.normal(0, dose) * h
+        left, right = (min(max(side, 0), size[0]) for side in (left, right))
+        top, bottom = (min(max(side, 0), size[1]) for side in (top, bottom))
+        x, y, w, h = left, top, max(right - left, 1), max(bottom - top, 1)
+    return [round(float(value), 3) for value in (x, y, w, h)]
+
+
+def student(args, folder, name, make, seed):
+    """Train the target's detector on a set of boxes and return its predictions on the test images."""
+    from entoflow import coco, predictions
+
+    dataset, packs = folder / f"{name}.json", packs_of(args)
+    if not dataset.exists():
+        coco.write(dataset, make(args, folder))
+    once(folder, f"{name}/model.json", "train_detector", dataset=dataset, packs=packs, name="target_detector", class_name=args.target, seed=seed,
+         weights=folder / "insect_detector/weights.safetensors", model=name, training=f"{name}.csv", **training(args))
+    once(folder, f"{name}.npz", "predict_boxes", model=name, packs=packs, images=args.folder / "of_test_ids", predictions=f"{name}.npz")
+    return list(predictions.read([folder / f"{name}.npz"]))
+
+
+def quality(args, path):
+    """Return how good the boxes of a set are, against the true ones of the labelled photos: F1 at IoU 0.5 and 0.75, mean overlap."""
+    import numpy as np
+    from entoflow import coco
+    from entoflow.boxes import iou
+    from entoflow.matching import match
+
+    truth, found = coco.boxes_by_image(audited(args)), coco.boxes_by_image(coco.read(path))
+    photos = [image["id"] for image in coco.read(args.folder / "of_labelled")["images"] if image["label"] == args.target and image["part"] != "test"]
+    n_true = n_boxes = 0
+    right, overlaps = np.zeros(2), []
+    for number in photos:
+        if number not in truth:
+            continue
+        true, unsure = truth[number]
+        boxes, crowd = found.get(number, (np.empty((0, 4)), np.empty(0, bool)))
+        n_true, n_boxes = n_true + (~unsure).sum(), n_boxes + (~crowd).sum()
+        if len(true) and (~crowd).any():
+            right += (match(boxes[~crowd], true, unsure, [0.5, 0.75]) >= 0).sum(axis=1)
+            overlaps += iou(boxes[~crowd], true).max(axis=1).tolist()
+    f1 = 2 * right / max(n_true + n_boxes, 1)
+    return {"f1_50": round(f1[0], 4), "f1_75": round(f1[1], 4), "overlap": round(float(np.mean(overlaps)), 4) if overlaps else None}
+
+
+def figures(args, found):
+    from entoflow import coco, metrics
+
+    measured = metrics.detection(coco.read(args.folder / "of_test"), found, 0.5, 1)
+    return {name: round(measured[name]["value"], 4) for name in ("ap", "ap50", "ap75")}
+
+
+def ratio(args, weak, true):
+    """Return the figure of mean AP of the students on weak boxes / that of those on true boxes, resampled by group alike."""
+    import numpy as np
+    from entoflow import coco, metrics
+    from entoflow.average_precision import OVERLAPS, max_detections, resampled_average_precision
+    from entoflow.detections import gather
+    from entoflow.matching import match_all
+
+    test = coco.read(args.folder / "of_test")
+    ids = metrics.image_ids(test)
+    groups = {image["id"]: image["group"] for image in test["images"]}
+    truth = metrics.true_boxes(test, ids)
+
+    def mean_ap(students):
+        matched = [match_all(gather(found, ids), truth, OVERLAPS) for found in students]
+        statistics_ = [resampled_average_precision(each, max_detections(each.n_truth)) for each in matched]
+        return lambda weights: np.mean([statistic(weights).mean(axis=1) for statistic in statistics_], axis=0)
+
+    above, below = mean_ap(weak), mean_ap(true)
+    n = sum(int((~crowd).sum()) for _, crowd in truth)
+    return metrics.Bootstrap([groups[number] for number in ids], 1).figure(lambda weights: metrics.divide(above(weights), below(weights)), n, "ratio")
+
+
+def markdown(args, rows, found):
+    head = list(rows[0])
+    lines = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
+    lines += [f"| {' | '.join(str(value) for value in row.values())} |" for row in rows]
+    by_seed = {name: {row["seed"]: row["ap"] for row in rows if row["boxes"] == name} for name in ("weak", "true")}
+    each = [by_seed["weak"][seed] / by_seed["true"][seed] for seed in by_seed["weak"]]
+    n = json.loads((args.folder / "of_test").read_text())["images"]
+    span = "too few groups for an interval" if found["low"] is None else f"{found['low']:.3f} to {found['high']:.3f}"
+    return "\n".join(lines) + (f"\n\nStudent ratio {found['value']:.3f} ({span}; {len(n)} test images in {found['groups']} groups); by seed "
+                               f"{', '.join(f'{value:.3f}' for value in each)}, mean {statistics.mean(each):.3f} ± {statistics.pstdev(each):.3f}.")
+
+
+if __name__ == "__main__":
+    main()
