@@ -183,7 +183,7 @@ def student(args, folder, name, make, seed):
     if not dataset.exists():
         coco.write(dataset, make(args, folder))
     once(folder, f"{name}/model.json", "train_detector", dataset=dataset, packs=packs, name="target_detector", class_name=args.target, seed=seed,
-         weights=folder / "insect_detector/weights.safetensors", model=name, training=f"{name}.csv", **training(args))
+         weights=folder / "insect_detector/weights.safetensors", model=name, training=f"{name}.csv", scratch=f"scratch_{name}", **training(args))
     once(folder, f"{name}.npz", "predict_boxes", model=name, packs=packs, images=args.folder / "of_test_ids", predictions=f"{name}.npz")
     return list(predictions.read([folder / f"{name}.npz"]))
 
