@@ -107,7 +107,8 @@ def test_recall_at_false_alarms_is_the_best_of_trying_every_threshold():
     rng = np.random.default_rng(4)
     for _ in range(20):
         scores = np.sort(rng.integers(1, 15, 60) / 15)[::-1]
-        matches = Matches(rng.integers(0, 12, 60), None, scores, rng.choice([TRUE, TRUE, FALSE, IGNORED], (1, 60)), rng.integers(3, 9, 12))
+        matches = Matches(rng.integers(0, 12, 60), None, scores, rng.choice([TRUE, TRUE, FALSE, IGNORED], (1, 60)), rng.integers(3, 9, 12),
+                          *[None] * 4)
         weights = rng.integers(0, 3, (4, 12))
         for row, recall in zip(weights, metrics.recall_at_false_alarms(matches, 0.5)(weights)):
             each, tried = row[matches.image], [0]
