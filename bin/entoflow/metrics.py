@@ -169,10 +169,11 @@ def _by_image(bootstrap, matches, threshold, present, counts):
     best = np.zeros(len(present))
     np.maximum.at(best, matches.image[matches.outcome[0] != IGNORED], matches.scores[matches.outcome[0] != IGNORED])
     found = _per_image(matches, threshold, TRUE) + _per_image(matches, threshold, FALSE)
-    counted = (counts >= 0).astype(int)
+    counted, empty = (counts >= 0).astype(int), (present == 0).astype(int)
     return {
         "presence_auroc": bootstrap.figure(
             lambda weights: auroc(best[known], present[known] == 1, weights[:, known]), known.sum(), "area under the ROC curve"),
+        "false_alarms_per_empty_image": bootstrap.ratio(found * empty, empty, empty.sum(), "false alarms per image"),
         "count_mae": bootstrap.ratio(abs(found - counts) * counted, counted, counted.sum(), "insects per image"),
     }
 
