@@ -75,7 +75,7 @@ def analyse(test, found, matches, threshold, seed, label):
     from entoflow import error_analysis, metrics
 
     images = sorted(test["images"], key=lambda image: image["id"])
-    truth, bootstrap = metrics.truth_of(test, metrics.image_ids(test)), metrics.Bootstrap([image["group"] for image in images], seed)
+    truth, bootstrap = metrics.true_boxes(test, metrics.image_ids(test)), metrics.Bootstrap([image["group"] for image in images], seed)
     other = np.array([image["label"] not in (None, label) for image in images])
     other = other if any(image["label"] for image in images) else None
     sides = np.array([max(image["width"], image["height"]) for image in images])
@@ -132,13 +132,12 @@ def draw_sheets(folder, ids, packs, view):
 
 def draw_false_alarms(path, test, ids, packs, alarms):
     """Draw the best-scored detections that lie on no true box, with their surroundings: a person sees insects that the truth misses."""
-    from entoflow import images, metrics, plots
+    from entoflow import images, plots
 
-    pack, truth, by_id = images.Pack(packs), metrics.true_boxes(test, ids), {image["id"]: image for image in test["images"]}
+    pack, truth, by_id = images.Pack(packs), coco.boxes_by_image(test), {image["id"]: image for image in test["images"]}
 
     def tile(row, box, score, look_alike):
-        boxes, crowd = truth[row]
-        image = by_id[ids[row]]
+        image, (boxes, crowd) = by_id[ids[row]], truth[ids[row]]
         near = [(true_box, "ignored" if ignored else "truth", "") for true_box, ignored in zip(boxes.tolist(), crowd.tolist())]
         title = f"{plots.short(image['file_name'])}: {image['label']}" if look_alike else plots.short(image["file_name"])
         return plots.Tile(pack.read(image["id"]), title, [*near, (box, "false", f"{score:.2f}")], box)
@@ -149,11 +148,10 @@ def draw_false_alarms(path, test, ids, packs, alarms):
 def viewer(test, ids, found, threshold, label):
     """Return f(row) -> (how good from 0 to 1, margin among equals, title, boxes to draw) of an image."""
     import numpy as np
-    from entoflow import metrics
     from entoflow.boxes import to_xyxy
     from entoflow.plots import short
 
-    images, truth = {image["id"]: image for image in test["images"]}, metrics.true_boxes(test, ids)
+    images, truth = {image["id"]: image for image in test["images"]}, coco.boxes_by_image(test)
     ends = np.searchsorted(found.image, np.arange(len(ids) + 1))
 
     def view(row):
@@ -163,7 +161,7 @@ def viewer(test, ids, found, threshold, label):
         if labels_only(test):
             return (*against_label(image["label"] == label, scores, threshold), f"{short(image['file_name'])}: {image['label']}",
                     [(box, "detection", f"{score:.2f}") for box, score in zip(boxes.tolist(), scores)])
-        good, margin, drawn = against_boxes(boxes, scores, *truth[row], threshold)
+        good, margin, drawn = against_boxes(boxes, scores, *truth[ids[row]], threshold)
         return good, margin, f"{short(image['file_name'])}: F1 {good:.2f}", drawn
 
     return view

@@ -7,7 +7,6 @@ of few groups), and null below 20 groups. What is undefined is null, never NaN.
 import numpy as np
 
 from entoflow.average_precision import OVERLAPS, average_precision, max_detections
-from entoflow.coco import boxes_by_image
 from entoflow.detections import gather
 from entoflow.matching import FALSE, IGNORED, TRUE, Truth, best_threshold, match_all
 
@@ -62,7 +61,7 @@ def chosen_threshold(dataset, predictions, beta):
     predictions: (image id, view, xyxy boxes, scores) of the dataset's images.
     """
     ids = image_ids(dataset)
-    matches = match_all(gather(predictions, ids), truth_of(dataset, ids), [0.5])
+    matches = match_all(gather(predictions, ids), true_boxes(dataset, ids), [0.5])
     return best_threshold(matches.scores, matches.outcome[0], matches.n_truth.sum(), beta)[0]
 
 
@@ -80,7 +79,7 @@ def detection_figures(dataset, detections, threshold, seed, target=None):
     target: the label that such images have; None takes any.
     """
     ids = image_ids(dataset)
-    matches = match_all(detections, truth_of(dataset, ids), OVERLAPS)
+    matches = match_all(detections, true_boxes(dataset, ids), OVERLAPS)
     by_id = {image["id"]: image for image in dataset["images"]}
     images = [by_id[image] for image in ids]
     bootstrap = Bootstrap([image["group"] for image in images], seed)
@@ -98,12 +97,6 @@ def image_ids(dataset):
 
 
 def true_boxes(dataset, ids):
-    """Return [(m x 4 boxes, m bool: ignore region)] of images by their ids."""
-    found = boxes_by_image(dataset)
-    return [found[image] for image in ids]
-
-
-def truth_of(dataset, ids):
     """Return the Truth of images by their ids."""
     rows = {image: row for row, image in enumerate(ids)}
     boxes = sorted((box for box in dataset["annotations"] if box["image_id"] in rows), key=lambda box: rows[box["image_id"]])

@@ -8,7 +8,7 @@ from entoflow import matching
 from entoflow.average_precision import OVERLAPS, average_precision, max_detections
 from entoflow.detections import gather, ranked
 from entoflow.matching import match_all
-from entoflow.metrics import truth_of
+from entoflow.metrics import true_boxes
 
 
 def random_case(rng, n_images, most):
@@ -48,7 +48,7 @@ def as_given(predictions, ids):
 
 
 def ap(annotations, found, ids, limit):
-    matches = match_all(found, truth_of({"annotations": annotations}, ids), OVERLAPS)
+    matches = match_all(found, true_boxes({"annotations": annotations}, ids), OVERLAPS)
     return average_precision(matches, limit)(np.ones((1, len(ids)), int))[0]
 
 
@@ -105,7 +105,7 @@ def test_a_resample_is_the_average_precision_of_the_images_drawn(seed):
     copied = [{**box, "image_id": n} for n in ids for box in annotations if box["image_id"] == n // 10]
     copied = [{**box, "id": k} for k, box in enumerate(copied, 1)]
     found = gather([(n, *predictions[n // 10 - 1][1:]) for n in ids], ids)
-    matches = match_all(gather(predictions, range(1, 7)), truth_of({"annotations": annotations}, range(1, 7)), OVERLAPS)
+    matches = match_all(gather(predictions, range(1, 7)), true_boxes({"annotations": annotations}, range(1, 7)), OVERLAPS)
     limit = max_detections(matches.n_truth)
     resampled = average_precision(matches, limit)(np.array([drawn, drawn]))
     if len(found.scores):
@@ -116,7 +116,7 @@ def test_a_resample_is_the_average_precision_of_the_images_drawn(seed):
 def test_how_many_pairs_are_looked_at_at_once_changes_nothing(monkeypatch, pairs):
     annotations, predictions = random_case(np.random.default_rng(3), 30, 8)
     ids = [row[0] for row in predictions]
-    found, truth = gather(predictions, ids), truth_of({"annotations": annotations}, ids)
+    found, truth = gather(predictions, ids), true_boxes({"annotations": annotations}, ids)
     expected = match_all(found, truth, OVERLAPS)
     monkeypatch.setattr(matching, "PAIRS_AT_ONCE", pairs)
     for column, other in zip(match_all(found, truth, OVERLAPS), expected):
