@@ -121,7 +121,7 @@ def what_goes_wrong(found):
                 figure_of(found["metrics"], f"recall_{size}").get("n", "")) for size, words in SIZES.items()]
     return [
         table("What goes wrong, and by how much AP50 would rise if every error of that kind, and no other, were mended: the larger, the more it matters. "
-              "At the shipped threshold there are the first number of errors; AP50 counts detections of all scores. After TIDE (Bolya et al. 2020)."
+              "A user sees those from the threshold up; AP50 weighs detections of all scores. Kinds after TIDE (Bolya et al. 2020)."
               + mark(found),
               ("kind of error", "from the threshold up", "of all scores", "AP50 to gain"), rows, numbers=(1, 2, 3)),
         table("Small and large insects: the size is the root of the box's area, in per cent of the photo's longer side." + mark(found),
