@@ -223,7 +223,7 @@ def ratio(args, weak, true):
     """Return the figure of mean AP of the students on weak boxes / that of those on true boxes, resampled by group alike."""
     import numpy as np
     from entoflow import coco, metrics
-    from entoflow.average_precision import OVERLAPS, max_detections, resampled_average_precision
+    from entoflow.average_precision import OVERLAPS, average_precision, max_detections
     from entoflow.detections import gather
     from entoflow.matching import match_all
 
@@ -234,11 +234,11 @@ def ratio(args, weak, true):
 
     def mean_ap(students):
         matched = [match_all(gather(found, ids), truth, OVERLAPS) for found in students]
-        statistics_ = [resampled_average_precision(each, max_detections(each.n_truth)) for each in matched]
+        statistics_ = [average_precision(each, max_detections(each.n_truth)) for each in matched]
         return lambda weights: np.mean([statistic(weights).mean(axis=1) for statistic in statistics_], axis=0)
 
     above, below = mean_ap(weak), mean_ap(true)
-    n = sum(int((~crowd).sum()) for _, crowd in truth)
+    n = int((~truth.crowd).sum())
     return metrics.Bootstrap([groups[number] for number in ids], 1).figure(lambda weights: metrics.divide(above(weights), below(weights)), n, "ratio")
 
 

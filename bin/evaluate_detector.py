@@ -23,13 +23,19 @@ def main(argv):
     ids, threshold, label = metrics.image_ids(test), model["threshold"], model["classes"][0]
     found = read_predictions(args.predictions, ids)
     figures, matches = metrics.detection_figures(test, found, threshold, args.seed, label if labels_only(test) else None)
-    write_metrics(args.metrics, test, figures, matches)
+    errors, alarms = {}, []
+    if not labels_only(test):
+        by_size, errors, alarms = analyse(test, found, matches, threshold, args.seed, label)
+        figures.update(by_size)
+    write_metrics(args.metrics, test, figures, errors, matches)
     names = {image["id"]: image["file_name"] for image in test["images"]}
     detections.write_json(args.predictions_json, found, ids)
     detections.write_csv(args.predictions_csv, found, [names[number] for number in ids], label)
     args.plots.mkdir(parents=True, exist_ok=True)
     draw_curves(args.plots, matches, figures, threshold)
     draw_sheets(args.plots, ids, args.packs, viewer(test, ids, found, threshold, label))
+    if errors:
+        draw_false_alarms(args.plots / "false_alarms.png", test, ids, args.packs, alarms)
     print("  ".join(f"{name} {figure['value']:.3f}" for name, figure in figures.items() if figure["value"] is not None))
 
 
@@ -63,11 +69,26 @@ def labels_only(test):
     return test["info"].get("truth") == "labels"
 
 
-def write_metrics(path, test, figures, matches):
+def analyse(test, found, matches, threshold, seed, label):
+    """Return (figures by size, errors by kind, the worst false alarms). A photo whose label is known and another holds look-alikes."""
+    import numpy as np
+    from entoflow import error_analysis, metrics
+
+    images = sorted(test["images"], key=lambda image: image["id"])
+    truth, bootstrap = metrics.true_boxes(test, metrics.image_ids(test)), metrics.Bootstrap([image["group"] for image in images], seed)
+    other = np.array([image["label"] not in (None, label) for image in images])
+    other = other if any(image["label"] for image in images) else None
+    sides = np.array([max(image["width"], image["height"]) for image in images])
+    return (error_analysis.by_size(matches, truth, found, sides, threshold, bootstrap),
+            error_analysis.tide_errors(matches, truth, other, threshold, bootstrap),
+            error_analysis.worst_false_alarms(matches, found, other, SHOWN))
+
+
+def write_metrics(path, test, figures, errors, matches):
     from entoflow.average_precision import max_detections
 
     content = {"chain": "detection", "n": len(test["images"]), "groups": len({image["group"] for image in test["images"]}),
-               "truth": test["info"].get("truth"), "max_detections": max_detections(matches.n_truth), "metrics": figures}
+               "truth": test["info"].get("truth"), "max_detections": max_detections(matches.n_truth), "metrics": figures, "errors": errors}
     path.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
 
 
@@ -109,14 +130,28 @@ def draw_sheets(folder, ids, packs, view):
         plots.contact_sheet(folder / f"{name}.png", tiles, title, SHOWN)
 
 
+def draw_false_alarms(path, test, ids, packs, alarms):
+    """Draw the best-scored detections that lie on no true box, with their surroundings: a person sees insects that the truth misses."""
+    from entoflow import images, plots
+
+    pack, truth, by_id = images.Pack(packs), coco.boxes_by_image(test), {image["id"]: image for image in test["images"]}
+
+    def tile(row, box, score, look_alike):
+        image, (boxes, crowd) = by_id[ids[row]], truth[ids[row]]
+        near = [(true_box, "ignored" if ignored else "truth", "") for true_box, ignored in zip(boxes.tolist(), crowd.tolist())]
+        title = f"{plots.short(image['file_name'])}: {image['label']}" if look_alike else plots.short(image["file_name"])
+        return plots.Tile(pack.read(image["id"]), title, [*near, (box, "false", f"{score:.2f}")], box)
+
+    plots.contact_sheet(path, (tile(*alarm) for alarm in alarms), "Surest false alarms: is one of them a real insect that the truth misses?", SHOWN)
+
+
 def viewer(test, ids, found, threshold, label):
     """Return f(row) -> (how good from 0 to 1, margin among equals, title, boxes to draw) of an image."""
     import numpy as np
-    from entoflow import metrics
     from entoflow.boxes import to_xyxy
     from entoflow.plots import short
 
-    images, truth = {image["id"]: image for image in test["images"]}, metrics.true_boxes(test, ids)
+    images, truth = {image["id"]: image for image in test["images"]}, coco.boxes_by_image(test)
     ends = np.searchsorted(found.image, np.arange(len(ids) + 1))
 
     def view(row):
@@ -126,7 +161,7 @@ def viewer(test, ids, found, threshold, label):
         if labels_only(test):
             return (*against_label(image["label"] == label, scores, threshold), f"{short(image['file_name'])}: {image['label']}",
                     [(box, "detection", f"{score:.2f}") for box, score in zip(boxes.tolist(), scores)])
-        good, margin, drawn = against_boxes(boxes, scores, *truth[row], threshold)
+        good, margin, drawn = against_boxes(boxes, scores, *truth[ids[row]], threshold)
         return good, margin, f"{short(image['file_name'])}: F1 {good:.2f}", drawn
 
     return view

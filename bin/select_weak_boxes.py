@@ -78,11 +78,11 @@ def banded(image, boxes, rule, thresholds):
 
 def as_coco(targets, weak, target, info):
     """Return the COCO set of all judged boxes; each carries score, band, rule and the evidence it was judged by."""
-    annotations = [{
+    annotations = ({  # written one by one: as a list they would double the memory of a million boxes
         "id": number, "image_id": box["image_id"], "category_id": 1, "bbox": xywh(box["xyxy"]), "area": area(box["xyxy"]),
         "iscrowd": int(box["band"] == "ignore"), "score": round(box["score"], 6), "band": box["band"], "rule": info["rule"],
         "evidence": {"rank": box["rank"], "count": box["count"], "views": box["views"], "spread": round(box["spread"], 3), "crop": box.get("crop")},
-    } for number, box in enumerate(weak, 1)]
+    } for number, box in enumerate(weak, 1))
     return {"info": info, "images": targets, "annotations": annotations, "categories": [{"id": 1, "name": target}]}
 
 

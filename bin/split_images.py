@@ -255,14 +255,22 @@ def truth(roles, target, audit):
 
 
 def of_label(dataset, target, parameter):
-    """Return the data set with the target's boxes alone (all without a target), as one category."""
+    """Return the data set with the target's boxes alone (all without a target), as one category.
+
+    A photo without a label whose boxes are all of others gets their names as its label.
+    """
     names = {category["id"]: category["name"] for category in dataset["categories"]}
     if target and dataset["images"] and target not in names.values():
         if len(names) != 1 or not next(iter(names.values())).isdecimal():
             raise InputError(f"{parameter}: has boxes of {', '.join(sorted(names.values())) or 'nothing'}; wanted boxes of {target}.")
         names = dict.fromkeys(names, target)
+    held = defaultdict(set)
+    for box in dataset["annotations"]:
+        held[box["image_id"]].add(names[box["category_id"]])
+    others = {number: " and ".join(sorted(labels)) for number, labels in held.items() if target and target not in labels}
+    images = [{**image, "label": image["label"] or others.get(image["id"])} for image in dataset["images"]]
     boxes = [{**box, "category_id": 1} for box in dataset["annotations"] if not target or names[box["category_id"]] == target]
-    return {"info": dataset["info"], "images": dataset["images"], "annotations": boxes, "categories": [{"id": 1, "name": target or "insect"}]}
+    return {"info": dataset["info"], "images": images, "annotations": boxes, "categories": [{"id": 1, "name": target or "insect"}]}
 
 
 def has_boxes(dataset):

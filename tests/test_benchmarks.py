@@ -1,4 +1,5 @@
 """The benchmarks run and tell apart what holds from what does not. What they measure is not tested: time has no place in a test."""
+import re
 import subprocess
 import sys
 
@@ -17,6 +18,13 @@ def test_memory_and_start_are_measured_at_the_smallest_size(tmp_path, capsys):
     assert [row.count("|") for row in rows] == [7] * 6
     assert "warm start of the launcher" in rows[1] and "20, 40 images" in rows[-1]
     assert not list(tmp_path.iterdir())
+
+
+def test_evaluation_and_fusion_give_what_their_peers_give(tmp_path, capsys):
+    table.main(["--least", "--folder", str(tmp_path), "evaluation", "fusion"])
+    rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| ")][1:]
+    assert len(rows) == 4 and float(re.search(r"the two apart by ([^)]+)", rows[0])[1]) <= 1e-9
+    assert rows[1].endswith("| apart <= 2e-06 | yes |")
 
 
 @pytest.mark.parametrize("holds, shown", [(True, "yes"), (False, "**no**"), (None, "")])

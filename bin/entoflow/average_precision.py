@@ -1,14 +1,10 @@
-"""COCO's average precision: the figure itself by faster-coco-eval, its resamples by numpy."""
-import contextlib
-import io
-
+"""COCO's average precision of matched detections, and of any resample of their images."""
 import numpy as np
 
 from entoflow.matching import IGNORED, TRUE
 
 OVERLAPS = np.linspace(0.5, 0.95, 10)
 RECALLS = np.linspace(0, 1, 101)
-IMAGES_AT_ONCE = 500
 
 
 def max_detections(n_truth):
@@ -19,44 +15,12 @@ def max_detections(n_truth):
     return limit
 
 
-def coco_average_precision(annotations, detections, ids, limit):
-    """Return AP at each of OVERLAPS (10), as COCO defines it, by faster-coco-eval; NaN without true boxes.
-
-    annotations: COCO's, of one class; detections: Detections; ids: sorted image ids; limit: detections an image.
-    The engine takes dictionaries, so it is fed some images at a time and keeps only their matches.
-    """
-    with contextlib.redirect_stdout(io.StringIO()):
-        engine, judged = None, []
-        for start in range(0, len(ids), IMAGES_AT_ONCE):
-            engine = _engine(annotations, detections, ids, range(start, min(start + IMAGES_AT_ONCE, len(ids))), limit)
-            engine.evaluate()
-            judged += engine._evalImgs_cpp
-        engine._evalImgs_cpp, engine._paramsEval.imgIds = judged, list(ids)
-        engine.accumulate()
-    precision = engine.eval["precision"][:, :, 0, 0, 0]
-    return np.where((precision > -1).all(axis=1), precision.mean(axis=1), np.nan)
-
-
-def _engine(annotations, detections, ids, rows, limit):
-    from faster_coco_eval import COCO, COCOeval_faster
-
-    images = [{"id": ids[row]} for row in rows]
-    chosen = {image["id"] for image in images}
-    boxes = [{**box, "id": n, "category_id": 1} for n, box in enumerate(annotations, 1) if box["image_id"] in chosen]
-    truth = COCO({"images": images, "annotations": boxes, "categories": [{"id": 1, "name": "insect"}]})
-    start, end = np.searchsorted(detections.image, [rows[0], rows[-1] + 1])
-    results = [{"image_id": ids[image], "category_id": 1, "bbox": bbox, "score": score} for image, bbox, score in zip(
-        detections.image[start:end].tolist(), detections.bbox[start:end].tolist(), detections.scores[start:end].tolist())]
-    engine = COCOeval_faster(truth, truth.loadRes(results), "bbox", separate_eval=True)
-    engine.params.maxDets, engine.params.areaRng, engine.params.areaRngLbl = [limit], [[0, 1e10]], ["all"]
-    return engine
-
-
-def resampled_average_precision(matches, limit):
+def average_precision(matches, limit):
     """Return f(weights): AP at each overlap (b x T, NaN if no truth) for images counted weights times (b x images).
 
-    The same figure as coco_average_precision where all weights are 1. Precision can only peak where a true detection
-    comes in, so the curve is looked at there alone; that makes a thousand resamples a matter of seconds.
+    Where all weights are 1 it is COCO's figure, to the last digit or two. limit: how many detections of an image count.
+    Precision can only peak where a true detection comes in, so the curve is looked at there alone; that makes a thousand
+    resamples a matter of seconds.
     """
     kept = matches.rank < limit
     image, places = matches.image[kept], [_places(outcome[kept]) for outcome in matches.outcome]

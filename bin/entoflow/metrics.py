@@ -6,10 +6,9 @@ of few groups), and null below 20 groups. What is undefined is null, never NaN.
 """
 import numpy as np
 
-from entoflow.average_precision import OVERLAPS, coco_average_precision, max_detections, resampled_average_precision
-from entoflow.coco import boxes_by_image
+from entoflow.average_precision import OVERLAPS, average_precision, max_detections
 from entoflow.detections import gather
-from entoflow.matching import FALSE, IGNORED, TRUE, best_threshold, match_all
+from entoflow.matching import FALSE, IGNORED, TRUE, Truth, best_threshold, match_all
 
 RESAMPLES = 1000
 FEWEST_GROUPS = 20
@@ -86,7 +85,7 @@ def detection_figures(dataset, detections, threshold, seed, target=None):
     bootstrap = Bootstrap([image["group"] for image in images], seed)
     boxed = dataset["info"].get("truth") != "labels"
     present, counts = _of_boxes(dataset, matches) if boxed else _of_labels(images, target)
-    figures = {**_average_precision(bootstrap, dataset["annotations"], detections, matches, ids),
+    figures = {**_average_precision(bootstrap, matches),
                **_at_threshold(bootstrap, matches, threshold, boxed),
                **_by_image(bootstrap, matches, threshold, present, counts)}
     return figures, matches
@@ -98,9 +97,11 @@ def image_ids(dataset):
 
 
 def true_boxes(dataset, ids):
-    """Return [(m x 4 boxes, m bool: ignore region)] of images by their ids."""
-    found = boxes_by_image(dataset)
-    return [found[image] for image in ids]
+    """Return the Truth of images by their ids."""
+    rows = {image: row for row, image in enumerate(ids)}
+    boxes = sorted((box for box in dataset["annotations"] if box["image_id"] in rows), key=lambda box: rows[box["image_id"]])
+    return Truth(np.array([rows[box["image_id"]] for box in boxes], int), np.array([box["bbox"] for box in boxes], float).reshape(-1, 4),
+                 np.array([bool(box.get("iscrowd", 0)) for box in boxes], bool), len(ids))
 
 
 def recall_at_false_alarms(matches, allowed):
@@ -132,16 +133,13 @@ def auroc(scores, positive, weights):
     return divide((sums[0] * below).sum(axis=1), sums[0].sum(axis=1) * sums[1].sum(axis=1))
 
 
-def _average_precision(bootstrap, annotations, detections, matches, ids):
-    n, limit = matches.n_truth.sum(), max_detections(matches.n_truth)
-    values = resamples = np.full((1, len(OVERLAPS)), np.nan)
-    if n:
-        values = coco_average_precision(annotations, detections, ids, limit)[None]
-        resamples = bootstrap.resample(resampled_average_precision(matches, limit))
-    resamples = resamples.reshape(-1, len(OVERLAPS))
+def _average_precision(bootstrap, matches):
+    n, statistic = matches.n_truth.sum(), average_precision(matches, max_detections(matches.n_truth))
+    resamples = bootstrap.resample(statistic) if n else np.empty((0, len(OVERLAPS)))
+    values = statistic(np.ones((1, len(matches.n_truth)), int))[0]
     chosen = {"ap": slice(None), "ap50": [0], "ap75": [5]}
-    return {name: figure(values[0, at].mean(), resamples[:, at].mean(axis=1) if len(resamples) else [], n,
-                         bootstrap.n_groups, "average precision") for name, at in chosen.items()}
+    return {name: figure(values[at].mean(), resamples.reshape(-1, len(OVERLAPS))[:, at].mean(axis=1), n, bootstrap.n_groups, "average precision")
+            for name, at in chosen.items()}
 
 
 def _at_threshold(bootstrap, matches, threshold, boxed):
@@ -164,10 +162,11 @@ def _by_image(bootstrap, matches, threshold, present, counts):
     best = np.zeros(len(present))
     np.maximum.at(best, matches.image[matches.outcome[0] != IGNORED], matches.scores[matches.outcome[0] != IGNORED])
     found = _per_image(matches, threshold, TRUE) + _per_image(matches, threshold, FALSE)
-    counted = (counts >= 0).astype(int)
+    counted, empty = (counts >= 0).astype(int), (present == 0).astype(int)
     return {
         "presence_auroc": bootstrap.figure(
             lambda weights: auroc(best[known], present[known] == 1, weights[:, known]), known.sum(), "area under the ROC curve"),
+        "false_alarms_per_empty_image": bootstrap.ratio(found * empty, empty, empty.sum(), "false alarms per image"),
         "count_mae": bootstrap.ratio(abs(found - counts) * counted, counted, counted.sum(), "insects per image"),
     }
 

@@ -21,11 +21,15 @@ COLUMNS, SIDE, SMALL, MOST_SCORES, LONGEST_NAME = 4, 480, 36, 15, 24
 
 
 class Tile(NamedTuple):
-    """A photo of a contact sheet: its pixels (H x W x 3 uint8), title, and boxes [(x1, y1, x2, y2), kind, text]."""
+    """A photo of a contact sheet: pixels (H x W x 3 uint8), title, boxes [(x1, y1, x2, y2), kind, text], and what it is shown for.
+
+    focus: the box around which the photo is shown; None shows all boxes.
+    """
 
     pixels: np.ndarray
     title: str
     boxes: list
+    focus: tuple | None = None
 
 
 @contextmanager
@@ -106,7 +110,7 @@ def _shrink(tile):
     """Cut a photo to a window around its boxes and make it at most SIDE pixels a side."""
     from PIL import Image
 
-    left, top, right, bottom = _window(tile.pixels.shape, [box for box, _, _ in tile.boxes])
+    left, top, right, bottom = _window(tile.pixels.shape, [tile.focus] if tile.focus else [box for box, _, _ in tile.boxes])
     image = Image.fromarray(tile.pixels[top:bottom, left:right])
     factor = SIDE / max(image.size)
     image = image.resize([max(1, round(side * factor)) for side in image.size], Image.Resampling.LANCZOS)

@@ -7,6 +7,14 @@ from entoflow.report_results import read
 from entoflow.report_words import best_epoch, cautions, false_alarms, figure_of, next_steps, number, percent, verdict
 
 TITLES = {"target_detector": "Target detector", "insect_detector": "Insect detector"}
+SIZES = {"below_2": "less than 2", "2_to_5": "2 to 5", "5_to_15": "5 to 15", "above_15": "more than 15"}
+ERRORS = {
+    "missed": "Missed: an insect on which no detection lies",
+    "background": "False alarm: a detection that lies on no insect",
+    "look_alike": "of these, on photos of other species (look-alikes)",
+    "duplicate": "Duplicate: a further detection of an insect already found",
+    "poorly_placed": "Poorly placed: on an insect, but with too little overlap (IoU 0.1 to 0.5)",
+}
 FIGURES = {
     "recall": "Recall: share of the insects found, at the threshold",
     "precision": "Precision: share of the detections that are right, at the threshold",
@@ -17,6 +25,7 @@ FIGURES = {
     "recall_at_0.1_fppi": "Recall at 0.1 false alarms per image",
     "presence_auroc": "Presence AUROC: telling images with from images without",
     "count_mae": "Count error: insects per image, mean absolute",
+    "false_alarms_per_empty_image": "False alarms per image without insects, at the threshold",
     "threshold": "Threshold, chosen on validation images and frozen",
     "corloc50": "CorLoc: target photos with a right accepted box (IoU 0.5)",
     "precision50": "Precision of the accepted boxes (IoU 0.5)",
@@ -27,8 +36,7 @@ FIGURES = {
     "recall75": "Recall of closely fitting boxes (IoU 0.75)",
     "f1_75": "F1 of both (IoU 0.75)",
     **{f"bias_{side}": f"Bias of the {side} side: how far outside the true box, in shares of it" for side in ("left", "top", "right", "bottom")},
-    **{f"recall50_{name}": f"Recall of insects of {words} % of the photo's longer side" for name, words in (
-        ("below_2", "less than 2"), ("2_to_5", "2 to 5"), ("5_to_15", "5 to 15"), ("above_15", "more than 15"))},
+    **{f"recall50_{name}": f"Recall of insects of {words} % of the photo's longer side" for name, words in SIZES.items()},
     "mean_iou": "Mean overlap (IoU) of the boxes right at 0.5",
     "yield": "Yield: share of the target's photos that got an accepted box",
 }
@@ -37,7 +45,7 @@ PLOTS = {
     "recall_vs_false_alarms": ("Recall against false alarms per image", "Recall against false alarms per image over all thresholds."),
     "confidence": ("Scores of right and wrong detections", "How scores part right detections from false alarms."),
 }
-NO_SHARES = ("threshold", "count_mae", "bias_left", "bias_top", "bias_right", "bias_bottom")
+NO_SHARES = ("threshold", "count_mae", "false_alarms_per_empty_image", "bias_left", "bias_top", "bias_right", "bias_bottom")
 ROWS_SHOWN = 50
 
 
@@ -49,7 +57,7 @@ def told(folder, params):
     parts = [
         paragraph(said, "verdict"), paragraph(measured, "measured"), tiles(found), bullets(cautions(found), "caution"),
         section("What to do next", bullets(with_code(step) for step in next_steps(found))),
-        section("Figures", figures_table("The final detector on the test images." + mark(found), found["metrics"])),
+        section("Figures", figures_table("The final detector on the test images." + mark(found), found["metrics"]), *what_goes_wrong(found)),
         section("Samples", *samples(found)), section("Curves", *plots(found)), section("Training", *training(found)),
         section("Weak boxes", *weak_boxes(found)), section("Data", *data(found)), section("Models", *models(found)),
     ]
@@ -85,7 +93,8 @@ def figures_table(caption, figures):
     if not figures:
         return ""
     rows = []
-    for name in [*(name for name in FIGURES if name in figures["metrics"]), *sorted(set(figures["metrics"]) - set(FIGURES))]:
+    others = set(figures["metrics"]).difference(FIGURES, (f"{figure}_{size}" for figure in ("recall", "ap50") for size in SIZES))
+    for name in [*(name for name in FIGURES if name in figures["metrics"]), *sorted(others)]:
         entry = figure_of(figures, name)
         value = "not measured" if entry["value"] is None else f"{entry['value']:.3f}"
         rows.append((FIGURES.get(name, name), value, interval(entry, name), interval_bar({} if name in NO_SHARES else entry),
@@ -101,6 +110,29 @@ def interval(entry, name):
     return "chosen, not estimated" if name == "threshold" else "too few groups"
 
 
+def what_goes_wrong(found):
+    """Return the tables of errors by kind and of figures by size; empty where there were no true boxes to tell by."""
+    errors = (found["metrics"] or {}).get("errors")
+    if not errors:
+        return []
+    kinds = {"metrics": errors}
+    rows = [(words, *counts(errors[name]), number(figure_of(kinds, name))) for name, words in ERRORS.items() if name in errors]
+    by_size = [(f"{words} %", percent(figure_of(found["metrics"], f"recall_{size}")), number(figure_of(found["metrics"], f"ap50_{size}")),
+                figure_of(found["metrics"], f"recall_{size}").get("n", "")) for size, words in SIZES.items()]
+    return [
+        table("What goes wrong, and by how much AP50 would rise if every error of that kind, and no other, were mended: the larger, the more it matters. "
+              "A user sees those from the threshold up; AP50 weighs detections of all scores. Kinds after TIDE (Bolya et al. 2020)."
+              + mark(found),
+              ("kind of error", "from the threshold up", "of all scores", "AP50 to gain"), rows, numbers=(1, 2, 3)),
+        table("Small and large insects: the size is the root of the box's area, in per cent of the photo's longer side." + mark(found),
+              ("size of the insect", "found, at the threshold", "AP50", "insects"), by_size, numbers=(1, 2, 3))]
+
+
+def counts(error):
+    """Return how many errors, from the threshold up and in all; unknown where no label tells of other species."""
+    return (error["n_at_threshold"], error["n"]) if error["value"] is not None else ("not known", "not known")
+
+
 def samples(found):
     name = found["target"] or "insects"
     return (
@@ -110,12 +142,15 @@ def samples(found):
                 "Final detector, its best test images: true boxes and detections." + mark(found)),
         picture(found["plots"] / "worst.png", f"Test images on which the detector of {name} did worst, with boxes",
                 "Final detector, its worst test images: what it missed or saw wrongly." + mark(found)),
+        picture(found["plots"] / "false_alarms.png", f"The surest false alarms of the detector of {name}, with their surroundings",
+                "Final detector, its surest false alarms. Look closely: a real insect among them is missing in the true boxes, "
+                "and the detector is better than its figures say." + mark(found)),
     )
 
 
 def plots(found):
     known = [picture(found["plots"] / f"{name}.png", alt, words + mark(found)) for name, (alt, words) in PLOTS.items()]
-    others = sorted(set(found["plots"].glob("*.png")) - {found["plots"] / f"{name}.png" for name in (*PLOTS, "best", "worst")})
+    others = sorted(set(found["plots"].glob("*.png")) - {found["plots"] / f"{name}.png" for name in (*PLOTS, "best", "worst", "false_alarms")})
     return [side_by_side(*known, *(picture(path, spaced(path), spaced(path).capitalize() + "." + mark(found)) for path in others))]
 
 

@@ -5,6 +5,7 @@
 import math
 
 FEW_GROUPS, SOME_GROUPS = 20, 50
+MUCH = 0.05  # AP50 that mending one kind of error would gain
 
 
 def figure_of(figures, name):
@@ -127,6 +128,7 @@ def _about_detector(found):
         yield "It misses many insects: look at the worst images below, and add photos of the target like those."
     if precision is not None and precision < 0.8:
         yield "It raises many false alarms: add photos of look-alikes and empty scenes to the labelled images; they need labels only."
+    yield from _about_errors(found)
     for name, model in found["models"].items():
         epochs = [row["epoch"] for row in model["training"]]
         best = best_epoch(model["training"])
@@ -134,6 +136,17 @@ def _about_detector(found):
             yield f"{name} was still improving in its last epochs ({best:.0f} of {max(epochs):.0f} was best): raise --max_epochs."
     if found["random_weights"]:
         yield "For real use, start from pretrained weights (--weights pretrained)."
+
+
+def _about_errors(found):
+    errors = {"metrics": (found["metrics"] or {}).get("errors") or {}}
+    gains = {name: figure_of(errors, name).get("value") or 0 for name in ("background", "poorly_placed")}
+    kind = max(gains, key=gains.get)
+    if gains[kind] < MUCH:
+        return
+    yield {"background": "Much AP50 is lost to false alarms: look at the surest ones below. Where they are real insects, complete the test boxes; where they "
+                         "are other things, add photos of those to the labelled images.",
+           "poorly_placed": "Much AP50 is lost to boxes that lie poorly: check that the training boxes are tight, or raise --image_size."}[kind]
 
 
 def _about_use(found):

@@ -69,7 +69,20 @@ def test_the_same_input_gives_the_same_bytes_and_every_file(world, tmp_path):
     one, two = ({path.name: path.read_bytes() for path in sorted((tmp_path / name).rglob("*.*"))} for name in ("one", "two"))
     assert one == two
     assert set(one) == {"metrics.json", "p.json", "p.csv", "precision_recall.png", "recall_vs_false_alarms.png", "confidence.png",
-                        "best.png", "worst.png"}
+                        "best.png", "worst.png", "false_alarms.png"}
+
+
+def test_errors_by_kind_and_figures_by_size_are_published_with_intervals_like_the_others(world, tmp_path):
+    evaluate_detector.main(arguments(world, tmp_path))
+    published = json.loads((tmp_path / "metrics.json").read_text())
+    assert list(published["errors"]) == ["missed", "background", "look_alike", "duplicate", "poorly_placed"]
+    sizes = ("below_2", "2_to_5", "5_to_15", "above_15")
+    assert {f"{figure}_{size}" for figure in ("recall", "ap50") for size in sizes} <= set(published["metrics"])
+    usual = {"value", "low", "high", "n", "groups", "unit"}
+    assert all(set(figure) == usual for figure in published["metrics"].values())
+    assert all(set(error) == {*usual, "n_at_threshold"} for error in published["errors"].values())
+    assert sum(published["metrics"][f"recall_{size}"]["n"] for size in sizes) == published["metrics"]["recall"]["n"]
+    assert published["metrics"]["recall_below_2"]["value"] is None  # the smallest box has 8 of 80 pixels
 
 
 def test_the_table_holds_every_stored_box(world, tmp_path):
@@ -84,7 +97,8 @@ def test_photos_with_labels_alone_give_presence_and_sheets(world, tmp_path):
     evaluate_detector.main(arguments(world, tmp_path, test="labels.json"))
     published = json.loads((tmp_path / "metrics.json").read_text())
     known = {name for name, figure in published["metrics"].items() if figure["value"] is not None}
-    assert known == {"presence_auroc", "threshold", "count_mae"} and published["truth"] == "labels"
+    assert known == {"presence_auroc", "threshold", "count_mae", "false_alarms_per_empty_image"} and published["truth"] == "labels"
+    assert published["errors"] == {}
     assert {path.name for path in (tmp_path / "plots").iterdir()} == {"best.png", "worst.png"}
 
 

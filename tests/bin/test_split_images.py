@@ -125,6 +125,17 @@ def test_without_test_boxes_the_targets_own_held_out_boxes_are_the_truth(run):
     assert {picture["part"] for picture in test["images"]} == {"test"}
 
 
+def test_a_test_image_whose_boxes_are_all_of_others_is_labelled_by_them(run):
+    test = dataset("test", range(200, 204), "bmsb")
+    test["categories"] += [{"id": 2, "name": "moth"}, {"id": 3, "name": "fly"}]
+    for box, category in zip(test["annotations"], (1, 2, 3, 1)):
+        box["category_id"] = category
+    test["annotations"] += [{**test["annotations"][2], "id": 300, "category_id": 2}, {**test["annotations"][3], "id": 301, "category_id": 2}]
+    chosen = json.loads(run(dataset("boxes", range(1, 20)), LABELLED, test)["test"])
+    assert [picture["label"] for picture in chosen["images"]] == [None, "moth", "fly and moth", None]
+    assert [box["image_id"] for box in chosen["annotations"]] == [200, 203]
+
+
 def test_with_labels_alone_no_box_is_made_up(run):
     test = json.loads(run(dataset("boxes", range(1, 30), "fly"), LABELLED)["test"])
     assert test["info"]["truth"] == "labels" and test["annotations"] == []

@@ -135,6 +135,23 @@ def test_the_page_needs_no_other_file_and_no_script(report, results):
     assert "url(" not in (results / "report.html").read_text(encoding="utf-8")
 
 
+def test_errors_are_told_in_plain_words_with_what_they_cost_and_unknown_look_alikes_are_unknown(report, results):
+    errors = {kind: {**figure(0.1 * n, 0.05 * n, 0.15 * n, n=10 * n), "n_at_threshold": n}
+              for n, kind in enumerate(("missed", "background", "poorly_placed"), 1)}
+    errors["look_alike"] = {**figure(None, n=0), "n_at_threshold": 0}
+    sizes = {"recall_below_2": figure(0.25, n=8), "ap50_below_2": figure(0.5, n=8), "recall_above_15": figure(None, n=0), "ap50_above_15": figure(None, n=0)}
+    change(results / "detection/evaluation/metrics.json", errors=errors, metrics={**METRICS, **sizes})
+    text = report(target="x").text
+    assert "Missed: an insect on which no detection lies 1 10 0.10 (0.05 to 0.15)" in text
+    assert "of these, on photos of other species (look-alikes) not known not known not measured" in text
+    assert "less than 2 % 25 % 0.50 8" in text and "more than 15 % not measured not measured 0" in text
+    assert "recall_below_2" not in text and "Much AP50 is lost to boxes that lie poorly" in text
+
+
+def test_without_errors_by_kind_the_report_says_nothing_of_them(report):
+    assert "What goes wrong" not in report(target="x").text and "Much AP50" not in report(target="x").text
+
+
 def test_what_data_says_is_text_and_never_markup(report, results):
     page = report(target=EVIL, boxes="<img src=x onerror=alert(1)>")
     assert f"Detection of {EVIL}" in page.text

@@ -1,6 +1,8 @@
 import numpy as np
 import pytest
-from entoflow.matching import FALSE, IGNORED, IN_IGNORE_REGION, NO_BOX, TRUE, best_threshold, f_score, match, operating_points
+from entoflow.boxes import iou, to_xyxy
+from entoflow.detections import ranked
+from entoflow.matching import FALSE, IGNORED, IN_IGNORE_REGION, NO_BOX, TRUE, Truth, best_threshold, f_score, match, match_all, operating_points
 
 NONE = np.zeros(0, bool)
 
@@ -30,6 +32,35 @@ def test_of_true_boxes_overlapped_alike_the_last_is_taken():
 def test_no_boxes_and_no_truth():
     assert match(np.zeros((0, 4)), np.zeros((2, 4)), np.zeros(2, bool), [0.5, 0.9]).shape == (2, 0)
     assert match(np.ones((1, 4)), np.zeros((0, 4)), NONE, [0.5]).tolist() == [[NO_BOX]]
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_all_images_at_once_are_matched_as_each_alone(seed):
+    rng, overlaps = np.random.default_rng(seed), [0.3, 0.5, 0.8]
+    n, k = 25, 60
+    truth = Truth(np.sort(rng.integers(0, 5, n)), boxes(rng, n), rng.random(n) < 0.2, 6)
+    found = ranked(rng.integers(0, 6, k), boxes(rng, k), rng.integers(1, 30, k) / 30)
+    matches = match_all(found, truth, overlaps)
+    assert (np.diff(matches.scores) <= 0).all() and matches.n_truth.tolist() == [((truth.image == i) & ~truth.crowd).sum() for i in range(6)]
+    for image in range(6):
+        rows, own = np.flatnonzero(found.image == image), np.flatnonzero(truth.image == image)
+        at = np.argsort(matches.row)[rows]  # where in the Matches the image's detections are, best first
+        expected = match(to_xyxy(found.bbox[rows]), to_xyxy(truth.bbox[own]), truth.crowd[own], overlaps)
+        outcome = np.where(expected >= 0, TRUE, np.where(expected == IN_IGNORE_REGION, IGNORED, FALSE))
+        assert matches.outcome[:, at].tolist() == outcome.tolist() and matches.rank[at].tolist() == list(range(len(rows)))
+        finders = {own[box]: place for box, place in zip(expected[0], at) if box >= 0}
+        assert matches.finder[own].tolist() == [finders.get(box, -1) for box in own]
+        plain = own[~truth.crowd[own]]
+        overlap = iou(to_xyxy(found.bbox[rows]), to_xyxy(truth.bbox[plain]))
+        assert matches.overlap[at] == pytest.approx(overlap.max(axis=1, initial=0))
+        touches = overlap.max(axis=1, initial=0) > 0
+        assert (matches.nearest[at][~touches] == NO_BOX).all()
+        assert matches.nearest[at][touches].tolist() == (plain[overlap[touches].argmax(axis=1)].tolist() if touches.any() else [])
+
+
+def boxes(rng, n):
+    """Return n boxes (x, y, w, h) of whole pixels that crowd together: areas are exact, and overlaps tie."""
+    return np.hstack([rng.integers(0, 8, (n, 2)), rng.integers(1, 12, (n, 2))]).astype(float)
 
 
 def test_operating_points_count_tied_detections_together():

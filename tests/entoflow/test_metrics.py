@@ -33,6 +33,7 @@ def test_figures_counted_by_hand():
     assert value["count_mae"] == pytest.approx((1 + 0 + 1 + 0 + 0) / 5)
     assert value["presence_auroc"] == 3 / 4  # 0.9 and 0.8 against 0.85 and nothing
     assert figures["presence_auroc"]["n"] == 4  # image 4 has an ignore region alone: nobody knows
+    assert (value["false_alarms_per_empty_image"], figures["false_alarms_per_empty_image"]["n"]) == (1 / 2, 2)  # images 3 and 5
     assert value["threshold"] == 0.5 and value["recall_at_0.1_fppi"] == pytest.approx(1 / 3)
     assert {(figure["low"], figure["high"], figure["groups"]) for figure in figures.values()} == {(None, None, 5)}
 
@@ -55,6 +56,7 @@ def test_with_labels_alone_only_presence_and_given_counts_are_measured():
     figures, _ = metrics.detection_figures(truth, found, 0.5, 1, "bmsb")
     assert figures["presence_auroc"]["value"] == 3 / 4 and figures["presence_auroc"]["n"] == 4
     assert figures["count_mae"]["value"] == pytest.approx(1 / 3) and figures["count_mae"]["n"] == 3
+    assert figures["false_alarms_per_empty_image"]["value"] == 1 / 2 and figures["false_alarms_per_empty_image"]["n"] == 2
     assert all(figures[name]["value"] is None and figures[name]["n"] == 0
                for name in ("ap", "ap50", "ap75", "recall_at_0.1_fppi", "precision", "recall", "f1"))
 
@@ -107,7 +109,8 @@ def test_recall_at_false_alarms_is_the_best_of_trying_every_threshold():
     rng = np.random.default_rng(4)
     for _ in range(20):
         scores = np.sort(rng.integers(1, 15, 60) / 15)[::-1]
-        matches = Matches(rng.integers(0, 12, 60), None, scores, rng.choice([TRUE, TRUE, FALSE, IGNORED], (1, 60)), rng.integers(3, 9, 12))
+        matches = Matches(rng.integers(0, 12, 60), None, scores, rng.choice([TRUE, TRUE, FALSE, IGNORED], (1, 60)), rng.integers(3, 9, 12),
+                          *[None] * 4)
         weights = rng.integers(0, 3, (4, 12))
         for row, recall in zip(weights, metrics.recall_at_false_alarms(matches, 0.5)(weights)):
             each, tried = row[matches.image], [0]
