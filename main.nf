@@ -9,7 +9,7 @@ include { PREDICTION } from './subworkflows/prediction/main'
 // The suite without parameters: `sources` maps each input's name to a channel of paths (empty where it is not given).
 workflow ENTOFLOW {
     take:
-    sources  // map: boxes, labelled_images, test_boxes, audit_boxes, model, predict -> channel of paths
+    sources  // map: boxes, labelled_images, test_boxes, audit_boxes, reviewed, model, predict -> channel of paths
     chains   // list: the chains to run, of 'detection' and 'prediction'
     target   // value: label whose detector is wanted, '' for none
     weights  // value: 'pretrained', 'none' or a path
@@ -19,7 +19,7 @@ workflow ENTOFLOW {
     main:
     report = channel.empty()
     if( 'detection' in chains ) {
-        DETECTION(sources.boxes, sources.labelled_images, sources.test_boxes, sources.audit_boxes, target, weights, settings)
+        DETECTION(sources.boxes, sources.labelled_images, sources.test_boxes, sources.audit_boxes, sources.reviewed, target, weights, settings)
         curves = DETECTION.out.training.branch { name, _curve ->
             insect: name == 'insect_detector'
             target: true
@@ -28,6 +28,7 @@ workflow ENTOFLOW {
             DETECTION.out.split.mix(DETECTION.out.audit).toSortedList { a, b -> a.name <=> b.name },
             DETECTION.out.insect_detector.mix(curves.insect.map { _name, curve -> curve }).flatten().toSortedList { a, b -> a.name <=> b.name },
             DETECTION.out.weak_boxes.mix(DETECTION.out.quality).flatten().toSortedList { a, b -> a.name <=> b.name },
+            DETECTION.out.review.flatten().filter { path -> path.name in ['review.csv', 'review.png'] }.toSortedList { a, b -> a.name <=> b.name },
             DETECTION.out.target_detector.mix(curves.target.map { _name, curve -> curve }).flatten().toSortedList { a, b -> a.name <=> b.name },
             DETECTION.out.metrics.toSortedList(),
             DETECTION.out.plots.flatten().toSortedList { a, b -> a.name <=> b.name },
@@ -58,7 +59,7 @@ workflow {
     outdir = file(given.outdir)
     begun = now(outdir)
 
-    sources = ['boxes', 'labelled_images', 'test_boxes', 'audit_boxes', 'predict'].collectEntries { name -> [name, channel.fromList(paths(given[name]))] }
+    sources = ['boxes', 'labelled_images', 'test_boxes', 'audit_boxes', 'reviewed', 'predict'].collectEntries { name -> [name, channel.fromList(paths(given[name]))] }
     sources.model = channel.fromList(given.model ? file(given.model).listFiles().findAll { item -> item.isFile() } : [])
     if( given.demo ) {
         MAKE_DEMO(suite('make_demo', settings))
@@ -102,6 +103,7 @@ def conflicts(given) {
         given.target && !given.labelled_images && !demo ? '--target needs --labelled_images: photos that carry this label' : null,
         given.labelled_images && !given.boxes ? '--labelled_images needs --boxes: the insect detector learns from them' : null,
         given.audit_boxes && !given.labelled_images ? '--audit_boxes needs --labelled_images: they are true boxes of those photos' : null,
+        given.reviewed && !given.labelled_images && !demo ? '--reviewed needs --labelled_images: it corrects the boxes of those photos' : null,
         given.test_boxes && !given.boxes ? '--test_boxes needs --boxes: a detector to test' : null,
         given.predict && !given.model ? '--predict needs --model: the folder of the detector to run' : null,
         given.model && !given.predict ? '--model needs --predict: the images to run it on' : null,
