@@ -104,6 +104,7 @@ def conflicts(given) {
         given.labelled_images && !given.boxes ? '--labelled_images needs --boxes: the insect detector learns from them' : null,
         given.audit_boxes && !given.labelled_images ? '--audit_boxes needs --labelled_images: they are true boxes of those photos' : null,
         given.reviewed && !given.labelled_images && !demo ? '--reviewed needs --labelled_images: it corrects the boxes of those photos' : null,
+        given.reviewed && in_review(given) ? "--reviewed lies in ${given.outdir}/detection/weak_boxes/review, which this run writes anew; copy that folder elsewhere and give the copy" : null,
         given.test_boxes && !given.boxes ? '--test_boxes needs --boxes: a detector to test' : null,
         given.predict && !given.model ? '--predict needs --model: the folder of the detector to run' : null,
         given.model && !given.predict ? '--model needs --predict: the images to run it on' : null,
@@ -111,6 +112,12 @@ def conflicts(given) {
         demo && (given.boxes || given.labelled_images || given.test_boxes || given.audit_boxes) ? '-profile demo draws its own data: leave it out, or --boxes, --labelled_images, --test_boxes and --audit_boxes' : null,
         given.weights && !(given.weights.toString() in ['pretrained', 'none']) && !file(given.weights.toString()).exists() ? "--weights names ${given.weights}, which does not exist; wanted pretrained, none or a file" : null,
     ].findAll { text -> text }
+}
+
+// A person's work would be lost there.
+def in_review(given) {
+    def review = file(given.outdir.toString()).resolve('detection/weak_boxes/review').toAbsolutePath().normalize()
+    return paths(given.reviewed).any { path -> path.toAbsolutePath().normalize().startsWith(review) }
 }
 
 // Tried, as neither permissions nor room can be read off a folder. A list of one sentence, or of none.
