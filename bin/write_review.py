@@ -31,9 +31,10 @@ def main(argv):
     from entoflow import images
 
     pack = images.Pack(args.packs)
-    draw(args.review / "review.png", review_queue.first_photos(items, SHEET), pack)
+    own = boxes_of(chosen + review_queue.first_photos(items, SHEET), weak)
+    draw(args.review / "review.png", review_queue.first_photos(items, SHEET), own, pack)
     labels = [weak["categories"][0]["name"], IGNORE]
-    photos = [photo(item.image, weak, labels[0]) for item in chosen]
+    photos = [photo(item.image, own[item.image["id"]], labels[0]) for item in chosen]
     write_label_studio(args.review, photos, chosen, labels)
     write_supervisely(args.review / PROJECT, photos, chosen, labels, pack)
     print(f"{len(items)} boxes and photos are worth a look; the first {len(photos)} photos are ready for Label Studio and Supervisely.")
@@ -46,6 +47,15 @@ def parser():
     p.add_argument("--review_photos", type=int, default=100, help="photos for the labelling tools at most (default %(default)s)")
     p.add_argument("--review", type=Path, required=True, help="folder to write")
     return p
+
+
+def boxes_of(items, weak):
+    """Return {image id: its boxes} of the Items' photos."""
+    found = {item.image["id"]: [] for item in items}
+    for box in weak["annotations"]:
+        if box["image_id"] in found:
+            found[box["image_id"]].append(box)
+    return found
 
 
 def write_table(path, items):
@@ -64,26 +74,31 @@ def corners(box):
     return round(x, 3), round(y, 3), round(x + width, 3), round(y + height, 3)
 
 
-def draw(path, items, pack):
-    """Draw the first photos, each around its box most worth a look, and why it is."""
+def draw(path, items, own, pack):
+    """Draw the first photos, each around its box most worth a look, or with all that are not dropped, and why it is worth one."""
     from textwrap import fill
 
     from entoflow import plots
 
     kinds = {"accept": "weak", "ignore": "ignored", "drop": "detection"}
     tiles = (plots.Tile(pack.read(item.image["id"]), f"{rank}: {plots.short(item.image['file_name'])}\n{fill(item.reason, 40)}",
-                        [(corners(item.box), kinds[item.box["band"]], f"{item.box['evidence']['probability']:.2f}")] if item.box else [])
+                        [(corners(box), kinds[box["band"]], f"{box['evidence']['probability']:.2f}")
+                         for box in ([item.box] if item.box else own[item.image["id"]]) if box is item.box or box["band"] != "drop"])
              for rank, item in enumerate(items, 1))
     plots.contact_sheet(path, tiles, "Photos most worth a look; numbers: probability of the target", SHEET)
 
 
-def photo(image, weak, target):
-    """Return a photo as the labelling tools get it."""
-    own = [box for box in weak["annotations"] if box["image_id"] == image["id"]]
-    boxes = [Box(corners(box), target if box["band"] == "accept" else IGNORE) for box in own if box["band"] != "drop"]
+def photo(image, own, target):
+    """Return a photo with its boxes as the labelling tools get it."""
+    right, bottom = image["width"], image["height"]
+
+    def inside(box):
+        x1, y1, x2, y2 = corners(box)
+        return x1, y1, min(x2, right), min(y2, bottom)  # rounding may have put them a thousandth beyond
+
+    boxes = [Box(inside(box), target if box["band"] == "accept" else IGNORE) for box in own if box["band"] != "drop"]
     likeliest = max(own, key=lambda box: box["evidence"]["probability"], default=None)
-    whole = (0, 0, image["width"], image["height"])
-    return Photo(image["member"], None, boxes or [Box(corners(likeliest) if likeliest else whole, IGNORE)], (image["width"], image["height"]))
+    return Photo(image["member"], None, boxes or [Box(inside(likeliest) if likeliest else (0, 0, right, bottom), IGNORE)], (right, bottom))
 
 
 def write_label_studio(folder, photos, items, labels):

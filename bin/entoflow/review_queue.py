@@ -2,9 +2,9 @@
 
 A wrong lesson costs 1: an accepted box that holds no target teaches one, and a dropped target is taught as background. A lost
 lesson costs half of it: of an ignored target nothing is learned, nothing false either. An accepted box is wrong with 1 - p,
-another one with p, its probability of showing the target. A photo is an item of its own where what its label promises was not found: no box
-accepted (its lessons are lost, one for each target promised), or more or fewer than were counted (each that is missing is
-taught as background, each too many as a target).
+another one with p, its probability of showing the target. A photo is an item of its own where what its label promises was not
+found: no box accepted (its lessons are lost, one for each target promised), or more or fewer than were counted (each that is
+missing is taught as background, each too many as a target).
 """
 import math
 from typing import NamedTuple
@@ -37,8 +37,7 @@ def ranked(weak):
     sizes = sorted(size(box, images[box["image_id"]]) for boxes in own.values() for box in boxes if box["band"] == "accept")
     usual = sizes[len(sizes) // 2] if sizes else None
     items = [item for number, boxes in own.items() for item in of_photo(images[number], boxes, weak["info"], usual)]
-    worth = [item for item in items if item.value >= LEAST]
-    return sorted(worth, key=lambda item: (-round(item.value, 6), item.image["file_name"], item.image["id"], item.box["id"] if item.box else 0))
+    return sorted(items, key=lambda item: (-round(item.value, 6), item.image["file_name"], item.image["id"], item.box["id"] if item.box else 0))
 
 
 def of_photo(image, boxes, info, usual):
@@ -59,7 +58,7 @@ def of_photo(image, boxes, info, usual):
     for box, on in zip(accepted + others, [0.0] * len(accepted) + lying.tolist()):
         p = box["evidence"]["probability"]
         cost = {"accept": WRONG * (1 - p), "ignore": LOST * p, "drop": WRONG * p}[box["band"]]
-        items += [Item(cost, image, box, reason(box, image, info, usual))] if on < SAME else []
+        items += [Item(cost, image, box, reason(box, image, info, usual))] if cost >= LEAST and on < SAME else []
     return items
 
 
