@@ -242,6 +242,21 @@ workflow {{
     assert {task: set(names.split()) for task, names in handed.items()} == {path.stem: reached(path) for path in scripts}
 
 
+def test_a_photo_at_an_address_of_label_studio_is_part_of_its_export(launched, tmp_path):
+    photo = tmp_path / "supervisely/dataset/img/a.jpg"
+    photo.parent.mkdir(parents=True)
+    photo.write_bytes(b"")
+    (tmp_path / "export.json").write_text(json.dumps([{"data": {"image": "/data/local-files/?d=supervisely/dataset/img/a.jpg"}}]))
+    (tmp_path / "main.nf").write_text(f"""include {{ members }} from '{launched.suite}/modules/local/sources'
+
+workflow {{
+    members(file('{tmp_path}/export.json')).each {{ path -> println("member ${{path}}") }}
+}}
+""")
+    said, _ = Flow(tmp_path).run(script=tmp_path / "main.nf")
+    assert [line for line in said.splitlines() if line.startswith("member ")] == [f"member {tmp_path}/export.json", f"member {photo}"]
+
+
 def reached(script):
     """Return the package's files that Python's own parser finds, from a script on."""
     found, to_read = {"__init__"}, [script]
