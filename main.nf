@@ -9,7 +9,7 @@ include { PREDICTION } from './subworkflows/prediction/main'
 // The suite without parameters: `sources` maps each input's name to a channel of paths (empty where it is not given).
 workflow ENTOFLOW {
     take:
-    sources  // map: boxes, labelled_images, test_boxes, audit_boxes, model, predict -> channel of paths
+    sources  // map: boxes, labelled_images, test_boxes, audit_boxes, reviewed, model, predict -> channel of paths
     chains   // list: the chains to run, of 'detection' and 'prediction'
     target   // value: label whose detector is wanted, '' for none
     weights  // value: 'pretrained', 'none' or a path
@@ -19,7 +19,7 @@ workflow ENTOFLOW {
     main:
     report = channel.empty()
     if( 'detection' in chains ) {
-        DETECTION(sources.boxes, sources.labelled_images, sources.test_boxes, sources.audit_boxes, target, weights, settings)
+        DETECTION(sources.boxes, sources.labelled_images, sources.test_boxes, sources.audit_boxes, sources.reviewed, target, weights, settings)
         curves = DETECTION.out.training.branch { name, _curve ->
             insect: name == 'insect_detector'
             target: true
@@ -28,6 +28,7 @@ workflow ENTOFLOW {
             DETECTION.out.split.mix(DETECTION.out.audit).toSortedList { a, b -> a.name <=> b.name },
             DETECTION.out.insect_detector.mix(curves.insect.map { _name, curve -> curve }).flatten().toSortedList { a, b -> a.name <=> b.name },
             DETECTION.out.weak_boxes.mix(DETECTION.out.quality).flatten().toSortedList { a, b -> a.name <=> b.name },
+            DETECTION.out.review.flatten().filter { path -> path.name in ['review.csv', 'review.png'] }.toSortedList { a, b -> a.name <=> b.name },
             DETECTION.out.target_detector.mix(curves.target.map { _name, curve -> curve }).flatten().toSortedList { a, b -> a.name <=> b.name },
             DETECTION.out.metrics.toSortedList(),
             DETECTION.out.plots.flatten().toSortedList { a, b -> a.name <=> b.name },
@@ -58,7 +59,7 @@ workflow {
     outdir = file(given.outdir)
     begun = now(outdir)
 
-    sources = ['boxes', 'labelled_images', 'test_boxes', 'audit_boxes', 'predict'].collectEntries { name -> [name, channel.fromList(paths(given[name]))] }
+    sources = ['boxes', 'labelled_images', 'test_boxes', 'audit_boxes', 'reviewed', 'predict'].collectEntries { name -> [name, channel.fromList(paths(given[name]))] }
     sources.model = channel.fromList(given.model ? file(given.model).listFiles().findAll { item -> item.isFile() } : [])
     if( given.demo ) {
         MAKE_DEMO(suite('make_demo', settings))
@@ -102,6 +103,8 @@ def conflicts(given) {
         given.target && !given.labelled_images && !demo ? '--target needs --labelled_images: photos that carry this label' : null,
         given.labelled_images && !given.boxes ? '--labelled_images needs --boxes: the insect detector learns from them' : null,
         given.audit_boxes && !given.labelled_images ? '--audit_boxes needs --labelled_images: they are true boxes of those photos' : null,
+        given.reviewed && !given.labelled_images && !demo ? '--reviewed needs --labelled_images: it corrects the boxes of those photos' : null,
+        given.reviewed && in_review(given) ? "--reviewed lies in ${given.outdir}/detection/weak_boxes/review, which this run writes anew; copy that folder elsewhere and give the copy" : null,
         given.test_boxes && !given.boxes ? '--test_boxes needs --boxes: a detector to test' : null,
         given.predict && !given.model ? '--predict needs --model: the folder of the detector to run' : null,
         given.model && !given.predict ? '--model needs --predict: the images to run it on' : null,
@@ -109,6 +112,12 @@ def conflicts(given) {
         demo && (given.boxes || given.labelled_images || given.test_boxes || given.audit_boxes) ? '-profile demo draws its own data: leave it out, or --boxes, --labelled_images, --test_boxes and --audit_boxes' : null,
         given.weights && !(given.weights.toString() in ['pretrained', 'none']) && !file(given.weights.toString()).exists() ? "--weights names ${given.weights}, which does not exist; wanted pretrained, none or a file" : null,
     ].findAll { text -> text }
+}
+
+// A person's work would be lost there.
+def in_review(given) {
+    def review = file(given.outdir.toString()).resolve('detection/weak_boxes/review').toAbsolutePath().normalize()
+    return paths(given.reviewed).any { path -> path.toAbsolutePath().normalize().startsWith(review) }
 }
 
 // Tried, as neither permissions nor room can be read off a folder. A list of one sentence, or of none.

@@ -14,7 +14,7 @@ import sys
 
 from measuring import ROOT, Row, run, script, span
 
-SPLIT = ("split", "audit", "insect", "labelled", "test", "audit_boxes", "validation_ids", "labelled_ids", "test_ids")
+SPLIT = ("split", "audit", "insect", "labelled", "test", "audit_boxes", "reviewed", "validation_ids", "labelled_ids", "test_ids")
 ALL_CORES = ("import sys; from ultralytics.utils import torch_utils; torch_utils.NUM_THREADS = {cores}; from ultralytics import YOLO; "
              "YOLO('yolo11n.yaml').train(**{settings})")
 

@@ -16,7 +16,7 @@ from entoflow import coco, images
 from entoflow.tables import plain_text
 from entoflow.task import InputError, run
 
-BOX_ROLES = ("boxes", "test", "audit")
+BOX_ROLES = ("boxes", "test", "audit", "reviewed")
 
 
 def main(argv):
@@ -181,10 +181,15 @@ def annotation(number, categories, image, corners, label, crowd):
 
 
 def refuse_no_boxes(args, boxes, notes):
-    """Raise InputError where images are to have boxes and not one, ignore regions aside, is left, or all are of shares, not pixels."""
+    """Raise InputError where images are to have boxes and not one, ignore regions aside, is left, or all are of shares, not pixels.
+
+    A review may find every photo empty.
+    """
     if args.role not in BOX_ROLES:
         return
     corners = [corners for placed in boxes.values() for corners, _, crowd in placed if not crowd]
+    if not corners and args.role == "reviewed":
+        return
     if not corners:
         dropped = [f"{note[0]}: {note[3]}" for note in notes if note[2] == "dropped"]
         found = f" ({len(dropped)} dropped, the first in {dropped[0]})" if dropped else ""

@@ -3,7 +3,8 @@
 
 Only accepted boxes are weak boxes. A photo that was left out counts: none of its true boxes was found. So does one that the
 audit knows to be empty: its boxes are wrong. A weak box in a region that the audit ignores counts neither way.
-What each step of the rule gives is measured by leaving it out, on the stored evidence.
+What each step of the rule gives is measured by leaving it out, on the stored evidence; how far the boxes' probability can be
+believed, by the share of boxes of like probability that are right. Neither on photos that a person reviewed.
 """
 import argparse
 import json
@@ -15,6 +16,8 @@ from entoflow.task import InputError, run
 
 SIZES = (0.02, 0.05, 0.15)  # bounds of relative size: root of a true box's area to the photo's longer side
 SIDES = ("left", "top", "right", "bottom")
+BINS = 10  # of probability, of equal width
+
 
 def main(argv):
     args = parser().parse_args(argv)
@@ -25,15 +28,19 @@ def main(argv):
     if not any(len(truth[number][0]) for number in ids):
         raise InputError(f"{args.audit_boxes}: holds no true box of a photo labelled {args.target}; wanted some of those.")
     figures, overlaps = measure(ids, photos, accepted(weak), truth, args.seed)
+    unseen = [number for number in ids if not photos[number]["reviewed"]]
+    sums = reliability(unseen, weak, truth)
+    figures["ece"] = calibration_error(unseen, photos, sums, args.seed)
     content = {"chain": "detection", "n": len(ids), "groups": len({photos[number]["group"] for number in ids}), "metrics": figures}
     args.quality.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
     if args.ablation:
-        rows = ablate(weak, ids, photos, truth, args.seed)
-        content = {"chain": "detection", "rule": weak["info"]["rule"], "n": len(ids), "groups": content["groups"], "rows": rows}
+        rows = ablate(weak, unseen, photos, truth, args.seed) if unseen else []
+        groups = {photos[number]["group"] for number in unseen}
+        content = {"chain": "detection", "rule": weak["info"]["rule"], "n": len(unseen), "groups": len(groups), "rows": rows}
         args.ablation.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
         print(markdown(rows))
     if args.plots:
-        draw(args.plots, overlaps)
+        draw(args.plots, overlaps, sums.sum(axis=0))
     print("  ".join(f"{name} {figure['value']:.3f}" for name, figure in figures.items() if figure["value"] is not None))
 
 
@@ -91,6 +98,38 @@ def measure(ids, photos, weak, truth, seed):
     figures["yield"] = of_all.ratio(has_box, np.ones(len(every), int), len(every), "share of photos")
     best = [iou(weak[number], truth[number][0][~truth[number][1]]).max(axis=1, initial=0) for number in ids]
     return figures, np.concatenate(best)
+
+
+def reliability(ids, weak, truth):
+    """Return what the boxes accepted or ignored say and hold, by probability: photos x BINS x (boxes, their probabilities, right ones), summed."""
+    import numpy as np
+    from entoflow.matching import IN_IGNORE_REGION, match
+
+    sums = np.zeros((len(ids), BINS, 3))
+    taken = {**weak, "annotations": [box for box in weak["annotations"] if box["band"] != "drop"]}
+    for row, found in enumerate(map(stored(taken).get, ids)):
+        if not found:
+            continue
+        boxes, crowd = truth[ids[row]]
+        outcome = match(np.array([box["xyxy"] for box in found]), boxes, crowd, [0.5])[0]
+        chance = np.array([box["probability"] for box in found])
+        counted = outcome != IN_IGNORE_REGION
+        place = np.minimum(chance * BINS, BINS - 1).astype(int)[counted]
+        np.add.at(sums[row], place, np.stack([np.ones(counted.sum()), chance[counted], outcome[counted] >= 0], axis=1))
+    return sums
+
+
+def calibration_error(ids, photos, sums, seed):
+    """Return the figure of the expected calibration error: how far mean probability and share of right boxes are apart, mean over boxes."""
+    import numpy as np
+    from entoflow import metrics
+
+    def error(weights):
+        boxes, chance, right = np.moveaxis(np.tensordot(weights, sums, axes=1), 2, 0)
+        return metrics.divide(abs(chance - right).sum(axis=1), boxes.sum(axis=1))
+
+    bootstrap = metrics.Bootstrap([photos[number]["group"] for number in ids], seed)
+    return bootstrap.figure(error, sums[:, :, 0].sum(), "difference of probability, accepted and ignored boxes")
 
 
 def ablate(weak, ids, photos, truth, seed):
@@ -205,13 +244,17 @@ def size_names():
     return [f"below_{bounds[0]}", *(f"{low}_to_{high}" for low, high in zip(bounds, bounds[1:])), f"above_{bounds[-1]}"]
 
 
-def draw(folder, overlaps):
+def draw(folder, overlaps, sums):
+    """sums: BINS x 3, as reliability gives them of each photo."""
     import numpy as np
     from entoflow import plots
 
     folder.mkdir(parents=True, exist_ok=True)
     plots.histogram(folder / "overlap.png", {"weak boxes": overlaps}, "How well weak boxes lie on true ones",
                     ("IoU with the true box", "boxes"), np.linspace(0, 1, 21), (0.5, "right from here"))
+    boxes, chance, right = sums[sums[:, 0] > 0].T
+    plots.chart(folder / "calibration.png", {"weak boxes, accepted or ignored": (chance / boxes, right / boxes), "as said": ([0, 1], [0, 1])},
+                "How far the boxes' probability can be believed", ("probability of being right, as said", "share that is right"))
 
 
 if __name__ == "__main__":

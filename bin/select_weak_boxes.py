@@ -7,7 +7,8 @@ from the score at which, on photos with true boxes that the detector did not lea
 best: a wrong box harms the next training more than a missed photo. `full` accepts what passes that threshold and looks
 like the target to classify_crops.py too, the likeliest box where none does, and no more than were counted. Boxes between
 the lower threshold (best F2) and that one become ignore regions, unless their crop shows something else. A photo with no
-accepted box is left out and never serves as background: the insect is there, the detector missed it.
+accepted box is left out and never serves as background: the insect is there, the detector missed it. What a person reviewed
+beats all rules: exactly the boxes drawn on a photo are accepted, and a photo on which no box was left is background.
 """
 import argparse
 import json
@@ -28,26 +29,34 @@ def main(argv):
     n_true = sum(not box["iscrowd"] for box in validation["annotations"])
     candidates = weak_boxes.fuse(args.predictions, args.n_views)
     looked_at = attach(candidates, args.crop_scores)
-    targets = [image for image in labelled["images"] if image["label"] == args.target and image["part"] != "test"]
-    weak = [box for image in targets for box in banded(image, candidates.get(image["id"], []), weak_boxes.RULES[args.weak_rule], thresholds)]
+    reviewed = drawn(coco.read(args.reviewed)) if args.reviewed else {}
+    targets = photos_of(args.target, labelled, reviewed)
+    found = {image["id"]: candidates.get(image["id"], []) for image in targets}
+    weak_boxes.give_probabilities([(image["count"], found[image["id"]]) for image in targets], validation, judged)
+    chosen = {image["id"]: banded(image, found[image["id"]], weak_boxes.RULES[args.weak_rule], thresholds) for image in targets}
+    weak = [box for image in targets for box in reviewed.get(image["id"], chosen[image["id"]])]
     boxed = {box["image_id"] for box in weak if box["band"] == "accept"}
-    left_out = [image for image in targets if image["id"] not in boxed]
+    empty = {image["id"] for image in targets if reviewed.get(image["id"]) == []}
+    left_out = [image for image in targets if image["id"] not in boxed | empty]
     alone = weak_boxes.choose_thresholds(validation, {number: weak_boxes.without_agreement(found, args.n_views) for number, found in judged.items()})
     info = {"rule": args.weak_rule, "accept": thresholds[0], "ignore": thresholds[1], "true_boxes": n_true, "crops": looked_at,
-            "n_views": args.n_views, "without_agreement": alone}
-    coco.write(args.weak_boxes, as_coco(targets, weak, args.target, info))
-    coco.write(args.training, training_set(labelled, insect, weak, boxed, args.target))
-    args.audit.write_text(json.dumps([row(image) for image in left_out] + few(n_true), ensure_ascii=False, indent=1), encoding="utf-8")
+            "reviewed": sum(image["id"] in reviewed for image in targets), "n_views": args.n_views, "without_agreement": alone}
+    coco.write(args.weak_boxes, as_coco([{**image, "reviewed": image["id"] in reviewed} for image in targets], weak, args.target, info))
+    coco.write(args.training, training_set(labelled, insect, weak, boxed | empty, args.target))
+    rows = [row(image) for image in left_out] + few(n_true) + replaced(labelled["images"], reviewed, chosen, args.target)
+    args.audit.write_text(json.dumps(rows, ensure_ascii=False, indent=1), encoding="utf-8")
     if args.samples:
         draw(args.samples, targets, weak, args.packs)
     refuse_no_boxes(args, targets, boxed, thresholds[0] == 1 and len(validation["images"]))
-    print(f"{len(boxed)} of {len(targets)} photos of {args.target} have an accepted box, {len(left_out)} are left out; {looked_at} boxes judged by crop.")
+    print(f"{len(boxed)} of {len(targets)} photos of {args.target} have an accepted box, {len(left_out)} are left out; {looked_at} boxes judged by crop, "
+          f"{info['reviewed']} photos by a person.")
 
 
 def parser():
     p = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     weak_boxes.add_inputs(p)
     p.add_argument("--crop_scores", type=Path, help="what classify_crops.py thinks of them (default: the rule full goes by scores alone)")
+    p.add_argument("--reviewed", type=Path, help="data set of photos whose boxes a person corrected (default: none)")
     p.add_argument("--packs", type=Path, nargs="*", default=[], help="packs with the labelled photos, for the samples")
     p.add_argument("--weak_rule", choices=sorted(weak_boxes.RULES), default="full", help="how boxes are chosen (default %(default)s)")
     p.add_argument("--weak_boxes", type=Path, required=True, help="COCO file to write: every box with its band, rule and evidence")
@@ -76,14 +85,38 @@ def banded(image, boxes, rule, thresholds):
             for rank, (box, band) in enumerate(zip(boxes, rule(boxes, image["count"], *thresholds)), 1)]
 
 
+def drawn(reviewed):
+    """Return {image id: its boxes as a person left them}: accepted, or ignored where they are marked so."""
+    found = {image["id"]: [] for image in reviewed["images"]}
+    for box in reviewed["annotations"]:
+        x, y, width, height = box["bbox"]
+        known = {"score": 1.0, "views": None, "spread": None, "crop": None, "probability": 1.0, "rule": "reviewed", "count": None}
+        own = found[box["image_id"]]
+        own.append({**known, "xyxy": (x, y, x + width, y + height), "image_id": box["image_id"], "rank": len(own) + 1,
+                    "band": "ignore" if box["iscrowd"] else "accept"})
+    return found
+
+
+def photos_of(target, labelled, reviewed):
+    """Return the photos to learn the target from: labelled so, or shown to hold it by a person."""
+    shown = {number for number, boxes in reviewed.items() if any(box["band"] == "accept" for box in boxes)}
+    return [image for image in labelled["images"] if image["part"] != "test" and (image["label"] == target or image["id"] in shown)]
+
+
 def as_coco(targets, weak, target, info):
     """Return the COCO set of all judged boxes; each carries score, band, rule and the evidence it was judged by."""
     annotations = ({  # written one by one: as a list they would double the memory of a million boxes
         "id": number, "image_id": box["image_id"], "category_id": 1, "bbox": xywh(box["xyxy"]), "area": area(box["xyxy"]),
-        "iscrowd": int(box["band"] == "ignore"), "score": round(box["score"], 6), "band": box["band"], "rule": info["rule"],
-        "evidence": {"rank": box["rank"], "count": box["count"], "views": box["views"], "spread": round(box["spread"], 3), "crop": box.get("crop")},
+        "iscrowd": int(box["band"] == "ignore"), "score": round(box["score"], 6), "band": box["band"], "rule": box.get("rule", info["rule"]),
+        "evidence": evidence(box),
     } for number, box in enumerate(weak, 1))
     return {"info": info, "images": targets, "annotations": annotations, "categories": [{"id": 1, "name": target}]}
+
+
+def evidence(box):
+    """Return what a box was judged by; of a person's box it is not known."""
+    found = {name: box.get(name) for name in ("rank", "count", "views", "spread", "crop", "probability")}
+    return {name: round(value, {"spread": 3}.get(name, 4)) if isinstance(value, float) else value for name, value in found.items()}
 
 
 def training_set(labelled, insect, weak, boxed, target):
@@ -102,6 +135,27 @@ def row(image):
     """Return the audit's row of a photo that its label promises the target on, and that got no accepted box."""
     return {"image": image["file_name"], "row": None, "source": "labelled", "stage": "select_weak_boxes", "action": "left out",
             "reason": "no box was accepted: neither object nor background is learned from it"}
+
+
+def replaced(photos, reviewed, chosen, target):
+    """Return the audit's rows of reviewed photos: what became of the boxes that the rule had chosen."""
+    def counts(boxes):
+        bands = [box["band"] for box in boxes]
+        return f"{bands.count('accept')} accepted and {bands.count('ignore')} ignored boxes"
+
+    rows = []
+    for image in photos:
+        if image["id"] not in reviewed:
+            continue
+        now, other = reviewed[image["id"]], "" if image["label"] == target else f", though it is labelled {image['label']}"
+        if image["id"] not in chosen:
+            reason = f"reviewed: no {target} to learn from, as its label {image['label']} says"
+        elif now:
+            reason = f"reviewed: {counts(now)} of a person take the place of {counts(chosen[image['id']])}{other}"
+        else:
+            reason = f"reviewed: no {target} on it, so it is background"
+        rows.append({"image": image["file_name"], "row": None, "source": "reviewed", "stage": "select_weak_boxes", "action": "note", "reason": reason})
+    return rows
 
 
 def few(n_true):

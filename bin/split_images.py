@@ -4,7 +4,8 @@
 A group is what the user named so (an observation, a camera-night), joined with near-duplicates. Sources keep their
 roles: boxes and labelled photos are split into training and validation, and a test part only where no test boxes are
 given. The evaluation's truth is then, in this order: the test boxes; the audit boxes of held-out labelled photos; the
-target's own boxes among the held-out box images; only the labels of held-out photos.
+target's own boxes among the held-out box images; only the labels of held-out photos. What a person reviewed takes no part
+in the division: a reviewed photo has the part of the labelled photo it is, and teaches nothing if that is the test part.
 """
 import argparse
 import csv
@@ -13,6 +14,7 @@ from collections import defaultdict
 from pathlib import Path
 
 from entoflow import coco
+from entoflow.reviewed import of_labelled
 from entoflow.tables import plain_label
 from entoflow.task import InputError, run
 
@@ -24,6 +26,7 @@ def main(argv):
     args = checked(parser().parse_args(argv))
     audit = []
     roles = merge([read(path) for path in sorted(args.datasets, key=lambda path: path.name)], audit)
+    given = roles.pop("reviewed")
     check(roles, args.target)
     note_stray_audit(roles, audit)
     groups, alike = group(roles, args.duplicate_bits, audit)
@@ -32,10 +35,13 @@ def main(argv):
     refuse_no_parts(roles, args.target)
     note_lookalike_scenes(roles, alike, audit)
     test, audit_boxes = truth(roles, args.target, audit)
+    reviewed, rows = of_labelled(given, roles["labelled"], args.target or "insect")
+    audit += [row(image, {"info": image}, action, reason) for image, action, reason in rows]
     coco.write(args.insect, roles["boxes"])
     coco.write(args.labelled, roles["labelled"])
     coco.write(args.test, test)
     coco.write(args.audit_boxes, audit_boxes)
+    coco.write(args.reviewed, reviewed)
     write_ids(args.validation_ids, coco.part(roles["boxes"], "validation"))
     write_ids(args.labelled_ids, coco.part(roles["labelled"], "train", "validation"))
     write_ids(args.test_ids, test)
@@ -52,7 +58,7 @@ def parser():
     p.add_argument("--validation_share", type=float, default=0.15, help="share of the groups to validate on (default %(default)s)")
     p.add_argument("--test_share", type=float, default=0.15, help="share held out where no test boxes are given (default %(default)s)")
     p.add_argument("--duplicate_bits", type=int, default=6, help="near-duplicates differ in so many of 64 hash bits (default %(default)s)")
-    for name in ("split", "audit", "insect", "labelled", "test", "audit_boxes", "validation_ids", "labelled_ids", "test_ids"):
+    for name in ("split", "audit", "insect", "labelled", "test", "audit_boxes", "reviewed", "validation_ids", "labelled_ids", "test_ids"):
         p.add_argument(f"--{name}", type=Path, required=True, help="file to write")
     return p
 
@@ -69,7 +75,7 @@ def checked(args):
 
 def read(path):
     dataset = coco.read(path)
-    if dataset.get("info", {}).get("role") not in ROLES:
+    if dataset.get("info", {}).get("role") not in (*ROLES, "reviewed"):
         raise InputError(f"{path}: says no role of its images; wanted a data set that import_images.py wrote.")
     return dataset
 
@@ -77,7 +83,7 @@ def read(path):
 def merge(datasets, audit):
     """Return {role: one data set}: an image that several sources of a role hold is kept once, or not if they label it differently."""
     roles = {}
-    for role in ROLES:
+    for role in (*ROLES, "reviewed"):
         given = [dataset for dataset in datasets if dataset["info"]["role"] == role]
         images, categories, annotations = {}, {}, []
         labels = defaultdict(set)

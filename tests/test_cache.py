@@ -12,10 +12,11 @@ import pytest
 from conftest import ROOT, Flow
 from PIL import Image
 
+REVIEW = {"IMPORT_IMAGES (reviewed_1)"}
 SOURCES = ("boxes_1", "boxes_2", "labelled_1", "test_1", "audit_1")
 IMPORTS = {f"IMPORT_IMAGES ({name})" for name in SOURCES}
 MEASURED = {"PREDICT_BOXES (test_1_0001)", "EVALUATE_DETECTOR", "WRITE_REPORT"}
-RETRAINED = {"SELECT_WEAK_BOXES", "MEASURE_WEAK_BOXES", "TRAIN_TARGET_DETECTOR (target_detector)", *MEASURED}
+RETRAINED = {"SELECT_WEAK_BOXES", "MEASURE_WEAK_BOXES", "WRITE_REVIEW", "TRAIN_TARGET_DETECTOR (target_detector)", *MEASURED}
 
 
 class Run:
@@ -42,6 +43,12 @@ class Run:
         """Return the tasks that a -resume runs; the others are taken from the cache."""
         tasks = self.run("-resume", *options, **more)
         assert set(tasks) == self.tasks and set(tasks.values()) <= {"COMPLETED", "CACHED"}
+        return {name for name, status in tasks.items() if status == "COMPLETED"}
+
+    def reviewed(self, *options):
+        """Return the tasks that a -resume with a review runs."""
+        tasks = self.run("-resume", "--reviewed", *options)
+        assert set(tasks) == self.tasks | REVIEW
         return {name for name, status in tasks.items() if status == "COMPLETED"}
 
 
@@ -146,6 +153,30 @@ def test_a_true_box_less_in_the_audit_only_measures_the_weak_boxes_anew(launched
         assert launched.published() != launched.results
 
 
+def test_corrected_boxes_given_back_retrain_the_targets_detector_and_neither_find_nor_judge_anew(launched):
+    """The Supervisely project of the review, one box of it moved and one deleted by a person."""
+    project = launched.here / "project"
+    shutil.copytree(launched.here / "results/detection/weak_boxes/review/supervisely", project)
+    photos = json.loads((launched.here / "results/detection/weak_boxes/weak_boxes.json").read_text())["images"]
+    first, second, *others = sorted((project / "dataset/ann").glob("*.json"))
+    for path in others:
+        path.unlink()
+        (project / "dataset/img" / path.stem).unlink()
+    content = json.loads(first.read_text())
+    content["objects"] = [{**content["objects"][0], "classTitle": "halyomorpha_halys", "points": {"exterior": [[20, 30], [59, 69]], "interior": []}}]
+    first.write_text(json.dumps(content))
+    second.write_text(json.dumps({**json.loads(second.read_text()), "objects": []}))
+    assert launched.reviewed(project) == {*REVIEW, "SPLIT_IMAGES", "WRITE_AUDIT", *RETRAINED}
+    weak = json.loads((launched.here / "results/detection/weak_boxes/weak_boxes.json").read_text())
+    numbers = {picture["member"]: picture["id"] for picture in photos}
+    for path, boxes in ((first, [[20, 30, 40, 40]]), (second, [])):
+        assert [(box["bbox"], box["band"], box["rule"]) for box in weak["annotations"] if box["image_id"] == numbers[path.stem]] == [
+            (box, "accept", "reviewed") for box in boxes]
+    assert {box["rule"] for box in weak["annotations"]} == {"reviewed", "top1"}
+    assert sum(row["reason"].startswith("reviewed: ") for row in json.loads((launched.here / "results/detection/audit.json").read_text())["rows"]) == 2
+    assert launched.reviewed(project) == set()
+
+
 def test_results_are_those_of_the_inputs_though_all_comes_from_the_cache(launched):
     with edited(launched.data / "audit_boxes.json") as path:
         content = json.loads(path.read_text())
@@ -160,8 +191,9 @@ def test_files_of_an_earlier_run_are_told_and_not_listed(launched):
     launched.run("-resume", audit=False)
     results = launched.here / "results"
     listed = {entry["path"] for entry in json.loads((results / "index.json").read_text())["files"]}
-    old = ["detection/weak_boxes/ablation.json", "detection/weak_boxes/plots/overlap.png", "detection/weak_boxes/quality.json"]
-    told = f"{results} holds 3 files of an earlier run, which index.json does not list: {', '.join(old)}."
+    old = ["detection/weak_boxes/ablation.json", "detection/weak_boxes/plots/calibration.png", "detection/weak_boxes/plots/overlap.png",
+           "detection/weak_boxes/quality.json"]
+    told = f"{results} holds 4 files of an earlier run, which index.json does not list: {', '.join(old)}."
     assert told in launched.said.splitlines()
     assert listed == {str(path.relative_to(results)) for path in launched.published()} - {*old, "index.json"}
 
@@ -178,9 +210,9 @@ def test_an_edit_of_the_evaluation_retrains_nothing(launched):
 def test_a_parameter_of_the_evaluation_retrains_nothing(launched):
     host = launched.here / "host.nf"
     sources = {"boxes": ["boxes/first.json", "boxes/second.json"], "labelled_images": ["labelled/labels.csv"],
-               "test_boxes": ["test_boxes.json"], "audit_boxes": ["audit_boxes.json"]}
+               "test_boxes": ["test_boxes.json"], "audit_boxes": ["audit_boxes.json"], "reviewed": []}
     paths = {name: ", ".join(f"file('{launched.data}/{file}')" for file in files) for name, files in sources.items()}
-    channels = ", ".join(f"{name}: channel.of({listed})" for name, listed in paths.items())
+    channels = ", ".join(f"{name}: channel.fromList([{listed}])" for name, listed in paths.items())
     host.write_text(f"""include {{ ENTOFLOW }} from '{launched.suite}/main'
 
 workflow {{
@@ -194,7 +226,7 @@ workflow {{
 def test_an_edited_helper_reruns_the_tasks_that_import_it(launched):
     with edited(launched.suite / "bin/entoflow/plots.py") as path:
         path.write_text(path.read_text() + "# edited, and nothing drawn otherwise\n")
-        assert launched.again() == {"SELECT_WEAK_BOXES", "MEASURE_WEAK_BOXES", "EVALUATE_DETECTOR"}  # those that draw
+        assert launched.again() == {"SELECT_WEAK_BOXES", "MEASURE_WEAK_BOXES", "WRITE_REVIEW", "EVALUATE_DETECTOR"}  # those that draw
 
 
 def test_each_task_is_handed_all_that_its_script_reaches_by_imports_and_no_more(launched, tmp_path):
@@ -208,6 +240,21 @@ workflow {{
     said, _ = Flow(tmp_path).run(script=tmp_path / "main.nf")
     handed = dict(line.removeprefix("handed ").split(" ", 1) for line in said.splitlines() if line.startswith("handed "))
     assert {task: set(names.split()) for task, names in handed.items()} == {path.stem: reached(path) for path in scripts}
+
+
+def test_a_photo_at_an_address_of_label_studio_is_part_of_its_export(launched, tmp_path):
+    photo = tmp_path / "supervisely/dataset/img/a.jpg"
+    photo.parent.mkdir(parents=True)
+    photo.write_bytes(b"")
+    (tmp_path / "export.json").write_text(json.dumps([{"data": {"image": "/data/local-files/?d=supervisely/dataset/img/a.jpg"}}]))
+    (tmp_path / "main.nf").write_text(f"""include {{ members }} from '{launched.suite}/modules/local/sources'
+
+workflow {{
+    members(file('{tmp_path}/export.json')).each {{ path -> println("member ${{path}}") }}
+}}
+""")
+    said, _ = Flow(tmp_path).run(script=tmp_path / "main.nf")
+    assert [line for line in said.splitlines() if line.startswith("member ")] == [f"member {tmp_path}/export.json", f"member {photo}"]
 
 
 def reached(script):

@@ -5,6 +5,7 @@ import os
 import re
 from pathlib import PurePosixPath
 from urllib.parse import unquote, urlsplit
+from xml.sax.saxutils import quoteattr
 
 from entoflow.images import is_image_name
 from entoflow.sources import CROWD_NAMES, Box, Photo, bounds, declared_size, entries, existing, number
@@ -44,6 +45,21 @@ def write(folder, photos):
              for number_, photo in enumerate(photos, 1)]
     (folder / "tasks.json").write_text(json.dumps(tasks, ensure_ascii=False), encoding="utf-8")
     return folder / "images"
+
+
+def prefilled(photos, link):
+    """Return tasks whose boxes are predictions, for a person to correct. link: what stands before an image's name in its address.
+
+    More may be put into `data` behind the address: read() takes the first value that names an image.
+    """
+    return [{"data": {"image": link + photo.file_name}, "predictions": [{"model_version": "entoflow", "result": _results(photo)}]} for photo in photos]
+
+
+def labelling(labels):
+    """Return the labelling interface that such tasks belong to: rectangles of these labels."""
+    values = "".join(f"    <Label value={quoteattr(label)}/>\n" for label in labels)
+    return (f'<View>\n  <Text name="reason" value="$reason"/>\n  <Image name="image" value="$image" zoom="true"/>\n'
+            f'  <RectangleLabels name="label" toName="image">\n{values}  </RectangleLabels>\n</View>\n')
 
 
 def _results(photo):

@@ -33,9 +33,9 @@ def read(found, folder):
     return photos, []
 
 
-def write(folder, photos):
-    """Write meta.json and dataset/ann/; return the folder where the images belong."""
-    labels = sorted({box.label for photo in photos for box in photo.boxes})
+def write(folder, photos, labels=()):
+    """Write meta.json and dataset/ann/; return the folder where the images belong. labels: classes to offer beside those of the boxes."""
+    labels = sorted({box.label for photo in photos for box in photo.boxes}.union(labels))
     meta = {"classes": [{"title": label, "shape": "rectangle", "color": "#E69F00"} for label in labels],
             "tags": [{"name": "crowd", "value_type": "none", "color": "#999999"}]}
     _dump(folder / "meta.json", meta)

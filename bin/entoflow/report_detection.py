@@ -37,6 +37,7 @@ FIGURES = {
     "f1_75": "F1 of both (IoU 0.75)",
     **{f"bias_{side}": f"Bias of the {side} side: how far outside the true box, in shares of it" for side in ("left", "top", "right", "bottom")},
     **{f"recall50_{name}": f"Recall of insects of {words} % of the photo's longer side" for name, words in SIZES.items()},
+    "ece": "Calibration error: how far the boxes' probability is from the share that is right",
     "mean_iou": "Mean overlap (IoU) of the boxes right at 0.5",
     "yield": "Yield: share of the target's photos that got an accepted box",
 }
@@ -59,7 +60,7 @@ def told(folder, params):
         section("What to do next", bullets(with_code(step) for step in next_steps(found))),
         section("Figures", figures_table("The final detector on the test images." + mark(found), found["metrics"]), *what_goes_wrong(found)),
         section("Samples", *samples(found)), section("Curves", *plots(found)), section("Training", *training(found)),
-        section("Weak boxes", *weak_boxes(found)), section("Data", *data(found)), section("Models", *models(found)),
+        section("Weak boxes", *weak_boxes(found)), section("Review", *review(found)), section("Data", *data(found)), section("Models", *models(found)),
     ]
     return title, parts
 
@@ -197,6 +198,23 @@ def weak_boxes(found):
             ablation_table(found), side_by_side(*pictures)]
 
 
+def review(found):
+    """Return which photos a person should look at first, and how to give the corrected boxes back."""
+    rows = found["review"]
+    if not found["weak"]:
+        return []
+    done = found["weak"]["info"].get("reviewed")
+    said = f"{done} photos were reviewed by a person: exactly the boxes left on them are accepted. " if done else ""
+    if not rows:
+        return [paragraph(said or "No box is worth a look.")]
+    return [paragraph(f"{said}{len(rows)} boxes and photos are worth a person's look, by how likely the decision is wrong times what a wrong one "
+                      "costs the training: weak_boxes/review/review.csv has them all."),
+            picture(found["weak_pictures"] / "review/review.png", "Photos most worth a look, each with its box and the reason",
+                    "Photos most worth a look and why; the number is the probability that the box shows the target." + mark(found)),
+            paragraph(with_code("Correct them in Label Studio (weak_boxes/review/label_studio.json) or Supervisely (weak_boxes/review/supervisely), "
+                                "export them, and give the export to the same command: --reviewed EXPORT -resume (docs/detection.md)."))]
+
+
 def opinions(info):
     """Return what the rule full had to go by besides scores."""
     if info.get("rule") != "full":
@@ -207,7 +225,7 @@ def opinions(info):
 
 def ablation_table(found):
     """Return the table of ablation.json: what each step of the rule gives on these photos."""
-    if not found["ablation"]:
+    if not found["ablation"] or not found["ablation"]["rows"]:
         return ""
 
     def words(entry):

@@ -26,6 +26,7 @@ def read(folder, params):
         "split": read_csv(folder / "split.csv"), "audit": audit,
         "left_out": [row for row in audit["rows"] if row.get("action") == "left out"],
         "plots": folder / "evaluation/plots", "weak_pictures": folder / "weak_boxes",
+        "review": read_csv(folder / "weak_boxes/review/review.csv"),
     }
 
 

@@ -118,7 +118,7 @@ def _about_weak_boxes(found):
                "Add box-labelled insects that look like the target (--boxes), or train it for longer.")
     precision = figure_of(quality, "precision50").get("value")
     if precision is not None and precision < 0.8:
-        yield (f"{100 * (1 - precision):.0f} % of the accepted weak boxes miss the true box: correct some by hand, "
+        yield (f"{100 * (1 - precision):.0f} % of the accepted weak boxes miss the true box: correct some by hand (--reviewed, see Review), "
                "or give the number of insects per photo (column count).")
 
 

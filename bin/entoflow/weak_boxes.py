@@ -11,6 +11,7 @@ from entoflow.tables import plain_label
 FLOOR = 0.001  # candidates below this score are gone
 LOOKED_AT = 30  # candidates of a photo that the crop classifier sees at most
 CROP_ACCEPT, CROP_IGNORE = 0.5, 0.2  # probability of the target from which a crop is taken for one, or may be one
+MISCOUNTED = 0.01  # how likely a photo that shows more targets than were counted is to have that count
 STEPS = ("second opinion", "view agreement", "label promise", "count cap")
 
 
@@ -43,6 +44,68 @@ def choose_thresholds(validation, candidates):
     found = [(image_id, 0, *as_arrays(boxes)) for image_id, boxes in sorted(candidates.items())]
     accept = metrics.chosen_threshold(validation, found, beta=0.5)
     return accept, min(accept, metrics.chosen_threshold(validation, found, beta=2))
+
+
+def give_probabilities(photos, validation, judged):
+    """Give each candidate the probability that it shows the target, in place. photos: [(count or None, [candidate])] of the target's photos.
+
+    That of its score on the detector's validation images (judged: their candidates), times that of its crop, given what is known
+    of the photo: it shows a target, and if no candidate does, the detector missed it; and no more of them than were counted.
+    """
+    curve, missed = calibrated(validation, judged)
+    for count, boxes in photos:
+        chances = [float(chance) * (1 if box.get("crop") is None else box["crop"]) for box, chance in zip(boxes, curve([box["score"] for box in boxes]))]
+        for box, chance in zip(boxes, given_photo(chances, count, missed)):
+            box["probability"] = chance
+
+
+def given_photo(chances, count, missed):
+    """Return the probabilities of a photo's candidates, known each by itself, given that the photo shows 1 to count targets (1 or more for None).
+
+    By Bayes' rule, the number of right candidates being evidence: none is as likely as missed, the detector's share of missed insects,
+    more than were counted as MISCOUNTED, all else is certain to be seen so.
+    """
+    import numpy as np
+
+    n, most, miscounted = len(chances), count or 0, MISCOUNTED if count else 1.0
+    before, behind = tally(chances, most), tally(chances[::-1], most)[::-1]  # row k: of the first k, of those from k on
+    fewer = behind.cumsum(axis=1)
+    below = np.array([before[k, :most] @ fewer[k + 1, :most][::-1] for k in range(n)])  # fewer than counted are right among the others
+    seen = (missed - 1) * before[n, 0] + (1 - miscounted) * before[n].sum() + miscounted
+    return (np.array(chances) * ((1 - miscounted) * below + miscounted) / seen).tolist()
+
+
+def tally(chances, most):
+    """Return the probabilities that 0, 1, ... most of the first k independent events happen, for k from 0 to n: (n + 1) x (most + 1)."""
+    import numpy as np
+
+    rows = np.zeros((len(chances) + 1, most + 1))
+    rows[0, 0] = 1
+    for k, chance in enumerate(chances):
+        rows[k + 1] = rows[k] * (1 - chance)
+        rows[k + 1, 1:] += rows[k, :-1] * chance
+    return rows
+
+
+def calibrated(validation, judged):
+    """Return (f(n scores) -> n probabilities that boxes of these scores are right at IoU 0.5, share of true boxes that no candidate is right on).
+
+    From true boxes that the detector did not learn from: isotonic regression of being right on the score. A box that is half right
+    at either end of the scores, and one half missed, stand for what few boxes cannot tell: nothing is certain.
+    """
+    import numpy as np
+    from sklearn.isotonic import IsotonicRegression
+
+    from entoflow import detections, matching, metrics
+
+    ids = metrics.image_ids(validation)
+    found = detections.gather([(image_id, 0, *as_arrays(boxes)) for image_id, boxes in sorted(judged.items())], ids)
+    matches = matching.match_all(found, metrics.true_boxes(validation, ids), [0.5])
+    counted = matches.outcome[0] != matching.IGNORED
+    scores, right = matches.scores[counted], matches.outcome[0][counted] == matching.TRUE
+    curve = IsotonicRegression(y_min=0, y_max=1).fit(np.concatenate([[0.0], scores, [1.0]]), np.concatenate([[0.5], right, [0.5]]))
+    n_truth = matches.n_truth.sum()
+    return (lambda asked: curve.predict(np.array(asked, float).reshape(-1)) if len(asked) else []), (n_truth - right.sum() + 0.5) / (n_truth + 1)
 
 
 def as_arrays(boxes):

@@ -8,7 +8,7 @@ params.target = ''
 
 workflow {
     settings = [train_detector: [max_epochs: 1, image_size: 64], select_weak_boxes: [weak_rule: 'top1']]
-    DETECTION(channel.fromPath(params.boxes), channel.fromPath(params.labelled_images), channel.fromPath(params.test_boxes), channel.empty(), params.target, 'none', settings)
+    DETECTION(channel.fromPath(params.boxes), channel.fromPath(params.labelled_images), channel.fromPath(params.test_boxes), channel.empty(), channel.empty(), params.target, 'none', settings)
     DETECTION.out.metrics.view { path -> "metrics: ${path}" }
     DETECTION.out.predictions.view { path -> "predictions: ${path}" }
     DETECTION.out.weak_boxes.view { path -> "weak_boxes: ${path}" }

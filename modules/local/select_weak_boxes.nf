@@ -9,6 +9,7 @@ process SELECT_WEAK_BOXES {
     path insect
     path validation_predictions, stageAs: 'validation_predictions/*'
     path crop_scores
+    path reviewed
     path packs, stageAs: 'packs/*'
     tuple val(flags), path(script), path('entoflow/*')
 
@@ -21,7 +22,7 @@ process SELECT_WEAK_BOXES {
     script:
     """
     python3 -m ${script.baseName} --labelled ${labelled} --predictions predictions/* --insect ${insect} \\
-        --validation_predictions validation_predictions/* ${crop_scores ? "--crop_scores ${crop_scores}" : ''} --packs packs/* \\
+        --validation_predictions validation_predictions/* ${crop_scores ? "--crop_scores ${crop_scores}" : ''} --reviewed ${reviewed} --packs packs/* \\
         --weak_boxes weak_boxes.json --training training.json --audit weak_boxes_audit.json --samples samples.png ${flags}
     """
 }

@@ -58,7 +58,9 @@ def texts(value) {
     return value instanceof Map ? value.values().collectMany { item -> texts(item) } : value instanceof List ? value.collectMany { item -> texts(item) } : value instanceof String ? [value] : []
 }
 
-def places(word, folder) {
+// The address of a local file in Label Studio is a path behind "?d=".
+def places(address, folder) {
+    def word = address.contains('local-files/?d=') ? address.substring(address.indexOf('?d=') + 3) : address
     def name = word.tokenize('/\\') ? word.tokenize('/\\').last() : word
     return word.contains('\u0000') ? [] : [folder.resolve(word), folder.resolve(name), folder.resolve('images').resolve(name)]
 }

@@ -14,6 +14,7 @@ process SPLIT_IMAGES {
     path 'labelled.json', emit: labelled
     path 'test.json', emit: test
     path 'audit_boxes.json', emit: audit_boxes
+    path 'reviewed.json', emit: reviewed
     path 'insect_validation.txt', emit: validation_ids
     path 'labelled.txt', emit: labelled_ids
     path 'test.txt', emit: test_ids
@@ -22,7 +23,7 @@ process SPLIT_IMAGES {
     """
     python3 -m ${script.baseName} --datasets ${datasets} \\
         --split split.csv --audit split_audit.json --insect insect.json --labelled labelled.json --test test.json \\
-        --audit_boxes audit_boxes.json --validation_ids insect_validation.txt --labelled_ids labelled.txt \\
+        --audit_boxes audit_boxes.json --reviewed reviewed.json --validation_ids insect_validation.txt --labelled_ids labelled.txt \\
         --test_ids test.txt ${flags}
     """
 }

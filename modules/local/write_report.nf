@@ -8,6 +8,7 @@ process WRITE_REPORT {
     path detection, stageAs: 'results/detection/*'
     path insect_detector, stageAs: 'results/detection/insect_detector/*'
     path weak_boxes, stageAs: 'results/detection/weak_boxes/*'
+    path review, stageAs: 'results/detection/weak_boxes/review/*'
     path target_detector, stageAs: 'results/detection/target_detector/*'
     path evaluation, stageAs: 'results/detection/evaluation/*'
     path plots, stageAs: 'results/detection/evaluation/plots/*'

@@ -9,6 +9,7 @@ include { PREDICT_BOXES as PREDICT_CANDIDATES } from '../../modules/local/predic
 include { CLASSIFY_CROPS } from '../../modules/local/classify_crops'
 include { SELECT_WEAK_BOXES } from '../../modules/local/select_weak_boxes'
 include { MEASURE_WEAK_BOXES } from '../../modules/local/measure_weak_boxes'
+include { WRITE_REVIEW } from '../../modules/local/write_review'
 include { TRAIN_DETECTOR as TRAIN_TARGET_DETECTOR } from '../../modules/local/train_detector'
 include { PREDICT_BOXES } from '../../modules/local/predict_boxes'
 include { EVALUATE_DETECTOR } from '../../modules/local/evaluate_detector'
@@ -20,6 +21,7 @@ workflow DETECTION {
     labelled_images // channel of paths: sources of photos with class labels; empty for a detector of insects alone
     test_boxes      // channel of paths: sources of box-labelled test images; may be empty
     audit_boxes     // channel of paths: sources of true boxes of labelled photos; may be empty
+    reviewed        // channel of paths: sources of labelled photos whose weak boxes a person corrected; may be empty
     target          // value: the label whose detector is wanted, e.g. 'halyomorpha_halys'; '' for a detector of insects
     weights         // value: 'pretrained', 'none' or the path of a .safetensors or .pt file
     settings        // map: task name, or one use of a task, -> its settings, e.g. [train_detector: [max_epochs: 50]]
@@ -30,6 +32,7 @@ workflow DETECTION {
         .mix(labelled_images.map { source -> ['labelled', source] })
         .mix(test_boxes.map { source -> ['test', source] })
         .mix(audit_boxes.map { source -> ['audit', source] })
+        .mix(reviewed.map { source -> ['reviewed', source] })
         .toSortedList { a, b -> a.toString() <=> b.toString() }
         .flatMap { list -> numbered(list) }
         .map { role, name, source -> [role, name, source, fingerprint(source, importer)] }
@@ -47,6 +50,7 @@ workflow DETECTION {
     audits = IMPORT_IMAGES.out.audit.mix(SPLIT_IMAGES.out.audit)
     weak_boxes = channel.empty()
     quality = channel.empty()
+    review = channel.empty()
     target_detector = channel.empty()
     training = TRAIN_INSECT_DETECTOR.out.training.map { curve -> ['insect_detector', curve] }
     if( target ) {
@@ -83,17 +87,20 @@ workflow DETECTION {
             SPLIT_IMAGES.out.insect,
             validation_candidates,
             second_opinion.ifEmpty([]).first(),
+            SPLIT_IMAGES.out.reviewed,
             labelled_packs,
             suite('select_weak_boxes', settings, [target: target, n_views: views.size()]),
         )
         audits = audits.mix(SELECT_WEAK_BOXES.out.audit)
         MEASURE_WEAK_BOXES(SELECT_WEAK_BOXES.out.weak_boxes, SPLIT_IMAGES.out.audit_boxes.filter { dataset -> has_images(dataset) }, suite('measure_weak_boxes', settings, [target: target]))
+        WRITE_REVIEW(SELECT_WEAK_BOXES.out.weak_boxes, labelled_packs, suite('write_review', settings))
         training_packs = SELECT_WEAK_BOXES.out.training.combine(packs.toList()).map { dataset, all -> packs_of(dataset, all) }
         learned = detector.map { files -> files.find { path -> path.name == 'weights.safetensors' } }
         TRAIN_TARGET_DETECTOR('target_detector', SELECT_WEAK_BOXES.out.training, training_packs, learned, suite('train_detector', settings, [class_name: target], 'train_target_detector'))
         detector = TRAIN_TARGET_DETECTOR.out.model
         weak_boxes = SELECT_WEAK_BOXES.out.weak_boxes.mix(SELECT_WEAK_BOXES.out.samples)
         quality = MEASURE_WEAK_BOXES.out.quality.mix(MEASURE_WEAK_BOXES.out.ablation, MEASURE_WEAK_BOXES.out.plots)
+        review = WRITE_REVIEW.out.table.mix(WRITE_REVIEW.out.sheet, WRITE_REVIEW.out.label_studio, WRITE_REVIEW.out.supervisely)
         target_detector = TRAIN_TARGET_DETECTOR.out.model
         training = training.mix(TRAIN_TARGET_DETECTOR.out.training.map { curve -> ['target_detector', curve] })
     }
@@ -116,6 +123,7 @@ workflow DETECTION {
     insect_detector // paths: the files of a model folder
     weak_boxes      // paths: COCO with score, band and evidence of each box; a picture of samples
     quality         // paths: JSON of the weak boxes measured against the audit boxes, what each step of the rule gave, and plots; nothing without them
+    review          // paths: the boxes most worth a person's look as CSV and PNG, and for Label Studio (JSON, XML) and Supervisely (a folder)
     target_detector // paths: the files of a model folder
     training        // tuples: name of the model, CSV with a row per epoch
     metrics         // path: JSON of the final detector's figures on the test images

@@ -211,6 +211,11 @@ def test_a_source_of_boxes_without_one_is_an_error(run, source, role, boxes, fou
         run(source({"a.png": boxes}), role)
 
 
+def test_a_review_may_leave_no_box_at_all(run, source):
+    dataset, rows, _ = run(source({"a.png": [], "b.png": []}), "reviewed")
+    assert (len(dataset["images"]), dataset["annotations"], rows) == (2, [], [])
+
+
 def test_an_image_whose_boxes_were_all_dropped_is_left_out_and_does_not_pose_as_empty(run, source):
     dataset, rows, said = run(source({"a.png": [[5, 5, 0, 9]], "b.png": [[1, 1, 5, 5]], "c.png": []}), "boxes")
     assert [image["file_name"] for image in dataset["images"]] == ["b.png", "c.png"]

@@ -17,7 +17,7 @@ def run(tmp_path):
 
     Photo 50 is the one that the target's detector is validated on.
     """
-    def _run(photos, scores, rule, true_box=(0, 0, 10, 10), validation=(50,), opinions=None):
+    def _run(photos, scores, rule, true_box=(0, 0, 10, 10), validation=(50,), opinions=None, reviewed=None):
         photos = [*photos, *(image(n, "validation", "bmsb") for n in validation)]
         scores = {**scores, **{n: [0.9] for n in validation}}
         coco.write(tmp_path / "labelled.json", {"info": {}, "images": photos, "annotations": [], "categories": []})
@@ -28,6 +28,11 @@ def run(tmp_path):
         predictions.write(tmp_path / "v.npz", [(99, 0, boxes(2), np.array([0.6, 0.4]))])
         files = {"labelled": "labelled.json", "predictions": "p.npz", "insect": "insect.json", "validation_predictions": "v.npz",
                  "weak_boxes": "weak.json", "training": "training.json", "audit": "audit.json"}
+        if reviewed:
+            drawn = [{"id": 1, "image_id": n, "category_id": 1, "bbox": bbox, "area": 1, "iscrowd": crowd}
+                     for n, own in reviewed.items() for bbox, crowd in own]
+            coco.write(tmp_path / "r.json", {"images": [image(n) for n in reviewed], "annotations": drawn, "categories": []})
+            files["reviewed"] = "r.json"
         if opinions:
             crops.write_scores(tmp_path / "c.npz", list(opinions), list(opinions.values()))
             files["crop_scores"] = "c.npz"
@@ -96,3 +101,43 @@ def test_full_goes_by_scores_where_no_classifier_was_asked_and_by_none_of_a_blin
     assert bands(run([image(1, label="bmsb")], {1: [0.9, 0.3]}, "full")) == [(1, "accept"), (1, "drop")]
     with pytest.raises(InputError, match="no score can be trusted"):
         run([image(1, label="bmsb")], {1: [0.9]}, "full", (500, 500, 9, 9))
+
+
+def test_exactly_the_boxes_that_a_person_left_on_a_photo_are_accepted(run):
+    photos = [image(1, label="bmsb"), image(2, label="bmsb"), image(3, "test", "bmsb")]
+    out = run(photos, {1: [0.9, 0.5], 2: [0.9]}, "threshold", reviewed={1: [([3.25, 4, 5, 6], 0), ([0, 0, 2, 2], 1)], 3: [([1, 1, 2, 2], 0)]})
+    own = [box for box in out["weak"]["annotations"] if box["image_id"] == 1]
+    assert [(box["bbox"], box["band"], box["rule"], box["evidence"]["probability"]) for box in own] == [
+        ([3.25, 4, 5, 6], "accept", "reviewed", 1.0), ([0, 0, 2, 2], "ignore", "reviewed", 1.0)]
+    assert bands(out)[2:] == [(2, "accept")] and out["weak"]["info"]["reviewed"] == 1
+    assert [(picture["id"], picture["reviewed"]) for picture in out["weak"]["images"]] == [(1, True), (2, False), (50, False)]
+    taught = [(box["image_id"], box["bbox"], box["iscrowd"]) for box in out["training"]["annotations"] if box["image_id"] in (1, 3)]
+    assert taught == [(1, [3.25, 4, 5, 6], 0), (1, [0, 0, 2, 2], 1)]
+    assert [row["reason"] for row in out["audit"] if row["image"] == "1.jpg"] == [
+        "reviewed: 1 accepted and 1 ignored boxes of a person take the place of 1 accepted and 0 ignored boxes"]
+
+
+def test_a_photo_on_which_a_person_left_no_box_is_background_and_one_with_an_ignore_region_alone_is_left_out(run):
+    photos = [image(1, label="bmsb"), image(2, label="bmsb"), image(3, label="bmsb")]
+    out = run(photos, {1: [0.9], 2: [0.9], 3: [0.9]}, "threshold", reviewed={1: [], 2: [([0, 0, 9, 9], 1)]})
+    assert {picture["id"] for picture in out["training"]["images"]} == {1, 3, 50, 98}
+    assert {box["image_id"] for box in out["training"]["annotations"]} == {3, 50}
+    assert [(row["image"], row["action"]) for row in out["audit"]] == [("2.jpg", "left out"), (None, "note"), ("1.jpg", "note"), ("2.jpg", "note")]
+    assert "no bmsb on it, so it is background" in out["audit"][2]["reason"]
+
+
+def test_a_photo_of_another_label_that_a_person_shows_to_hold_the_target_is_one_of_the_targets(run):
+    photos = [image(1, label="bmsb"), image(2, label="nezara"), image(3, label="nezara")]
+    out = run(photos, {1: [0.9], 2: [0.9]}, "threshold", reviewed={2: [([5, 5, 9, 9], 0)], 3: []})
+    assert bands(out) == [(1, "accept"), (2, "accept")]
+    assert {picture["id"] for picture in out["training"]["images"]} == {1, 2, 3, 50, 98}
+    assert [row["reason"] for row in out["audit"] if row["source"] == "reviewed"] == [
+        "reviewed: 1 accepted and 0 ignored boxes of a person take the place of 1 accepted and 0 ignored boxes, though it is labelled nezara",
+        "reviewed: no bmsb to learn from, as its label nezara says"]
+
+
+def test_every_box_says_how_likely_it_shows_the_target(run):
+    """0.6 is right and 0.4 wrong: with half a box at either end 0.75 and 0.25, with the crops 0.6 and 0.225, one in three insects missed."""
+    out = run([image(1, label="bmsb")], {1: [0.6, 0.4]}, "full", opinions={(1, 1): 0.8, (1, 2): 0.9})
+    seen = 1 - 0.4 * 0.775 * (1 - 0.25)
+    assert [box["evidence"]["probability"] for box in out["weak"]["annotations"] if box["image_id"] == 1] == pytest.approx([0.6 / seen, 0.225 / seen], abs=1e-4)

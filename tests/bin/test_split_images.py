@@ -6,7 +6,7 @@ import pytest
 import split_images
 from entoflow.task import InputError
 
-FILES = ("split", "audit", "insect", "labelled", "test", "audit_boxes", "validation_ids", "labelled_ids", "test_ids")
+FILES = ("split", "audit", "insect", "labelled", "test", "audit_boxes", "reviewed", "validation_ids", "labelled_ids", "test_ids")
 
 
 def image(number, label=None, group=None):
@@ -205,3 +205,65 @@ def test_a_look_alike_with_one_photo_is_trained_on(run):
 def test_without_boxes_there_is_nothing_to_train_on(run):
     with pytest.raises(InputError, match="none holds images with boxes to train on; wanted at least one that was imported with --role boxes"):
         run(LABELLED, dataset("test", range(200, 205), "bmsb"))
+
+
+BOXES, TEST = dataset("boxes", range(1, 20)), dataset("test", range(200, 205), "bmsb")
+
+
+def review(numbers, category="bmsb", name="review.json"):
+    return {**dataset("reviewed", numbers, category), "info": {"role": "reviewed", "format": "coco", "source": name}}
+
+
+def test_a_review_moves_no_photo_to_another_part_and_changes_no_other_file(run):
+    without, given = run(BOXES, LABELLED, TEST), run(BOXES, LABELLED, TEST, review([100, 101, 300]))
+    assert {name for name in FILES if without[name] != given[name]} == {"audit", "reviewed"}
+    out = json.loads(given["reviewed"])
+    assert [(picture["id"], picture["label"], picture["part"]) for picture in out["images"]] == [
+        (picture["id"], "bmsb", picture["part"]) for picture in json.loads(given["labelled"])["images"] if picture["id"] in (100, 101)]
+    assert [box["bbox"] for box in out["annotations"]] == [[0, 0, 4, 4]] * 2
+    assert json.loads(without["reviewed"])["images"] == []
+    assert [(row["image"], row["source"], row["action"], row["reason"]) for row in json.loads(given["audit"])] == [
+        ("300.jpg", "review.json", "left out", "is not among the labelled images (compared by content, or by the name that the review gave)")]
+
+
+def test_a_reviewed_photo_of_the_test_part_teaches_nothing(run):
+    out = run(BOXES, LABELLED, review(range(100, 130)))
+    held = [picture["file_name"] for picture in json.loads(out["labelled"])["images"] if picture["part"] == "test"]
+    reviewed = json.loads(out["reviewed"])
+    assert held and {picture["part"] for picture in reviewed["images"]} == {"train", "validation"}
+    assert len(reviewed["annotations"]) == len(reviewed["images"]) == 30 - len(held)
+    assert [row["image"] for row in json.loads(out["audit"]) if "held out for testing" in row["reason"]] == held
+
+
+def test_a_review_of_no_labelled_photo_is_told_with_its_name(run):
+    with pytest.raises(InputError, match="--reviewed: none of the 2 images of other.json is among the labelled images .*; wanted corrected boxes of those"):
+        run(BOXES, LABELLED, TEST, review([100]), review([300, 301], name="other.json"))
+
+
+def test_boxes_of_other_labels_in_a_review_have_rows_and_a_review_of_nothing_else_is_told(run):
+    given = review([100, 101, 102])
+    given["categories"] += [{"id": 2, "name": "fly"}, {"id": 3, "name": "Ignore"}]
+    given["annotations"][1]["category_id"], given["annotations"][2]["category_id"] = 2, 3
+    out = run(BOXES, LABELLED, TEST, given)
+    assert [(box["image_id"], box["iscrowd"]) for box in json.loads(out["reviewed"])["annotations"]] == [(100, 0), (102, 1)]
+    assert [(row["image"], row["action"], row["reason"]) for row in json.loads(out["audit"])] == [
+        ("101.jpg", "dropped", "reviewed boxes that are not of bmsb: 1 of fly")]
+    with pytest.raises(InputError, match="--reviewed: has boxes of fly; wanted boxes of bmsb"):
+        run(BOXES, LABELLED, TEST, review([100], "fly"))
+
+
+def test_a_class_of_yolo_without_a_name_is_the_target_in_a_review(run):
+    assert len(json.loads(run(BOXES, LABELLED, TEST, review([100], "0"))["reviewed"])["annotations"]) == 1
+
+
+def test_a_copy_with_other_bytes_is_known_by_the_name_that_the_review_gave_it_if_it_is_as_large(run):
+    given, wrong = review([900, 901]), review([902])
+    for picture, stem, width in ((given["images"][0], f"{100:013x}" + 19 * "a", 9), (given["images"][1], f"{100:013x}" + 19 * "a", 9),
+                                 (wrong["images"][0], f"{101:013x}" + 19 * "a", 8)):
+        picture.update(file_name=f"img/{stem}.png", width=width)
+    out = run(BOXES, LABELLED, TEST, given)
+    assert [picture["id"] for picture in json.loads(out["reviewed"])["images"]] == [100]
+    assert [row["reason"] for row in json.loads(out["audit"]) if row["stage"] == "split_images" and row["action"] == "left out"] == [
+        "is reviewed twice: the boxes on another copy of 100.jpg count"]
+    with pytest.raises(InputError, match="none of the 1 images of review.json"):
+        run(BOXES, LABELLED, TEST, wrong)

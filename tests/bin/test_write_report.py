@@ -282,3 +282,17 @@ def test_what_each_step_of_the_weak_boxes_gives_is_a_table(report, results):
     text = report(target="x").text
     assert "gives on the 40 photos with audit boxes" in text
     assert "the rule full 0.90 (0.85 to 0.95) without second opinion 0.70 0.20 (0.10 to 0.30)" in text
+
+
+def test_what_is_worth_a_look_is_shown_with_how_to_give_it_back(report, results):
+    folder = results / "detection/weak_boxes"
+    assert "No box is worth a look." in report(target="x").text
+    (folder / "review").mkdir()
+    Image.new("RGB", (8, 6), "yellow").save(folder / "review/review.png")
+    write_rows(folder / "review/review.csv", [("rank", "image", "reason"), (1, "a.jpg", "no box accepted"), (2, "b.jpg", "score near the threshold")])
+    weak = json.loads((folder / "weak_boxes.json").read_text())
+    change(folder / "weak_boxes.json", info={**weak["info"], "reviewed": 3})
+    page = report(target="x")
+    assert "3 photos were reviewed by a person: exactly the boxes left on them are accepted. 2 boxes and photos are worth a person's look" in page.text
+    assert "give the export to the same command: --reviewed EXPORT -resume" in page.text
+    assert sum(attrs["src"].startswith("data:image/png") for attrs in page.named("img")) == len(PICTURES) + 1

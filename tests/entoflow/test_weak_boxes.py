@@ -1,3 +1,5 @@
+from itertools import product
+
 import numpy as np
 import pytest
 from entoflow import weak_boxes
@@ -70,3 +72,61 @@ def test_the_classifier_sees_what_may_be_accepted_and_the_best_box_in_any_case()
     assert len(seen) == weak_boxes.LOOKED_AT and seen[0] is boxes[0]
     assert weak_boxes.looked_at(candidates((0.1, None), (0.05, None)), IGNORE) == candidates((0.1, None))
     assert weak_boxes.looked_at([], IGNORE) == []
+
+
+def validation(rights, n_missed):
+    """An image for each box, a true box in it where the box is right, and images whose true box nothing finds."""
+    true = [n for n, right in enumerate(rights) if right] + [len(rights) + n for n in range(n_missed)]
+    boxes = [{"id": n, "image_id": n, "category_id": 1, "bbox": [0, 0, 10, 10], "area": 100, "iscrowd": 0} for n in true]
+    return {"images": [{"id": n} for n in range(len(rights) + n_missed)], "annotations": boxes, "categories": [{"id": 1, "name": "bug"}]}
+
+
+def found(*scores):
+    return {n: [{"xyxy": (0, 0, 10, 10), "score": score}] for n, score in enumerate(scores)}
+
+
+def test_a_probability_is_the_share_of_right_boxes_of_like_score_with_half_a_box_right_at_either_end():
+    """0.2: 0 of 4 right, with the half 0.5 of 5; 0.8: 3 of 4, with the half 3.5 of 5; between them a straight line."""
+    curve, missed = weak_boxes.calibrated(validation([0, 0, 0, 0, 1, 1, 1, 0], 1), found(*[0.2] * 4, *[0.8] * 4))
+    assert curve([0.1, 0.2, 0.5, 0.8, 0.9]).tolist() == pytest.approx([0.1, 0.1, 0.4, 0.7, 0.7])
+    assert missed == pytest.approx((1 + 0.5) / (4 + 1))
+
+
+def test_where_no_box_was_ever_right_or_none_found_no_probability_is_certain():
+    curve, _ = weak_boxes.calibrated(validation([0] * 9, 0), found(*[0.4] * 9))
+    assert curve([0.4]).tolist() == pytest.approx([0.05])
+    curve, missed = weak_boxes.calibrated(validation([], 2), {})
+    assert (curve([0.9]).tolist(), missed) == ([0.5], pytest.approx(2.5 / 3))
+
+
+def enumerated(chances, count, missed):
+    """Bayes' rule over every way in which candidates can be right or wrong."""
+    whole, each = 0.0, np.zeros(len(chances))
+    for rights in product((0, 1), repeat=len(chances)):
+        likely = np.prod([chance if right else 1 - chance for chance, right in zip(chances, rights)])
+        likely *= missed if not sum(rights) else weak_boxes.MISCOUNTED if count and sum(rights) > count else 1
+        whole, each = whole + likely, each + likely * np.array(rights)
+    return each / whole
+
+
+@given(st.lists(st.floats(0, 0.99), min_size=1, max_size=7), st.sampled_from([None, 1, 2, 4, 9]), st.floats(0.01, 1))
+def test_what_is_known_of_a_photo_changes_probabilities_as_every_case_counted_one_by_one(chances, count, missed):
+    assert weak_boxes.given_photo(chances, count, missed) == pytest.approx(enumerated(chances, count, missed).tolist(), abs=1e-9)
+
+
+def test_one_candidate_that_the_label_promises_is_surer_and_of_two_for_one_insect_the_likelier_gains():
+    """One of 0.5: 0.5 / (0.5 + 0.5 x 0.1). Two where one was counted: both right is next to impossible, so they share what one has."""
+    assert weak_boxes.given_photo([0.5], None, 0.1) == pytest.approx([0.5 / 0.55])
+    first, second = weak_boxes.given_photo([0.9, 0.5], 1, 0.1)
+    assert first == pytest.approx((0.45 + 0.45 * 0.01) / (0.05 * 0.1 + 0.5 + 0.45 * 0.01))
+    assert second < 0.12 and weak_boxes.given_photo([], 1, 0.1) == []
+
+
+def test_hundreds_of_sure_boxes_beyond_the_count_leave_numbers():
+    assert 0.98 < weak_boxes.given_photo([0.99] * 1500, 3, 0.01)[0] < 1
+
+
+def test_the_probability_of_a_box_is_that_of_its_score_times_that_of_its_crop():
+    boxes = [{"score": 0.8, "crop": 0.5}, {"score": 0.2}]
+    weak_boxes.give_probabilities([(None, boxes)], validation([0, 0, 0, 0, 1, 1, 1, 0], 1), found(*[0.2] * 4, *[0.8] * 4))
+    assert [box["probability"] for box in boxes] == pytest.approx(weak_boxes.given_photo([0.35, 0.1], None, 0.3))

@@ -50,7 +50,7 @@ def calls(made, here):
             "suite('classify_crops', [classify_crops: [epochs: 1]], [target: 'halyomorpha_halys', n_views: 6])", []),
         "SELECT_WEAK_BOXES": (
             f"{made.file('labelled.json')}, {made.file('labelled_1_0001.npz')}, {made.file('insect.json')}, {made.file('boxes_1_0001.npz')}, [], "
-            f"{made.file('labelled_1_0001.zip')}, "
+            f"{made.file('reviewed.json')}, {made.file('labelled_1_0001.zip')}, "
             "suite('select_weak_boxes', [select_weak_boxes: [weak_rule: 'top1']], [target: 'halyomorpha_halys', n_views: 6])",
             ["weak_boxes.json", "training.json", "weak_boxes_audit.json"]),
         "SPLIT_IMAGES": (f"[{made.file('boxes_1.json', 'labelled_1.json', 'test_1.json')}], suite('split_images', [:], [target: 'halyomorpha_halys'])",
@@ -59,7 +59,10 @@ def calls(made, here):
         "WRITE_AUDIT": (f"[{made.file('boxes_1_audit.json', 'labelled_1_audit.json', 'test_1_audit.json', 'split_audit.json', 'weak_boxes_audit.json')}], "
                         "suite('write_audit', [:])", ["audit.json"]),
         "WRITE_PREDICTIONS": (f"{made.file('test_1.json', 'test_1_0001.npz')}, [{model}], suite('write_predictions', [:])", []),
-        "WRITE_REPORT": (f"[{made.file('split.csv', 'audit.json')}], [{made.folder('insect_detector')}], [{made.folder('weak_boxes')}], [{model}], "
+        "WRITE_REVIEW": (f"{made.file('weak_boxes.json')}, {made.file('labelled_1_0001.zip')}, suite('write_review', [:])",
+                         ["review/review.csv", "review/review.png", "review/label_studio.json"]),
+        "WRITE_REPORT": (f"[{made.file('split.csv', 'audit.json')}], [{made.folder('insect_detector')}], [{made.folder('weak_boxes')}], "
+                         f"[{made.folder('weak_boxes/review')}], [{model}], "
                          f"{made.file('metrics.json')}, [{made.folder('evaluation/plots')}], '{{}}', suite('write_report', [:])", []),
     }
 
