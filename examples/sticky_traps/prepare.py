@@ -14,15 +14,16 @@ PURPOSE = {"boxes": ["camera_block00", "camera_block01"], "test": ["camera_block
 
 def main():
     p = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    p.add_argument("--traps", type=Path, required=True, help="the folder yellow_sticky_traps")
+    p.add_argument("--data", type=Path, required=True, help="folder with yellow_sticky_traps/")
     p.add_argument("--folder", type=Path, required=True, help="folder to write")
     args = p.parse_args()
     args.folder.mkdir(parents=True, exist_ok=True)
-    whole = json.loads((args.traps / "images/_annotations.coco.json").read_text(encoding="utf-8"))
-    with (args.traps / "images.csv").open(newline="", encoding="utf-8") as handle:
+    traps = args.data / "yellow_sticky_traps"
+    whole = json.loads((traps / "images/_annotations.coco.json").read_text(encoding="utf-8"))
+    with (traps / "images.csv").open(newline="", encoding="utf-8") as handle:
         group = {Path(row["file"]).name: row["group"] for row in csv.DictReader(handle)}
     for purpose, groups in PURPOSE.items():
-        images = [{**image, "file_name": os.path.relpath(args.traps / "images" / image["file_name"], args.folder), "group": group[image["file_name"]]}
+        images = [{**image, "file_name": os.path.relpath(traps / "images" / image["file_name"], args.folder), "group": group[image["file_name"]]}
                   for image in whole["images"] if group[image["file_name"]] in groups]
         ids = {image["id"] for image in images}
         boxes = [box for box in whole["annotations"] if box["image_id"] in ids]
