@@ -56,7 +56,7 @@ def for_yolo(dataset, packs, folder):
     sys.path.insert(0, str(ROOT / "bin"))
     from entoflow import coco, images, samples
 
-    for part, members in samples.extract(coco.read(dataset), images.Pack(packs), folder).items():
+    for part, members in samples.extract(coco.read(dataset), images.Pack(packs), folder, None, 1).items():
         (folder / part / "labels").mkdir()
         for sample in members:
             text = "".join(f"0 {' '.join(map(str, box))}\n" for box in sample.boxes.tolist())

@@ -3,7 +3,7 @@
 
 Predictions are made once and low: whatever chooses among them later, by any threshold or rule, needs no second run.
 With several views of each image (scales, left-right flips) every box says which view saw it; fusing them is left to
-the reader, so that it too can change without a second run.
+the reader, so that it too can change without a second run. Large images are looked at in tiles as the model was trained.
 """
 import argparse
 from pathlib import Path
@@ -17,8 +17,11 @@ def main(argv):
     args = parser().parse_args(argv)
     views = read_views(args.views)
     detector, backend, _ = model.load(args.model, args.scratch)
-    from entoflow import images, predictions
+    from entoflow import images, predictions, tiles
 
+    if args.tile_size is not None:
+        tiles.check(args.tile_size)
+        detector["tile_size"] = args.tile_size
     pack = images.Pack(args.packs)
     image_ids = wanted(pack.ids(), args.images)
     n = predictions.write(args.predictions, counted(model.predict(detector, backend, pack, image_ids, views), len(image_ids), len(views)))
@@ -32,6 +35,8 @@ def parser():
     p.add_argument("--images", type=Path, help="file with the ids of the images wanted, one a line (default: all in the packs)")
     p.add_argument("--views", default="1", help="scales of the image size to look at, comma-separated; 'f' behind one flips "
                    "the image left to right, e.g. 1,1f,1.5 (default %(default)s)")
+    p.add_argument("--tile_size", type=int, help="side of the tiles that large images are seen in beside the whole, pixels, 0 for none "
+                   "(default: as in the model's training)")
     p.add_argument("--scratch", type=Path, default=Path("scratch"), help="folder for what the backend keeps (default %(default)s)")
     p.add_argument("--predictions", type=Path, required=True, help="predictions (.npz) to write, with the view of each box")
     return p

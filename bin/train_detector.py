@@ -22,13 +22,15 @@ def main(argv):
     check(dataset, args.dataset)
     backend = model.backend(args.detector)
     checkpoint = carried_on(args.resume_from, args.checkpoint)
-    samples = extracted(dataset, args.packs, args.scratch)
+    samples = extracted(dataset, args)
     settings = {name: getattr(args, name) for name in ("architecture", "image_size", "batch_size", "max_epochs", "patience", "seed")}
     detector, rows = backend.train(samples, args.scratch, {**settings, "weights": args.weights}, Progress(args.max_epochs), checkpoint)
+    detector["tile_size"] = args.tile_size or 0
     judged = judge(detector, backend, dataset, args.packs, args.seed)
     args.model.mkdir(parents=True, exist_ok=True)
-    facts = {"name": args.name, "kind": "detector", "classes": [args.class_name], "input": backend.save(detector, args.model)}
-    parameters = {**settings, "detector": args.detector, "weights": sha256(args.weights) if args.weights else "none"}
+    seen = {**backend.save(detector, args.model), "tile_size": detector["tile_size"]}
+    facts = {"name": args.name, "kind": "detector", "classes": [args.class_name], "input": seen}
+    parameters = {**settings, "tile_size": detector["tile_size"], "detector": args.detector, "weights": sha256(args.weights) if args.weights else "none"}
     provenance = {"data": described(dataset, args.dataset), "parameters": parameters, "seed": args.seed}
     model.write(args.model, {**facts, **judged}, provenance, backend.LICENCE)
     write_rows(args.training, rows)
@@ -46,6 +48,8 @@ def parser():
     p.add_argument("--architecture", default="yolo11n", help="network of the backend (default %(default)s)")
     p.add_argument("--weights", type=Path, help="safetensors to start from (default: random weights)")
     p.add_argument("--image_size", type=int, default=640, help="longer side the network sees, pixels (default %(default)s)")
+    p.add_argument("--tile_size", type=int, help="side of the tiles that large images are seen in beside the whole, pixels; each is shown at the "
+                   "image size (default: no tiles)")
     p.add_argument("--batch_size", type=int, default=16, help="images a step (default %(default)s)")
     p.add_argument("--max_epochs", type=int, default=100, help="epochs at most (default %(default)s)")
     p.add_argument("--patience", type=int, default=30, help="epochs without a better validation AP before the end (default %(default)s)")
@@ -68,10 +72,16 @@ def check(dataset, path):
         raise InputError(f"{path}: holds no validation image; wanted at least two groups of images, one of them to validate on.")
 
 
-def extracted(dataset, packs, scratch):
-    from entoflow import images, samples
+def extracted(dataset, args):
+    """Return the samples of the data set. Raises InputError for tiles too small."""
+    from entoflow import images, samples, tiles
 
-    return samples.extract(dataset, images.Pack(packs), scratch)
+    tiles.check(args.tile_size)
+    found = samples.extract(dataset, images.Pack(args.packs), args.scratch, args.tile_size, args.seed)
+    if args.tile_size:
+        n_images, n_all = sum(image["part"] in found for image in dataset["images"]), sum(map(len, found.values()))
+        print(f"{n_images} images, and {n_all - n_images} tiles of those longer than {tiles.TILED * args.tile_size:.0f} pixels", flush=True)
+    return found
 
 
 class Progress:

@@ -41,7 +41,7 @@ def test_defaults_of_the_schema_are_those_of_the_scripts():
         for name, entry in group["properties"].items():
             for task in entry.get("tasks", []):
                 actions = {action.dest: action for action in importlib.import_module(task).parser()._actions}
-                assert (name, actions[name].default) == (name, entry["default"])
+                assert (name, actions[name].default) == (name, entry.get("default"))
                 assert not entry.get("enum") or not actions[name].choices or sorted(actions[name].choices) == sorted(entry["enum"])
 
 

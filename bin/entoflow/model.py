@@ -3,6 +3,7 @@ import hashlib
 import json
 import sys
 from importlib.metadata import PackageNotFoundError, version
+from itertools import islice
 from pathlib import Path
 
 import entoflow
@@ -54,7 +55,7 @@ def load(folder, scratch):
     facts = read(folder)
     chosen = backend(facts["input"].get("backend"))
     try:
-        return chosen.load(Path(folder), facts["input"], scratch), chosen, facts
+        return {**chosen.load(Path(folder), facts["input"], scratch), "tile_size": facts["input"].get("tile_size", 0)}, chosen, facts
     except (KeyError, RuntimeError, ValueError, OSError) as error:
         raise InputError(f"{folder}: its weights cannot be loaded: {str(error).splitlines()[0]}") from None
 
@@ -63,6 +64,7 @@ def predict(detector, chosen, pack, image_ids, views=((1.0, False),)):
     """Yield (image id, view number, xyxy boxes, scores) for each image and view: memory stays that of one batch.
 
     views: (scale of the image size, flipped left to right) each. Boxes are those of the upright, unflipped image.
+    Large images are looked at as a whole and in tiles, where the detector has a tile_size.
     """
     for start in range(0, len(image_ids), BATCH):
         batch = image_ids[start:start + BATCH]
@@ -75,10 +77,20 @@ def predict(detector, chosen, pack, image_ids, views=((1.0, False),)):
 
 def _view(detector, chosen, pixels, scale, flipped):
     size = max(32, round(detector["image_size"] * scale / 32) * 32)
-    results = chosen.predict(detector, [image[:, ::-1] if flipped else image for image in pixels], size)
+    results = _in_windows(detector, chosen, [image[:, ::-1] if flipped else image for image in pixels], size)
     if not flipped:
         return results
     return [(_mirrored(boxes, image.shape[1]), scores) for (boxes, scores), image in zip(results, pixels)]
+
+
+def _in_windows(detector, chosen, images, size):
+    from entoflow import tiles
+
+    side = detector.get("tile_size", 0)
+    windows = [tiles.windows(image.shape[1], image.shape[0], side) for image in images]
+    pieces = [image[y1:y2, x1:x2] for image, own in zip(images, windows) for x1, y1, x2, y2 in own]
+    found = iter([result for start in range(0, len(pieces), BATCH) for result in chosen.predict(detector, pieces[start:start + BATCH], size)])
+    return [tiles.merge(own, list(islice(found, len(own))), side) for own in windows]
 
 
 def _mirrored(boxes, width):

@@ -1,13 +1,17 @@
 """A detector of one epoch on a handful of drawn images: the folder it leaves, and going on after a kill."""
 import csv
 import json
+import re
 import shutil
 
 import import_images
 import make_demo
+import numpy as np
+import predict_boxes
 import pytest
 import split_images
 import train_detector
+from entoflow import backend_yolo
 from entoflow.task import InputError
 
 torch = pytest.importorskip("torch")
@@ -48,6 +52,29 @@ def test_the_learning_rate_is_ultralytics_own_for_one_class(world, tmp_path, mon
     monkeypatch.setattr(train_detector.Progress, "__call__", lambda self, row: seen.append(torch.load(tmp_path / "a/checkpoint.pt", weights_only=True)))
     train(world, tmp_path / "a", "--max_epochs=1")
     assert {group["initial_lr"] for group in seen[0]["optimizer"]["param_groups"]} == {0.002 * 5 / (4 + 1)}
+
+
+def test_a_model_trained_in_tiles_says_so_and_predicts_in_them(world, tmp_path, capsys, monkeypatch):
+    train(world, tmp_path / "a", "--max_epochs=1", "--tile_size=48")
+    n_images, n_tiles = re.search(r"(\d+) images, and (\d+) tiles of those longer than 72 pixels", capsys.readouterr().out).groups()
+    assert int(n_tiles) > int(n_images)
+    assert len(list((tmp_path / "a/scratch").glob("*/images/*_*.jpg"))) == int(n_tiles)
+    assert json.loads((tmp_path / "a/model/model.json").read_text())["input"]["tile_size"] == 48
+    seen = []
+    monkeypatch.setattr(backend_yolo, "predict", lambda detector, images, size: seen.append(len(images)) or [(np.zeros((0, 4)), np.zeros(0))] * len(images))
+
+    def looks(*more):
+        """Return how often each of the 12 images is looked at."""
+        seen.clear()
+        predict_boxes.main([f"--model={tmp_path}/a/model", "--packs", f"{world}/boxes_1_0001.zip", f"--scratch={tmp_path}/scratch",
+                            f"--predictions={tmp_path}/boxes.npz", *more])
+        return sum(seen) / 12
+
+    assert (looks(), looks("--tile_size=0"), looks("--tile_size=32")) == (1 + 3 * 3, 1, 1 + 4 * 4)
+    content = json.loads((tmp_path / "a/model/model.json").read_text())
+    del content["input"]["tile_size"]
+    (tmp_path / "a/model/model.json").write_text(json.dumps(content))
+    assert looks() == 1
 
 
 def test_a_killed_training_goes_on_from_its_checkpoint(world, tmp_path, monkeypatch):
