@@ -22,6 +22,7 @@ DECAY = 0.05  # of weights, not of biases and scales
 WARM_UP = 3  # epochs, at most a fifth of all
 ALONE = 0.25  # share of the epochs, the last ones, whose images are not pasted together
 STEEPEST = 10.0  # largest norm of a step's gradient
+KEPT = ("network", "mean", "optimiser")  # whose state goes into the checkpoint
 READ_AHEAD = 4  # threads that make training images
 
 
@@ -31,7 +32,7 @@ class Trainer:
         if device != "cpu":
             torch.use_deterministic_algorithms(True, warn_only=True)
         self.samples, self.settings, self.path, self.device = samples["train"], settings, path, device
-        self.network = fcos.new_network(architecture, settings["weights"]).to(device, memory_format=torch.channels_last)
+        self.network = fcos.new_network(architecture, settings["weights"]).to(device)
         self.mean = copy.deepcopy(self.network)
         self.optimiser = torch.optim.AdamW(_groups(self.network))
         self.state = {"epoch": 0, "steps": 0, "rows": [], "best": 0.0, "best_epoch": 0, "best_state": {}, "finished": False}
@@ -51,13 +52,13 @@ class Trainer:
                 state["best_state"] = {name: value.clone() for name, value in self.mean.state_dict().items()}
             state["rows"].append({"epoch": state["epoch"], "loss": lost, "validation_ap": ap, "validation_ap50": ap50, "best_epoch": state["best_epoch"]})
             state["finished"] = state["epoch"] in (settings["max_epochs"], state["best_epoch"] + settings["patience"])
-            checkpoint.write(self.path, {**state, "network": self.network.state_dict(), "mean": self.mean.state_dict(), "optimiser": self.optimiser.state_dict()})
+            checkpoint.write(self.path, {**state, **{name: getattr(self, name).state_dict() for name in KEPT}})
             on_epoch(state["rows"][-1])
         return state["best_state"], state["rows"]
 
     def _go_on(self, saved):
         if saved:
-            for name in ("network", "mean", "optimiser"):
+            for name in KEPT:
                 getattr(self, name).load_state_dict(saved.pop(name))
             self.state = saved
 
