@@ -103,6 +103,8 @@ def conflicts(given) {
         given.labelled_images && !given.boxes ? '--labelled_images needs --boxes: the insect detector learns from them' : null,
         given.audit_boxes && !given.labelled_images ? '--audit_boxes needs --labelled_images: they are true boxes of those photos' : null,
         given.test_boxes && !given.boxes ? '--test_boxes needs --boxes: a detector to test' : null,
+        given.architecture.toString().startsWith('fcos') && given.detector.toString() != 'torchvision' ? "--architecture ${given.architecture} needs --detector torchvision" : null,
+        given.architecture.toString().startsWith('yolo') && given.detector.toString() == 'torchvision' ? "--architecture ${given.architecture} needs --detector yolo" : null,
         given.predict && !given.model ? '--predict needs --model: the folder of the detector to run' : null,
         given.model && !given.predict ? '--model needs --predict: the images to run it on' : null,
         given.model && !file(given.model.toString()).resolve('model.json').exists() ? "--model names ${given.model}, which holds no model.json; wanted a model folder that entoflow wrote" : null,

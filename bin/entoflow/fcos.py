@@ -18,6 +18,7 @@ from entoflow.task import InputError
 FINEST = 8  # pixels between the places of the finest grid; each further one has twice that
 OVERLAP = 0.6  # boxes of one object overlap by more than this IoU
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet's pixels, as published weights want them
+MOMENTUM = 0.1  # of the normalisations' running figures; the 0.01 of some backbones is for trainings of many thousand steps
 NESTED = ("features", "trunk_output")
 FIRST_GUESS = 2.0  # strides from a place to each side of its box, before anything is learned
 
@@ -42,6 +43,9 @@ class Network(nn.Module):
         self.backbone = BackboneWithFPN(_stages(body), layers, list(architecture.layers.values()), width, LastLevelP6P7(width, width))
         self.head = FCOSHead(width, num_anchors=1, num_classes=1, num_convs=architecture.convolutions)
         nn.init.constant_(self.head.regression_head.bbox_reg.bias, FIRST_GUESS)
+        for module in self.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.momentum = MOMENTUM
         self.register_buffer("mean", torch.tensor(MEAN).view(3, 1, 1) * 255, persistent=False)
         self.register_buffer("deviation", torch.tensor(DEVIATION).view(3, 1, 1) * 255, persistent=False)
 
