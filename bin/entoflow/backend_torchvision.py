@@ -9,20 +9,19 @@ LICENCE = "BSD-3-Clause (torchvision code); weights trained from random values a
 
 
 class Architecture(NamedTuple):
-    """A backbone by torchvision's name, and the pyramid and head on it."""
+    """A ResNet, and the pyramid and head on it."""
 
-    body: str
-    layers: dict  # the layers that the pyramid takes, of strides 8, 16 and 32 -> their channels
+    block: str  # torchvision's name of what its stages repeat
+    repeats: tuple  # of the block, in each of the four stages
     width: int  # channels of pyramid and head
     convolutions: int  # of the head, before its outputs
-    published: str  # torchvision's name of published weights: of the whole network, or of its backbone
+    published: str  # torchvision's name of published weights: of the whole network, or of a backbone that holds this one's tensors
 
 
 ARCHITECTURES = {
-    "fcos_regnet_x_400mf": Architecture("regnet_x_400mf", {"block2": 64, "block3": 160, "block4": 400}, 96, 2, "RegNet_X_400MF_Weights.IMAGENET1K_V2"),
-    "fcos_mobilenet_v3_large": Architecture("mobilenet_v3_large", {"6": 40, "12": 112, "16": 960}, 96, 2, "MobileNet_V3_Large_Weights.IMAGENET1K_V2"),
-    "fcos_resnet18": Architecture("resnet18", {"layer2": 128, "layer3": 256, "layer4": 512}, 128, 2, "ResNet18_Weights.IMAGENET1K_V1"),
-    "fcos_resnet50": Architecture("resnet50", {"layer2": 512, "layer3": 1024, "layer4": 2048}, 256, 4, "FCOS_ResNet50_FPN_Weights.COCO_V1"),
+    "fcos_resnet10": Architecture("BasicBlock", (1, 1, 1, 1), 128, 2, "ResNet18_Weights.IMAGENET1K_V1"),
+    "fcos_resnet18": Architecture("BasicBlock", (2, 2, 2, 2), 128, 2, "ResNet18_Weights.IMAGENET1K_V1"),
+    "fcos_resnet50": Architecture("Bottleneck", (3, 4, 6, 3), 256, 4, "FCOS_ResNet50_FPN_Weights.COCO_V1"),
 }
 
 

@@ -1,13 +1,12 @@
 """FCOS (Tian et al. 2019) of torchvision's parts: backbone, feature pyramid, and a head that tells at each place of five grids how much
 it looks like an object, how far the object's sides are, and how near its centre is. torchvision is imported here: it takes seconds.
 """
-from collections import OrderedDict
 from typing import NamedTuple
 
 import torch
-import torchvision
 from safetensors.torch import load_file
 from torch import nn
+from torchvision.models import resnet
 from torchvision.models.detection.backbone_utils import BackboneWithFPN
 from torchvision.models.detection.fcos import FCOSHead
 from torchvision.ops.feature_pyramid_network import LastLevelP6P7
@@ -18,8 +17,6 @@ from entoflow.task import InputError
 FINEST = 8  # pixels between the places of the finest grid; each further one has twice that
 OVERLAP = 0.6  # boxes of one object overlap by more than this IoU
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet's pixels, as published weights want them
-MOMENTUM = 0.1  # of the normalisations' running figures; the 0.01 of some backbones is for trainings of many thousand steps
-NESTED = ("features", "trunk_output")
 FIRST_GUESS = 2.0  # strides from a place to each side of its box, before anything is learned
 
 
@@ -37,15 +34,12 @@ class Network(nn.Module):
 
     def __init__(self, architecture):
         super().__init__()
-        body = getattr(torchvision.models, architecture.body)(weights=None)
-        layers = {layer: str(number) for number, layer in enumerate(architecture.layers)}
-        width = architecture.width
-        self.backbone = BackboneWithFPN(_stages(body), layers, list(architecture.layers.values()), width, LastLevelP6P7(width, width))
+        block, width = getattr(resnet, architecture.block), architecture.width
+        channels = [planes * block.expansion for planes in (128, 256, 512)]
+        body = resnet.ResNet(block, architecture.repeats)
+        self.backbone = BackboneWithFPN(body, {"layer2": "0", "layer3": "1", "layer4": "2"}, channels, width, LastLevelP6P7(width, width))
         self.head = FCOSHead(width, num_anchors=1, num_classes=1, num_convs=architecture.convolutions)
         nn.init.constant_(self.head.regression_head.bbox_reg.bias, FIRST_GUESS)
-        for module in self.modules():
-            if isinstance(module, nn.BatchNorm2d):
-                module.momentum = MOMENTUM
         self.register_buffer("mean", torch.tensor(MEAN).view(3, 1, 1) * 255, persistent=False)
         self.register_buffer("deviation", torch.tensor(DEVIATION).view(3, 1, 1) * 255, persistent=False)
 
@@ -57,13 +51,6 @@ class Network(nn.Module):
         return logits[..., 0], distances, centre[..., 0], places(grids)
 
 
-def _stages(body):
-    """Return a classifier's stages as children of one module: some of torchvision's hold them one level down."""
-    children = [member for name, child in body.named_children() for member in
-                (child.named_children() if name in NESTED else [(name, child)])]
-    return nn.Sequential(OrderedDict(children))
-
-
 def new_network(architecture, weights=None):
     """Return an untrained network; weights (safetensors of such a network, or of its backbone) fill the tensors whose name and shape agree.
 
@@ -72,10 +59,10 @@ def new_network(architecture, weights=None):
     network = Network(architecture).to(memory_format=torch.channels_last)  # a sixth less time on a CPU
     if weights:
         own = network.state_dict()
-        given = {name if name in own else f"backbone.body.{name.removeprefix('features.')}": value for name, value in load_file(weights).items()}
+        given = {name if name in own else f"backbone.body.{name}": value for name, value in load_file(weights).items()}
         given = {name: value for name, value in given.items() if name in own and own[name].shape == value.shape}
         if not given:
-            raise InputError(f"weights: no tensor of {weights} fits the network; wanted weights of its architecture or of its backbone, {architecture.body}.")
+            raise InputError(f"weights: no tensor of {weights} fits the network; wanted those of a detector of its architecture or of a ResNet.")
         network.load_state_dict(own | {name: value.to(own[name].dtype) for name, value in given.items()})
     return network
 
