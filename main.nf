@@ -106,6 +106,8 @@ def conflicts(given) {
         given.reviewed && !given.labelled_images && !demo ? '--reviewed needs --labelled_images: it corrects the boxes of those photos' : null,
         given.reviewed && in_review(given) ? "--reviewed lies in ${given.outdir}/detection/weak_boxes/review, which this run writes anew; copy that folder elsewhere and give the copy" : null,
         given.test_boxes && !given.boxes ? '--test_boxes needs --boxes: a detector to test' : null,
+        given.architecture.toString().startsWith('fcos') && given.detector.toString() != 'torchvision' ? "--architecture ${given.architecture} needs --detector torchvision" : null,
+        given.architecture.toString().startsWith('yolo') && given.detector.toString() == 'torchvision' ? "--architecture ${given.architecture} needs --detector yolo" : null,
         given.predict && !given.model ? '--predict needs --model: the folder of the detector to run' : null,
         given.model && !given.predict ? '--model needs --predict: the images to run it on' : null,
         given.model && !file(given.model.toString()).resolve('model.json').exists() ? "--model names ${given.model}, which holds no model.json; wanted a model folder that entoflow wrote" : null,

@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
 """Get the weights that training starts from: the published ones of an architecture, or a person's file.
 
-Nothing in such a file is executed: safetensors hold no code, and a .pt file is read by torch's restricted reader, which
-here builds modules of torch and ultralytics only and refuses anything else.
+Nothing in such a file is executed: safetensors hold no code, and a .pt or .pth file is read by torch's restricted reader,
+which here builds tensors, and for yolo modules of torch and ultralytics, and refuses anything else.
 """
 import argparse
+import hashlib
+import re
 from pathlib import Path
 
 from entoflow import model
@@ -16,7 +18,8 @@ REMEDY = "Give a file (--weights FILE), or start from random weights (--weights 
 def main(argv):
     args = parser().parse_args(argv)
     backend = model.backend(args.detector)
-    source = args.file or download(backend.PUBLISHED.format(architecture=args.architecture), args.scratch)
+    architecture = model.architecture(backend, args.architecture)
+    source = args.file or download(backend.published(architecture), args.scratch)
     tensors = read_tensors(source, backend, args.scratch)
     from safetensors.torch import save
 
@@ -26,9 +29,9 @@ def main(argv):
 
 def parser():
     p = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    p.add_argument("--detector", choices=["yolo"], default="yolo", help="backend (default %(default)s)")
-    p.add_argument("--architecture", default="yolo11n", help="network whose published weights are wanted (default %(default)s)")
-    p.add_argument("--file", type=Path, help="a person's .safetensors or .pt file, taken instead of the published weights")
+    p.add_argument("--detector", choices=["yolo", "torchvision"], default="yolo", help="backend (default %(default)s)")
+    p.add_argument("--architecture", help="network whose published weights are wanted (default: the backend's smallest)")
+    p.add_argument("--file", type=Path, help="a person's .safetensors, .pt or .pth file, taken instead of the published weights")
     p.add_argument("--scratch", type=Path, default=Path("scratch"), help="folder to download to (default %(default)s)")
     p.add_argument("--weights", type=Path, required=True, help="safetensors to write")
     return p
@@ -47,6 +50,9 @@ def download(url, folder):
                 handle.write(block)
     except (OSError, http.client.HTTPException) as error:
         raise InputError(f"weights: {url} cannot be downloaded ({error}). {REMEDY}.") from None
+    promised = re.search(r"-([0-9a-f]{8,})\.pth?$", path.name)  # torch's file names end with the first digits of the SHA-256
+    if promised and not hashlib.sha256(path.read_bytes()).hexdigest().startswith(promised[1]):
+        raise InputError(f"weights: {url} arrived damaged: its SHA-256 does not start with {promised[1]}. {REMEDY}.")
     return path
 
 

@@ -21,6 +21,7 @@ def main(argv):
     dataset = coco.read(args.dataset)
     check(dataset, args.dataset)
     backend = model.backend(args.detector)
+    args.architecture = model.architecture(backend, args.architecture)
     checkpoint = carried_on(args.resume_from, args.checkpoint)
     samples = extracted(dataset, args)
     settings = {name: getattr(args, name) for name in ("architecture", "image_size", "batch_size", "max_epochs", "patience", "seed")}
@@ -44,8 +45,8 @@ def parser():
     p.add_argument("--packs", type=Path, nargs="+", required=True, help="packs with the images")
     p.add_argument("--name", required=True, help="name of the model")
     p.add_argument("--class_name", required=True, help="name of the one class")
-    p.add_argument("--detector", choices=["yolo"], default="yolo", help="backend (default %(default)s)")
-    p.add_argument("--architecture", default="yolo11n", help="network of the backend (default %(default)s)")
+    p.add_argument("--detector", choices=["yolo", "torchvision"], default="yolo", help="backend (default %(default)s)")
+    p.add_argument("--architecture", help="network of the backend (default: the smallest)")
     p.add_argument("--weights", type=Path, help="safetensors to start from (default: random weights)")
     p.add_argument("--image_size", type=int, default=640, help="longer side the network sees, pixels (default %(default)s)")
     p.add_argument("--tile_size", type=int, help="side of the tiles that large images are seen in beside the whole, pixels; each is shown at the "

@@ -70,8 +70,10 @@ def test_all_that_is_wrong_with_the_parameters_is_told_at_once_and_nothing_runs(
 def test_parameters_that_go_wrong_together_are_told_each_with_a_sentence(flow):
     """Between them, two runs bring up every sentence of main.nf's conflicts()."""
     here = flow.here
-    first, _ = flow.run("--labelled_images", here, "--test_boxes", here, "--model", here, "--weights", "none.pt", ok=False)
-    second, _ = flow.run("--target", "bug", "--audit_boxes", here, "--reviewed", here, "--predict", here, ok=False)
+    first, _ = flow.run("--labelled_images", here, "--test_boxes", here, "--model", here, "--weights", "none.pt", "--architecture", "fcos_resnet18",
+                        ok=False)
+    second, _ = flow.run("--detector", "torchvision", "--architecture", "yolo11s", "--target", "bug", "--audit_boxes", here, "--reviewed", here,
+                         "--predict", here, ok=False)
     third, tasks = flow.run("-profile", "demo", "--boxes", here, "--reviewed", here / "results/detection/weak_boxes/review/export.json", ok=False)
     body = re.search(r"^def conflicts.*?^}", (ROOT / "main.nf").read_text(), re.MULTILINE | re.DOTALL)[0]
     sentences = re.findall(r"""\? (['"])(.*?)\1 : null""", body)

@@ -1,21 +1,20 @@
 """The YOLO11 detector backend. ultralytics is AGPL-3.0: only this file and yolo_*.py import it, and only when a detector is asked for.
 
-A backend is four functions, `train`, `predict`, `save` and `load`, and two facts for the model card, NAME and LICENCE.
+A backend is four functions, `train`, `predict`, `save` and `load`, two for the weights that it starts from, `published` and
+`read_checkpoint`, two facts for the model card, NAME and LICENCE, and its ARCHITECTURES, the first of which is the default.
 """
 import os
 import re
-from functools import lru_cache
-from importlib.util import find_spec
 from pathlib import Path
 
+from entoflow.detector import batches, cleaned, ready, write_weights
 from entoflow.task import InputError
 
 NAME = "yolo"
 LICENCE = "AGPL-3.0 (ultralytics code; weights trained with it carry the same terms)"
+ARCHITECTURES = ("yolo11n", "yolo11s", "yolo11m", "yolo11l", "yolo11x")
 PUBLISHED = "https://github.com/ultralytics/assets/releases/download/v8.4.0/{architecture}.pt"
 BUILDING_BLOCKS = re.compile(r"(torch\.nn\.modules|ultralytics\.nn\.modules|ultralytics\.nn\.tasks)\.[\w.]+|ultralytics\.utils\.IterableSimpleNamespace")
-CANDIDATES = 3000  # best-scoring boxes an image keeps before overlaps are removed
-MAX_DETECTIONS = 300
 OVERLAP = 0.7  # boxes of one object overlap by more than this IoU
 
 
@@ -34,24 +33,15 @@ def train(samples, scratch, settings, on_epoch, checkpoint):
     trainer = Trainer(data, settings, scratch / "run", on_epoch, checkpoint)
     if not trainer.finished():
         trainer.train()
-    return _ready(trainer.best_model(), settings["architecture"], settings["image_size"]), trainer.rows
+    return ready(trainer.best_model(), settings["architecture"], settings["image_size"]), trainer.rows
 
 
 def predict(detector, images, image_size=None):
-    """Return [(boxes n x 4 float array in xyxy pixels, scores n)] of the images (H x W x 3 uint8 RGB), best first.
-
-    Equal images give equal boxes whatever else is in the list: only images of one padded shape share a batch.
-    """
+    """Return [(boxes n x 4 float array in xyxy pixels, scores n)] of the images (H x W x 3 uint8 RGB), best first."""
     import torch
 
-    size = image_size or detector["image_size"]
     found = [None] * len(images)
-    by_shape = {}
-    for index, image in enumerate(images):
-        scale, shape = _fit(image.shape[:2], size)
-        by_shape.setdefault(shape, []).append((index, scale))
-    for shape, members in sorted(by_shape.items()):
-        batch = torch.stack([_letterbox(images[index], scale, shape) for index, scale in members])
+    for batch, members in batches(images, image_size or detector["image_size"]):
         with torch.inference_mode():
             output = _fast(detector)(batch.to(detector["device"]).float() / 255)
         output = (output[0] if isinstance(output, (tuple, list)) else output).float().cpu()
@@ -62,10 +52,7 @@ def predict(detector, images, image_size=None):
 
 def save(detector, folder):
     """Write weights.safetensors to the folder and return what model.json says of the architecture."""
-    from safetensors import torch as tensors
-
-    state = detector["model"].state_dict()
-    (folder / "weights.safetensors").write_bytes(tensors.save({name: value.contiguous().cpu() for name, value in state.items()}))
+    write_weights(detector["model"], folder)
     return {"backend": NAME, "architecture": detector["architecture"], "image_size": detector["image_size"]}
 
 
@@ -78,7 +65,12 @@ def load(folder, input_facts, scratch):
 
     model = new_model(input_facts["architecture"])
     model.load_state_dict(load_file(folder / "weights.safetensors"))
-    return _ready(model, input_facts["architecture"], input_facts["image_size"])
+    return ready(model, input_facts["architecture"], input_facts["image_size"])
+
+
+def published(architecture):
+    """Return where the published weights of an architecture can be downloaded."""
+    return PUBLISHED.format(architecture=architecture)
 
 
 def read_checkpoint(path, scratch):
@@ -122,13 +114,6 @@ def _ultralytics(scratch):
     logging.getLogger("ultralytics").setLevel(logging.ERROR)
 
 
-def _ready(model, architecture, image_size):
-    import torch
-
-    device = "cuda:0" if torch.cuda.is_available() else "cpu"
-    return {"model": model.float().eval().to(device), "device": device, "architecture": architecture, "image_size": image_size}
-
-
 def _fast(detector):
     """Return the network with its normalisations folded into the convolutions, made once: a fifth less time on a CPU, the same boxes."""
     import copy
@@ -152,47 +137,9 @@ def _write_labels(folder, samples):
     return folder / "images"
 
 
-def _fit(shape, size):
-    """Return the scale that fits an image (height, width) into size, and the padded shape: multiples of 32, as in training."""
-    scale = size / max(shape)
-    return scale, tuple(-(-max(round(side * scale), 1) // 32) * 32 for side in shape)
-
-
-def _letterbox(image, scale, shape):
-    import cv2
-    import numpy as np
-    import torch
-
-    height, width = (max(round(side * scale), 1) for side in image.shape[:2])
-    canvas = np.full((*shape, 3), 114, np.uint8)
-    canvas[:height, :width] = cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)
-    return torch.from_numpy(canvas.transpose(2, 0, 1))
-
-
 def _decode(raw, scale, shape):
-    """Turn the network's (5, anchors) output, cx cy w h score in padded pixels, into the boxes of the image.
-
-    Overlaps are removed by torchvision, not by ultralytics, whose own function gives up after a time limit and loses boxes.
-    """
+    """Turn the network's (5, places) output, cx cy w h score in padded pixels, into the boxes and scores of the image."""
     import torch
 
-    scores, order = raw[4].sort(descending=True, stable=True)
-    keep = scores[:CANDIDATES] >= 0.001
-    scores, order = scores[:CANDIDATES][keep], order[:CANDIDATES][keep]
-    centre, size = raw[:2, order].T, raw[2:4, order].T
-    boxes = torch.cat([centre - size / 2, centre + size / 2], 1) / scale
-    boxes = torch.stack([side.clamp(0, shape[1 - k % 2]) for k, side in enumerate(boxes.unbind(1))], 1)
-    inside = (boxes[:, 2:] > boxes[:, :2]).all(1)
-    boxes, scores = boxes[inside], scores[inside]
-    kept = _remove_overlaps()(boxes, scores, OVERLAP)[:MAX_DETECTIONS]
-    return boxes[kept].numpy().astype(float), scores[kept].numpy().astype(float)
-
-
-@lru_cache
-def _remove_overlaps():
-    """Return torchvision's nms without importing the package, which would take seconds for torch's compiler."""
-    import torch
-
-    library = next(Path(find_spec("torchvision").origin).parent.glob("_C*.so"))
-    torch.ops.load_library(library)
-    return torch.ops.torchvision.nms
+    centre, size = raw[:2].T, raw[2:4].T
+    return cleaned(torch.cat([centre - size / 2, centre + size / 2], 1), raw[4], scale, shape, OVERLAP)

@@ -14,12 +14,23 @@ BATCH = 16
 
 
 def backend(name):
-    """Return the detector backend of that name: a module with train, predict, save, load, NAME and LICENCE."""
+    """Return the detector backend of that name: a module as backend_yolo.py describes. Raises InputError where there is none."""
     if name == "yolo":
         from entoflow import backend_yolo
 
         return backend_yolo
-    raise InputError(f"detector backend is '{name}'; wanted yolo.")
+    if name == "torchvision":
+        from entoflow import backend_torchvision
+
+        return backend_torchvision
+    raise InputError(f"detector backend is '{name}'; wanted yolo or torchvision.")
+
+
+def architecture(chosen, name):
+    """Return the name of a network of a backend: its first where none is named. Raises InputError where it has no such network."""
+    if name and name not in chosen.ARCHITECTURES:
+        raise InputError(f"--architecture is '{name}'; wanted one of --detector {chosen.NAME}: {', '.join(chosen.ARCHITECTURES)}.")
+    return name or next(iter(chosen.ARCHITECTURES))
 
 
 def write(folder, facts, provenance, licence):

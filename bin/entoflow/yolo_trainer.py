@@ -12,6 +12,7 @@ from safetensors.torch import load_file
 from ultralytics.models.yolo.detect import DetectionTrainer
 from ultralytics.utils.torch_utils import unwrap_model
 
+from entoflow import checkpoint
 from entoflow.yolo_loss import WHOLE, Network, Validator
 
 GATHERED, FEW_STEPS = 64, 2000  # images to a step as ultralytics has it; fewer such steps are too few
@@ -68,21 +69,18 @@ class Trainer(DetectionTrainer):
             "model": unwrap_model(self.model).state_dict(), "ema": self.ema.ema.state_dict(), "updates": self.ema.updates,
             "optimizer": self.optimizer.state_dict(), "finished": bool(self.stop),
         }
-        unfinished = self.checkpoint.with_suffix(".unfinished")
-        with open(unfinished, "wb") as file:  # torch's own writing hides why it fails
-            torch.save(state, file)
-        unfinished.replace(self.checkpoint)
+        checkpoint.write(self.checkpoint, state)
         self.on_epoch(self.rows[-1])
         return True
 
     def finished(self):
         """Tell whether an earlier attempt trained to the end; its best weights are then taken over."""
-        state = self._saved()
+        state = checkpoint.read(self.checkpoint, self.device)
         self.best_state, self.rows = state.get("best_state"), state.get("rows", [])
         return state.get("finished", False)
 
     def resume_training(self, ckpt):
-        state = self._saved()
+        state = checkpoint.read(self.checkpoint, self.device)
         if not state:
             return
         unwrap_model(self.model).load_state_dict(state["model"])
@@ -100,9 +98,6 @@ class Trainer(DetectionTrainer):
         model = new_model(self.settings["architecture"])
         model.load_state_dict(self.best_state)
         return model
-
-    def _saved(self):
-        return torch.load(self.checkpoint, map_location=self.device, weights_only=True) if self.checkpoint.exists() else {}
 
     def _row(self):
         numbers = {"loss": sum(float(value) for value in self.tloss.values())}

@@ -3,6 +3,8 @@ import csv
 import json
 import re
 import shutil
+import subprocess
+import sys
 
 import import_images
 import make_demo
@@ -11,6 +13,7 @@ import predict_boxes
 import pytest
 import split_images
 import train_detector
+from conftest import ROOT
 from entoflow import backend_yolo
 from entoflow.task import InputError
 
@@ -93,6 +96,24 @@ def test_a_killed_training_goes_on_from_its_checkpoint(world, tmp_path, monkeypa
     monkeypatch.setattr(train_detector.Progress, "__call__", lambda self, row: seen.append(row["epoch"]))
     _, rows = train(world, tmp_path / "again", "--max_epochs=4", f"--resume_from={tmp_path / 'killed'}")
     assert seen == [3, 4] and [row["epoch"] for row in rows] == ["1", "2", "3", "4"]
+
+
+def test_with_torchvision_no_agpl_code_is_imported_to_train_to_predict_and_to_load(world, tmp_path):
+    (tmp_path / "script.py").write_text(f"""
+import sys
+sys.path.insert(0, {str(ROOT / "bin")!r})
+import predict_boxes, train_detector
+train_detector.main(["--detector=torchvision", "--dataset={world}/insect", "--packs", "{world}/boxes_1_0001.zip", "--name=insect_detector",
+                     "--class_name=insect", "--image_size=64", "--max_epochs=1", "--model=model", "--training=training.csv"])
+predict_boxes.main(["--model=model", "--packs", "{world}/boxes_1_0001.zip", "--predictions=predictions.npz"])
+print([name for name in sys.modules if name.split(".")[0] == "ultralytics"])
+""")
+    done = subprocess.run([sys.executable, "script.py"], cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    assert done.stdout.splitlines()[-2:] == [*re.findall(".* boxes in 12 images, 1 views of each.", done.stdout), "[]"], done.stderr
+    model = json.loads((tmp_path / "model/model.json").read_text())
+    assert model["input"] == {"backend": "torchvision", "architecture": "fcos_resnet10", "image_size": 64}
+    assert "BSD-3-Clause" in model["licence"] and "AGPL" not in (tmp_path / "model/README.md").read_text()
+    assert model["provenance"]["parameters"]["architecture"] == "fcos_resnet10"
 
 
 def test_a_checkpoint_taken_over_by_half_is_none(tmp_path, monkeypatch):

@@ -1,0 +1,145 @@
+"""The torchvision backend: the same weights for the same seed, also after a kill, and boxes that mind no company."""
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from conftest import ROOT
+from entoflow import backend_torchvision as backend
+from entoflow.samples import Sample
+from entoflow.task import InputError
+from PIL import Image
+
+torch = pytest.importorskip("torch")
+SMALL = next(iter(backend.ARCHITECTURES))
+
+
+def drawn(folder, n, seed):
+    """Draw n images of noise with a bright square; return their Samples, of which each second one has a region to ignore."""
+    folder.mkdir(parents=True)
+    rng, samples = np.random.default_rng(seed), []
+    for number in range(n):
+        pixels = rng.integers(0, 80, (64, 64, 3), np.uint8)
+        x, y = rng.integers(4, 36, 2)
+        pixels[y:y + 24, x:x + 24] = 220
+        Image.fromarray(pixels).save(folder / f"{number}.png")
+        region = np.array([[0.5, 0.5, 0.2, 0.2]])[:number % 2]
+        samples.append(Sample(folder / f"{number}.png", np.array([[x + 12, y + 12, 24, 24]]) / 64, np.ones(1), region))
+    return samples
+
+
+@pytest.fixture(scope="module")
+def samples(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("samples")
+    return {"train": drawn(folder / "train", 6, 1), "validation": drawn(folder / "validation", 3, 2)}
+
+
+def train(samples, checkpoint, on_epoch=lambda row: None, **more):
+    settings = {"architecture": SMALL, "image_size": 64, "batch_size": 4, "max_epochs": 3, "patience": 30, "seed": 1, "weights": None, **more}
+    return backend.train(samples, None, settings, on_epoch, checkpoint)
+
+
+@pytest.fixture(scope="module")
+def trained(samples, tmp_path_factory):
+    return train(samples, tmp_path_factory.mktemp("trained") / "checkpoint.pt")
+
+
+def same(a, b):
+    return all(torch.equal(value, b[name]) for name, value in a.items())
+
+
+def test_a_killed_training_ends_where_it_would_have_ended(samples, trained, tmp_path):
+    def killed(row):
+        if row["epoch"] == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(samples, tmp_path / "checkpoint.pt", killed)
+    seen = []
+    detector, rows = train(samples, tmp_path / "checkpoint.pt", seen.append)
+    assert [row["epoch"] for row in seen] == [3] and rows == trained[1]
+    assert same(detector["model"].state_dict(), trained[0]["model"].state_dict())
+
+
+def test_a_training_that_is_over_is_taken_as_it_is(samples, tmp_path):
+    first, rows = train(samples, tmp_path / "checkpoint.pt", max_epochs=1)
+    again, same_rows = train(samples, tmp_path / "checkpoint.pt", pytest.fail, max_epochs=1)
+    assert rows == same_rows and list(rows[0]) == ["epoch", "loss", "validation_ap", "validation_ap50", "best_epoch"]
+    assert same(first["model"].state_dict(), again["model"].state_dict())
+
+
+def test_training_ends_when_validation_is_no_better_for_some_epochs(samples, tmp_path, monkeypatch):
+    from entoflow import fcos_trainer
+
+    measured = iter([0.1, 0.3, 0.2, 0.3, 0.9])
+    monkeypatch.setattr(fcos_trainer.Validation, "__call__", lambda *_: (next(measured), 0.5))
+    _, rows = train(samples, tmp_path / "checkpoint.pt", max_epochs=9, patience=2)
+    assert [row["best_epoch"] for row in rows] == [1, 2, 2, 2]
+
+
+def test_validation_counts_no_detection_in_an_ignore_region(samples, monkeypatch):
+    from entoflow import fcos, fcos_trainer
+
+    truth = [sample._replace(ignored=np.array([[0.9, 0.1, 0.1, 0.1]])) for sample in samples["validation"]]
+    boxes = [(sample.boxes[0, :2] - sample.boxes[0, 2:] / 2) * 64 for sample in truth]
+    found = [(np.array([[55.0, 4, 60, 9], [*box, *(box + 24)]]), np.array([0.9, 0.5])) for box in boxes]
+    monkeypatch.setattr(fcos, "find", lambda *_: found)
+    assert fcos_trainer.Validation(truth)(None, 64, "cpu") == (1, 1)
+    elsewhere = [sample._replace(ignored=np.empty((0, 4))) for sample in truth]
+    assert fcos_trainer.Validation(elsewhere)(None, 64, "cpu") == (0.5, 0.5)
+
+
+def test_boxes_of_an_image_are_the_same_in_any_company_and_lie_inside_it_best_first(trained):
+    rng = np.random.default_rng(1)
+    images = [rng.integers(0, 255, (*shape, 3), np.uint8) for shape in ((50, 80), (80, 50), (64, 64), (50, 80))]
+    together = backend.predict(trained[0], images, 96)
+    for image, (boxes, scores) in zip(images, together):
+        (alone_boxes, alone_scores), = backend.predict(trained[0], [image], 96)
+        np.testing.assert_allclose(boxes[:20], alone_boxes[:20], atol=0.01)
+        np.testing.assert_allclose(scores[:20], alone_scores[:20], atol=1e-5)
+        assert 0 < len(boxes) <= 300 and (np.diff(scores) <= 0).all() and scores[-1] >= 0.001
+        assert (boxes >= 0).all() and (boxes <= np.tile(image.shape[1::-1], 2)).all() and (boxes[:, 2:] > boxes[:, :2]).all()
+
+
+def test_a_saved_detector_finds_the_same_boxes_when_loaded(trained, samples, tmp_path):
+    from entoflow.images import read_image
+
+    facts = backend.save(trained[0], tmp_path)
+    assert facts == {"backend": "torchvision", "architecture": SMALL, "image_size": 64}
+    images = [read_image(sample.path) for sample in samples["validation"]]
+    for one, other in zip(backend.predict(trained[0], images), backend.predict(backend.load(tmp_path, facts, tmp_path), images)):
+        assert all(np.array_equal(a, b) for a, b in zip(one, other))
+
+
+@pytest.mark.parametrize("architecture, builder", [("fcos_resnet10", "resnet18"), ("fcos_resnet18", "resnet18"), ("fcos_resnet50", "fcos_resnet50_fpn")])
+def test_published_tensors_fill_the_network_or_its_backbone(architecture, builder, tmp_path):
+    from entoflow.fcos import new_network
+    from safetensors.torch import save_file
+    from torchvision.models import get_model_builder, get_weight
+
+    chosen, whole = backend.ARCHITECTURES[architecture], builder.startswith("fcos")
+    assert type(get_weight(chosen.published)).__name__.lower() == f"{builder}_weights"
+    theirs = get_model_builder(builder)(weights=None, **({"weights_backbone": None} if whole else {})).state_dict()
+    theirs = {name: torch.full_like(value, 0.5) for name, value in theirs.items() if value.is_floating_point()}
+    save_file(theirs, tmp_path / "w.safetensors")
+    ours = new_network(chosen, tmp_path / "w.safetensors").state_dict()
+    filled = {name for name, value in ours.items() if value.is_floating_point() and (value == 0.5).all()}
+    body = {name for name, value in ours.items() if name.startswith("backbone.body") and value.is_floating_point()}
+    wanted = {name for name, value in ours.items() if value.is_floating_point() and "cls_logits" not in name} if whole else body
+    assert filled == wanted
+
+
+def test_weights_of_another_network_are_told(tmp_path):
+    from entoflow.fcos import new_network
+    from safetensors.torch import save_file
+
+    save_file({"model.0.conv.weight": torch.ones(2)}, tmp_path / "w.safetensors")
+    with pytest.raises(InputError, match="weights: no tensor of .*w.safetensors fits the network; wanted those of a detector"):
+        new_network(backend.ARCHITECTURES[SMALL], tmp_path / "w.safetensors")
+
+
+def test_naming_the_backend_imports_no_torch():
+    code = f"import sys; sys.path.insert(0, {str(ROOT / 'bin')!r}); from entoflow import model; model.backend('torchvision')\n" \
+           "print([name for name in ('torch', 'torchvision', 'ultralytics') if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.stdout == "[]\n", done.stderr
