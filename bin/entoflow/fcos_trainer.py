@@ -9,10 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import torch
 
-from entoflow import checkpoint, fcos
+from entoflow import checkpoint, fcos, matching
 from entoflow.augmentation import training_image
-from entoflow.average_precision import coco_average_precision, max_detections
-from entoflow.boxes import to_xywh
+from entoflow.average_precision import OVERLAPS, average_precision, max_detections
 from entoflow.detections import gather
 from entoflow.fcos_loss import Truth, loss
 from entoflow.images import read_image
@@ -23,6 +22,7 @@ WARM_UP = 3  # epochs, at most a fifth of all
 ALONE = 0.25  # share of the epochs, the last ones, whose images are not pasted together
 STEEPEST = 10.0  # largest norm of a step's gradient
 KEPT = ("network", "mean", "optimiser")  # whose state goes into the checkpoint
+AT_ONCE = 16  # images that are read to be looked at
 READ_AHEAD = 4  # threads that make training images
 
 
@@ -101,20 +101,20 @@ class Validation:
     """Average precision on validation images, as the suite measures it everywhere: nothing counts in an ignore region."""
 
     def __init__(self, samples):
-        self.samples, self.ids = samples, list(range(len(samples)))
-        self.truth = [box for index in self.ids for box in _annotations(index, samples[index])]
-        counts = np.bincount([box["image_id"] for box in self.truth if not box["iscrowd"]], minlength=1)
-        self.limit, self.any = max_detections(counts), counts.any()
+        self.samples = samples
+        images, boxes, ignored = zip(*(_truth(index, sample) for index, sample in enumerate(samples)))
+        self.truth = matching.Truth(np.concatenate(images), np.concatenate(boxes), np.concatenate(ignored), len(samples))
 
     def __call__(self, network, size, device):
         """Return (AP, AP50), rounded; 0 where the images hold no box."""
-        if not self.any:
+        if self.truth.crowd.all():
             return 0.0, 0.0
         found = []
-        for start in range(0, len(self.ids), 16):
-            images = [read_image(sample.path) for sample in self.samples[start:start + 16]]
+        for start in range(0, len(self.samples), AT_ONCE):
+            images = [read_image(sample.path) for sample in self.samples[start:start + AT_ONCE]]
             found += [(start + n, 0, *boxes) for n, boxes in enumerate(fcos.find(network, images, size, device))]
-        precision = coco_average_precision(self.truth, gather(found, self.ids), self.ids, self.limit)
+        matches = matching.match_all(gather(found, range(len(self.samples))), self.truth, OVERLAPS)
+        (precision,) = average_precision(matches, max_detections(matches.n_truth))(np.ones((1, len(self.samples)), int))
         return round(float(precision.mean()), 5), round(float(precision[0]), 5)
 
 
@@ -154,10 +154,9 @@ def _follow(mean, network, steps):
             kept.copy_(now)
 
 
-def _annotations(index, sample):
-    """Yield COCO's annotations of a sample, in pixels."""
+def _truth(index, sample):
+    """Return the rows in the list of images (n), the COCO boxes in pixels (n x 4) and the ignore regions (n bool) of a sample."""
+    shares = np.concatenate([sample.boxes, sample.ignored])
     height, width = read_image(sample.path).shape[:2]
-    for shares, crowd in [*((box, 0) for box in sample.boxes), *((box, 1) for box in sample.ignored)]:
-        corners = np.concatenate([shares[:2] - shares[2:] / 2, shares[:2] + shares[2:] / 2]) * [width, height, width, height]
-        (bbox,) = to_xywh(corners).tolist()
-        yield {"image_id": index, "bbox": bbox, "area": bbox[2] * bbox[3], "iscrowd": crowd}
+    bbox = np.hstack([shares[:, :2] - shares[:, 2:] / 2, shares[:, 2:]]) * [width, height, width, height]
+    return np.full(len(bbox), index), bbox, np.arange(len(bbox)) >= len(sample.boxes)

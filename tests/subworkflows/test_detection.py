@@ -26,6 +26,14 @@ def test_the_targets_detector_starts_from_the_insect_detector(ran):
     assert target["parameters"]["weights"] == insect["weights_sha256"] != target["weights_sha256"]
 
 
+def test_with_torchvision_the_same_chain_goes_on_from_the_same_split(ran):
+    _, tasks = ran[0].run("-profile", "test", "--detector", "torchvision", "--outdir", "torchvision", "-resume")
+    assert tasks["SPLIT_IMAGES"] == "CACHED" and set(tasks.values()) == {"CACHED", "COMPLETED"}
+    insect, target = (json.loads((ran[0].here / f"torchvision/detection/{name}/model.json").read_text()) for name in ("insect_detector", "target_detector"))
+    assert insect["input"]["backend"] == target["input"]["backend"] == "torchvision"
+    assert target["provenance"]["parameters"]["weights"] == insect["provenance"]["weights_sha256"]
+
+
 def test_no_group_is_in_two_parts(ran):
     parts = {}
     for row in csv.DictReader((ran[0].here / "results/detection/split.csv").open()):
