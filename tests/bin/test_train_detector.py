@@ -26,7 +26,7 @@ def world(tmp_path_factory):
     make_demo.main(["--folder", str(folder / "demo"), "--demo_boxes=12", "--demo_labelled=2", "--demo_test=1", "--demo_size=96"])
     import_images.main([f"--source={folder}/demo/boxes/annotations.json", "--role=boxes", "--name=boxes_1", f"--dataset={folder}/boxes_1.json",
                         f"--audit={folder}/a.json", f"--packs_folder={folder}"])
-    names = ("split", "audit", "insect", "labelled", "test", "audit_boxes", "validation_ids", "labelled_ids", "test_ids")
+    names = ("split", "audit", "insect", "labelled", "test", "audit_boxes", "validation_ids", "labelled_ids", "test_ids", "reviewed")
     split_images.main([f"--datasets={folder}/boxes_1.json", *(f"--{name}={folder}/{name}" for name in names)])
     return folder
 
@@ -111,7 +111,7 @@ print([name for name in sys.modules if name.split(".")[0] == "ultralytics"])
     done = subprocess.run([sys.executable, "script.py"], cwd=tmp_path, capture_output=True, text=True, timeout=300)
     assert done.stdout.splitlines()[-2:] == [*re.findall(".* boxes in 12 images, 1 views of each.", done.stdout), "[]"], done.stderr
     model = json.loads((tmp_path / "model/model.json").read_text())
-    assert model["input"] == {"backend": "torchvision", "architecture": "fcos_resnet10", "image_size": 64}
+    assert model["input"] == {"backend": "torchvision", "architecture": "fcos_resnet10", "image_size": 64, "tile_size": 0}
     assert "BSD-3-Clause" in model["licence"] and "AGPL" not in (tmp_path / "model/README.md").read_text()
     assert model["provenance"]["parameters"]["architecture"] == "fcos_resnet10"
 

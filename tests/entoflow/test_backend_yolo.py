@@ -30,8 +30,10 @@ def test_removing_overlaps_does_not_import_torchs_compiler():
     assert done.stdout == "False\n", done.stderr
 
 
-def test_predicting_leaves_the_weights_to_save_as_they_are_and_finds_what_they_say():
+def test_predicting_leaves_the_weights_to_save_as_they_are_and_finds_what_they_say(tmp_path):
     import numpy as np
+
+    backend_yolo._ultralytics(tmp_path)
     from entoflow.yolo_loss import Network
 
     torch.manual_seed(0)

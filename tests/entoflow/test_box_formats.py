@@ -18,10 +18,12 @@ IGNORE_REGIONS = ("coco", "voc", "supervisely", "label_studio")
 def photo(draw, whole, crowds):
     width, height = draw(st.integers(2, 5000)), draw(st.integers(2, 5000))
 
+    parts = 1 if whole else 200  # of a pixel, so that no two boxes lie closer than a format can tell
+
     def side(length):
-        start = draw(st.integers(0, length - 1) if whole else st.floats(0, length - 0.01))
-        size = draw(st.integers(1, length - start) if whole else st.floats(0.005, length - start))
-        return start, min(start + size, length)
+        start = draw(st.integers(0, length * parts - 1))
+        end = draw(st.integers(start + 1, length * parts))
+        return start / parts, end / parts
 
     sides = [(side(width), side(height)) for _ in range(draw(st.integers(0, 4)))]
     boxes = [

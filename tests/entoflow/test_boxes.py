@@ -43,6 +43,13 @@ def test_fusion_counted_by_hand():
     assert np.allclose(spread, [[0, 0, 0, 1], [0, 0, 0, 0]])
 
 
+def test_a_power_of_the_scores_moves_the_fused_box_to_the_surest_and_nothing_else():
+    boxes, scores, views = [[0, 0, 10, 10], [0, 0, 10, 12], [50, 50, 60, 60]], [0.6, 0.3, 0.8], [0, 1, 1]
+    plain, sharp = (weighted_box_fusion(boxes, scores, views, n_views=2, power=power) for power in (1, 2))
+    assert np.allclose(sharp[0], [[0, 0, 10, (0.36 * 10 + 0.09 * 12) / 0.45], [50, 50, 60, 60]])
+    assert all(np.array_equal(a, b) for a, b in zip(plain[1:], sharp[1:]))
+
+
 def test_two_boxes_of_one_view_count_as_one_view():
     _, _, seen, _ = weighted_box_fusion([[0, 0, 10, 10], [0, 0, 10, 11]], [0.9, 0.8], [2, 2], n_views=3)
     assert seen.tolist() == [1]

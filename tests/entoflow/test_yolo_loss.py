@@ -1,8 +1,13 @@
 """Weighted boxes and ignore regions in ultralytics' loss and validation."""
+import tempfile
+
 import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
+from entoflow import backend_yolo  # noqa: E402
+
+backend_yolo._ultralytics(tempfile.mkdtemp())  # as every import of ultralytics: it would change how all later tests open images
 from entoflow import yolo_loss  # noqa: E402
 
 SIDE = 64
