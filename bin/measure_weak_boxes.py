@@ -14,7 +14,6 @@ from entoflow import coco, weak_boxes
 from entoflow.tables import plain_label
 from entoflow.task import InputError, run
 
-SIZES = (0.02, 0.05, 0.15)  # bounds of relative size: root of a true box's area to the photo's longer side
 SIDES = ("left", "top", "right", "bottom")
 BINS = 10  # of probability, of equal width
 
@@ -70,6 +69,7 @@ def measure(ids, photos, weak, truth, seed):
     import numpy as np
     from entoflow import metrics
     from entoflow.boxes import iou
+    from entoflow.sizes import size_names
 
     bootstrap = metrics.Bootstrap([photos[number]["group"] for number in ids], seed)
     found = [matched(weak[number], *truth[number]) for number in ids]
@@ -226,22 +226,18 @@ def shifts(weak, truth, pairs):
 
 
 def by_size(ids, photos, truth, pairs):
-    """Return (true boxes of each photo by relative size, those found): photos x bins of SIZES."""
+    """Return (true boxes of each photo by relative size, those found): photos x bins of sizes.SIZES."""
     import numpy as np
     from entoflow.boxes import area
+    from entoflow.sizes import SIZES, size_bin
 
     counts, found = np.zeros((2, len(ids), len(SIZES) + 1), int)
     for row, (number, pair) in enumerate(zip(ids, pairs)):
         boxes, crowd = truth[number]
-        size = np.digitize(np.sqrt(area(boxes)) / max(photos[number]["width"], photos[number]["height"]), SIZES)
+        size = size_bin(area(boxes), max(photos[number]["width"], photos[number]["height"]))
         counts[row] = np.bincount(size[~crowd], minlength=len(SIZES) + 1)
         found[row] = np.bincount(size[pair[1]], minlength=len(SIZES) + 1)
     return counts, found
-
-
-def size_names():
-    bounds = [f"{100 * bound:g}" for bound in SIZES]
-    return [f"below_{bounds[0]}", *(f"{low}_to_{high}" for low, high in zip(bounds, bounds[1:])), f"above_{bounds[-1]}"]
 
 
 def draw(folder, overlaps, sums):
