@@ -8,6 +8,7 @@ from pathlib import Path
 
 from entoflow.tables import plain_label
 
+SHARPNESS = 4  # of the fused box's mean: with 1, as usual, views that see an insect badly loosen its box
 FLOOR = 0.001  # candidates below this score are gone
 LOOKED_AT = 30  # candidates of a photo that the crop classifier sees at most
 CROP_ACCEPT, CROP_IGNORE = 0.5, 0.2  # probability of the target from which a crop is taken for one, or may be one
@@ -31,7 +32,7 @@ def fuse(paths, n_views):
 
     fused = {}
     for image_id, views, xyxy, scores in predictions.read(paths):
-        merged = zip(*boxes.weighted_box_fusion(xyxy, scores, views, n_views))
+        merged = zip(*boxes.weighted_box_fusion(xyxy, scores, views, n_views, power=SHARPNESS))
         found = [{"xyxy": box, "score": float(score), "views": int(seen), "spread": float(std.mean())} for box, score, seen, std in merged]
         fused[image_id] = [box for box in found if box["score"] >= FLOOR]
     return fused
