@@ -92,7 +92,7 @@ def select(folder, n):
     rng = np.random.default_rng(2)
     labelled, photos = write(folder / "labelled", n, 0, rng)
     insect, validation = write(folder / "insect", max(n // 10, 2), n, rng)
-    command = task("select_weak_boxes", labelled=labelled, predictions=photos, insect=insect, validation_predictions=validation, n_views=VIEWS,
+    command = task("select_weak_boxes", labelled=labelled, predictions=photos, reference=insect, validation_predictions=validation, n_views=VIEWS,
                    target=TARGET, weak_boxes=folder / "weak_boxes.json", training=folder / "training.json", audit=folder / "audit.json")
     megabytes, seconds = peak(command, folder)
     return megabytes, seconds, len(json.loads((folder / "weak_boxes.json").read_text())["annotations"])

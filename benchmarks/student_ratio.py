@@ -85,7 +85,7 @@ def split(args):
 def teach(args, folder, seed):
     """Train the insect detector, and make the weak boxes of the labelled photos."""
     home, packs = args.folder, packs_of(args)
-    inputs = {"labelled": home / "of_labelled", "predictions": "labelled.npz", "insect": home / "of_insect", "validation_predictions": "validation.npz",
+    inputs = {"labelled": home / "of_labelled", "predictions": "labelled.npz", "reference": home / "of_insect", "validation_predictions": "validation.npz",
               "n_views": len(VIEWS.split(",")), "target": args.target}
     once(folder, "insect_detector/model.json", "train_detector", dataset=home / "of_insect", packs=packs, name="insect_detector", class_name="insect",
          seed=seed, model="insect_detector", training="insect.csv", **training(args))

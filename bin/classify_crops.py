@@ -35,13 +35,12 @@ class Crop(NamedTuple):
 
 def main(argv):
     args = parser().parse_args(argv)
-    labelled, insect = coco.read(args.labelled), coco.read(args.insect)
-    validation = weak_boxes.fuse(args.validation_predictions, args.n_views)
-    accept, ignore = weak_boxes.choose_thresholds(coco.part(insect, "validation"), validation)
+    labelled, reference = coco.read(args.labelled), coco.read(args.reference)
+    accept, ignore = weak_boxes.choose_thresholds(*weak_boxes.judged_by(reference, args.validation_predictions, args.n_views))
     candidates = weak_boxes.fuse(args.predictions, args.n_views)
     photos = of_photos(labelled, candidates, args.target, accept, ignore, args.seed)
     judged = [piece for piece in photos if piece.rank and piece.kind != OTHER]
-    taught = [piece for piece in photos + of_boxes(insect, args.seed) if piece.kind is not None]
+    taught = [piece for piece in photos + of_boxes(reference, labelled, args.seed) if piece.kind is not None]
     from entoflow import crops, images
 
     pack = images.Pack(args.packs)
@@ -92,15 +91,15 @@ def of_photos(labelled, candidates, target, accept, ignore, seed):
     return found
 
 
-def of_boxes(insect, seed):
-    """Return a Crop of background of each image with true boxes. Their insects teach nothing: no one knows by which name."""
+def of_boxes(reference, labelled, seed):
+    """Return a Crop of background of each further image of the reference. Their insects teach nothing: no one knows by which name."""
     import numpy as np
     from entoflow import crops
 
     found, rng = [], np.random.default_rng(seed)
-    boxes = coco.boxes_by_image(insect)
-    for image in sorted(insect["images"], key=lambda image: image["id"]):
-        square = None if image["part"] == "test" else crops.background(image["width"], image["height"], boxes[image["id"]][0], rng)
+    boxes, known = coco.boxes_by_image(reference), {image["id"] for image in labelled["images"]}
+    for image in sorted(reference["images"], key=lambda image: image["id"]):
+        square = None if image["part"] == "test" or image["id"] in known else crops.background(image["width"], image["height"], boxes[image["id"]][0], rng)
         found += [] if square is None else [Crop(image["id"], image["group"], tuple(square), 0, BACKGROUND)]
     return found
 

@@ -1,14 +1,17 @@
 #!/usr/bin/env python3
-"""Turn the insect detector's boxes on class-labelled photos into weak boxes of the target: accept, ignore or drop each.
+"""Turn a detector's boxes on class-labelled photos into weak boxes of the target: accept, ignore or drop each.
 
 A photo labelled with the target holds at least one, so boxes on it may be targets; a look-alike's photo holds none, so no
 box there ever is. `top1` accepts a photo's best box (its best `count` boxes where a count is given); `threshold` accepts
-from the score at which, on photos with true boxes that the detector did not learn from, F0.5 of the accepted boxes is
+from the score at which, on photos with boxes that the detector did not learn from, F0.5 of the accepted boxes is
 best: a wrong box harms the next training more than a missed photo. `full` accepts what passes that threshold and looks
 like the target to classify_crops.py too, the likeliest box where none does, and no more than were counted. Boxes between
 the lower threshold (best F2) and that one become ignore regions, unless their crop shows something else. A photo with no
 accepted box is left out and never serves as background: the insect is there, the detector missed it. What a person reviewed
 beats all rules: exactly the boxes drawn on a photo are accepted, and a photo on which no box was left is background.
+
+In the first round the detector is that of insects, judged by true boxes; in later ones it is the target's of the round before,
+judged by the weak boxes that it was stopped on.
 """
 import argparse
 import json
@@ -22,9 +25,8 @@ FEW_BOXES = 30  # true boxes below which a threshold is a guess, and the audit s
 
 def main(argv):
     args = parser().parse_args(argv)
-    labelled, insect = coco.read(args.labelled), coco.read(args.insect)
-    validation = coco.part(insect, "validation")
-    judged = weak_boxes.fuse(args.validation_predictions, args.n_views)
+    labelled, reference = coco.read(args.labelled), coco.read(args.reference)
+    validation, judged = weak_boxes.judged_by(reference, args.validation_predictions, args.n_views)
     thresholds = weak_boxes.choose_thresholds(validation, judged)
     n_true = sum(not box["iscrowd"] for box in validation["annotations"])
     candidates = weak_boxes.fuse(args.predictions, args.n_views)
@@ -39,11 +41,11 @@ def main(argv):
     empty = {image["id"] for image in targets if reviewed.get(image["id"]) == []}
     left_out = [image for image in targets if image["id"] not in boxed | empty]
     alone = weak_boxes.choose_thresholds(validation, {number: weak_boxes.without_agreement(found, args.n_views) for number, found in judged.items()})
-    info = {"rule": args.weak_rule, "accept": thresholds[0], "ignore": thresholds[1], "true_boxes": n_true, "crops": looked_at,
+    info = {"rule": args.weak_rule, "round": args.round, "accept": thresholds[0], "ignore": thresholds[1], "true_boxes": n_true, "crops": looked_at,
             "reviewed": sum(image["id"] in reviewed for image in targets), "n_views": args.n_views, "without_agreement": alone}
     coco.write(args.weak_boxes, as_coco([{**image, "reviewed": image["id"] in reviewed} for image in targets], weak, args.target, info))
-    coco.write(args.training, training_set(labelled, insect, weak, boxed | empty, args.target))
-    rows = [row(image) for image in left_out] + few(n_true) + replaced(labelled["images"], reviewed, chosen, args.target)
+    coco.write(args.training, training_set(labelled, reference, weak, boxed | empty, args.target))
+    rows = [row(image) for image in left_out] + few(n_true, args.round) + replaced(labelled["images"], reviewed, chosen, args.target)
     args.audit.write_text(json.dumps(rows, ensure_ascii=False, indent=1), encoding="utf-8")
     if args.samples:
         draw(args.samples, targets, weak, args.packs)
@@ -58,6 +60,7 @@ def parser():
     p.add_argument("--crop_scores", type=Path, help="what classify_crops.py thinks of them (default: the rule full goes by scores alone)")
     p.add_argument("--reviewed", type=Path, help="data set of photos whose boxes a person corrected (default: none)")
     p.add_argument("--packs", type=Path, nargs="*", default=[], help="packs with the labelled photos, for the samples")
+    p.add_argument("--round", type=int, default=1, help="1 where the detector is that of insects, then one more each time (default %(default)s)")
     p.add_argument("--weak_rule", choices=sorted(weak_boxes.RULES), default="full", help="how boxes are chosen (default %(default)s)")
     p.add_argument("--weak_boxes", type=Path, required=True, help="COCO file to write: every box with its band, rule and evidence")
     p.add_argument("--training", type=Path, required=True, help="data set to write: what the target's detector learns from")
@@ -119,10 +122,10 @@ def evidence(box):
     return {name: round(value, {"spread": 3}.get(name, 4)) if isinstance(value, float) else value for name, value in found.items()}
 
 
-def training_set(labelled, insect, weak, boxed, target):
-    """Return what the target's detector learns from: photos with accepted boxes, look-alikes, and empty box images."""
-    seen = {box["image_id"] for box in insect["annotations"]}
-    empty = [image for image in insect["images"] if image["id"] not in seen and image["part"] != "test"]
+def training_set(labelled, reference, weak, boxed, target):
+    """Return what the target's detector learns from: photos with accepted boxes, look-alikes, and empty images of the reference."""
+    seen = {box["image_id"] for box in reference["annotations"]} | {image["id"] for image in labelled["images"]}
+    empty = [image for image in reference["images"] if image["id"] not in seen and image["part"] != "test"]
     photos = [image for image in labelled["images"] if image["part"] != "test" and (image["label"] != target or image["id"] in boxed)]
     annotations = [{"image_id": box["image_id"], "category_id": 1, "bbox": xywh(box["xyxy"]), "area": area(box["xyxy"]),
                     "iscrowd": int(box["band"] == "ignore")} for box in weak if box["band"] != "drop" and box["image_id"] in boxed]
@@ -158,17 +161,21 @@ def replaced(photos, reviewed, chosen, target):
     return rows
 
 
-def few(n_true):
+def few(n_true, round_):
     """Return the audit's row that tells of thresholds which rest on few true boxes, if they do."""
-    reason = f"the thresholds rest on {n_true} true boxes of the insect detector's validation part; wanted {FEW_BOXES} or more"
+    kind = "true boxes of the insect detector's" if round_ == 1 else f"weak boxes of round {round_ - 1}'s"
+    reason = f"the thresholds rest on {n_true} {kind} validation part; wanted {FEW_BOXES} or more"
     return [{"image": None, "row": None, "source": "boxes", "stage": "select_weak_boxes", "action": "note", "reason": reason}] * (n_true < FEW_BOXES)
 
 
 def refuse_no_boxes(args, targets, boxed, blind):
     """Raise InputError unless photos to train on and photos to validate on have an accepted box.
 
-    blind: the number of the insect detector's validation images if none of its boxes on them is right, else 0.
+    blind: the number of the detector's validation images if none of its boxes on them is right, else 0.
     """
+    if args.round > 1 and not {"train", "validation"} <= {image["part"] for image in targets if image["id"] in boxed}:
+        raise InputError(f"the target's detector of round {args.round - 1} finds too little to make weak boxes from, to train on and to validate on; "
+                         f"wanted a detector that can teach. Give --rounds {args.round - 1}.")
     n, parts = len(targets), {image["part"] for image in targets if image["id"] in boxed}
     if not boxed and blind and args.weak_rule != "top1":
         raise InputError(f"none of the insect detector's boxes on its {blind} validation images is right, so no score can be trusted and no "

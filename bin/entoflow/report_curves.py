@@ -6,8 +6,8 @@ from entoflow.report_page import Html, text
 WIDE, HIGH, LEFT, RIGHT, TOP, BOTTOM = 460, 240, 46, 12, 30, 40
 
 
-def curves(title, series, marked=None, top=None):
-    """Return a line chart over epochs; series: {name: [(epoch, value)]}; marked: an epoch to point out; top: of the scale."""
+def curves(title, series, marked=None, top=None, unit="epoch"):
+    """Return a line chart over epochs or another unit; series: {name: [(epoch, value)]}; marked: an epoch to point out; top: of the scale."""
     points = [point for line in series.values() for point in line]
     if not points:
         return Html("")
@@ -24,7 +24,7 @@ def curves(title, series, marked=None, top=None):
         parts.append(f'<line class="grid" x1="{LEFT}" x2="{WIDE - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>'
                      f'<text x="{LEFT - 7}" y="{y + 4:.1f}" text-anchor="end">{top * k / 4:.3g}</text>')
     parts.append(f'<text x="{LEFT}" y="{HIGH - 20}">{first:g}</text><text x="{WIDE - RIGHT}" y="{HIGH - 20}" text-anchor="end">{last:g}</text>'
-                 f'<text x="{(LEFT + WIDE - RIGHT) / 2}" y="{HIGH - 20}" text-anchor="middle">epoch</text>')
+                 f'<text x="{(LEFT + WIDE - RIGHT) / 2}" y="{HIGH - 20}" text-anchor="middle">{unit}</text>')
     if marked is not None:
         x, _ = place(marked, 0)
         parts.append(f'<line class="best" x1="{x:.1f}" x2="{x:.1f}" y1="{TOP}" y2="{HIGH - BOTTOM}"/>')

@@ -193,9 +193,28 @@ def weak_boxes(found):
     pictures = [picture(path, spaced(path), "Weak boxes: " + spaced(path) + "." + mark(found))
                 for path in sorted(found["weak_pictures"].glob("**/*.png")) if path.name != "samples.png"
                 and "review" not in path.parts]
-    return [paragraph(said), paragraph(absent, "soft"),
+    return [paragraph(said), *rounds(found), paragraph(absent, "soft"),
             figures_table("The weak boxes against the true boxes (audit_boxes), which took no part in making them." + mark(found), found["quality"]),
             ablation_table(found), side_by_side(*pictures)]
+
+
+def rounds(found):
+    """Return how the rounds went, where there was more than one: a curve and its figures."""
+    rows = found["rounds"]
+    if len(rows) < 2:
+        return []
+    names = {"held_out_f1": "held-out F1", "true_f1": "true F1"}
+    best = next(row["round"] for row in rows if row["kept"] == "yes")
+    drawn = curves("F1 by round", {words: [(row["round"], row[name]) for row in rows if name in row] for name, words in names.items()
+                                   if any(name in row for row in rows)}, best, 1, "round")
+    told = [(f"{row['round']:g}", row["kept"], *(f"{row[name]:g}" for name in ("photos_with_box", "accepted", "ignored")),
+             *(number({"value": row.get(name), "low": row.get(f"{name}_low"), "high": row.get(f"{name}_high")}) for name in names)) for row in rows]
+    ended = f" Round {rows[-1]['round']:g} did not raise it and is not kept." if rows[-1]["kept"] == "no" else ""
+    return [side_by_side(figure(drawn, "Rounds: in each, the last round's detector makes the weak boxes anew. The dashed line marks the round kept."
+                                + mark(found))),
+            table("Held-out F1: of the round's detector on photos it did not learn from, against the round's own weak boxes; another round follows where "
+                  f"it rises.{ended} True F1: of the weak boxes against audit boxes, which decide nothing.{mark(found)}",
+                  ("round", "kept", "photos with a box", "accepted", "ignored", *names.values()), told, numbers=(0, 2, 3, 4, 5, 6))]
 
 
 def review(found):

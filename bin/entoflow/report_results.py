@@ -23,6 +23,7 @@ def read(folder, params):
         "random_weights": params.get("weights") == "none" or "none" in starts,
         "metrics": read_json(folder / "evaluation/metrics.json"), "quality": read_json(folder / "weak_boxes/quality.json"),
         "ablation": read_json(folder / "weak_boxes/ablation.json"), "weak": read_weak(folder / "weak_boxes/weak_boxes.json"), "models": models,
+        "rounds": [numeric(row) | {"kept": row["kept"]} for row in read_csv(folder / "weak_boxes/rounds.csv")],
         "split": read_csv(folder / "split.csv"), "audit": audit,
         "left_out": [row for row in audit["rows"] if row.get("action") == "left out"],
         "plots": folder / "evaluation/plots", "weak_pictures": folder / "weak_boxes",

@@ -19,19 +19,30 @@ STEPS = ("second opinion", "view agreement", "label promise", "count cap")
 def add_inputs(p):
     """Add to a parser what candidates and their thresholds are made of."""
     p.add_argument("--labelled", type=Path, required=True, help="data set of the class-labelled photos")
-    p.add_argument("--predictions", type=Path, nargs="+", required=True, help="the insect detector's boxes on them, all views")
-    p.add_argument("--insect", type=Path, required=True, help="data set with true boxes of insects")
-    p.add_argument("--validation_predictions", type=Path, nargs="+", required=True, help="the detector's boxes on its validation part")
+    p.add_argument("--predictions", type=Path, nargs="+", required=True, help="the detector's boxes on them, all views")
+    p.add_argument("--reference", type=Path, required=True, help="data set that the detector learned from: its boxes of the validation part are "
+                   "what it is judged by (true boxes of insects, or the weak boxes of the round before)")
+    p.add_argument("--validation_predictions", type=Path, nargs="+", required=True, help="the detector's boxes on that validation part")
     p.add_argument("--n_views", type=int, required=True, help="views of each photo in the predictions")
     p.add_argument("--target", type=plain_label, required=True, help="label to box")
 
 
-def fuse(paths, n_views):
-    """Return {image id: [candidate]}, best first: the views of each photo fused. paths: what predict_boxes.py wrote."""
+def judged_by(reference, paths, n_views):
+    """Return (the validation part of a data set, the detector's candidates on it)."""
+    from entoflow import coco
+
+    validation = coco.part(reference, "validation")
+    return validation, fuse(paths, n_views, {image["id"] for image in validation["images"]})
+
+
+def fuse(paths, n_views, images=None):
+    """Return {image id: [candidate]}, best first: the views of each photo fused. paths: what predict_boxes.py wrote; images: ids, None for all."""
     from entoflow import boxes, predictions
 
     fused = {}
     for image_id, views, xyxy, scores in predictions.read(paths):
+        if images is not None and image_id not in images:
+            continue
         merged = zip(*boxes.weighted_box_fusion(xyxy, scores, views, n_views, power=SHARPNESS))
         found = [{"xyxy": box, "score": float(score), "views": int(seen), "spread": float(std.mean())} for box, score, seen, std in merged]
         fused[image_id] = [box for box in found if box["score"] >= FLOOR]

@@ -7,10 +7,10 @@ process CLASSIFY_CROPS {
     input:
     path labelled
     path predictions, stageAs: 'predictions/*'
-    path insect
+    path reference
     path validation_predictions, stageAs: 'validation_predictions/*'
     path labelled_packs, stageAs: 'labelled_packs/*'
-    path insect_packs, stageAs: 'insect_packs/*'
+    path reference_packs, stageAs: 'reference_packs/*'
     tuple val(flags), path(script), path('entoflow/*')
 
     output:
@@ -19,8 +19,8 @@ process CLASSIFY_CROPS {
     script:
     """
     export OMP_NUM_THREADS=${task.cpus}
-    python3 -m ${script.baseName} --labelled ${labelled} --predictions predictions/* --insect ${insect} \\
-        --validation_predictions validation_predictions/* --packs labelled_packs/* insect_packs/* \\
+    python3 -m ${script.baseName} --labelled ${labelled} --predictions predictions/* --reference ${reference} \\
+        --validation_predictions validation_predictions/* --packs labelled_packs/* reference_packs/* \\
         --crop_scores crop_scores.npz ${flags}
     """
 }

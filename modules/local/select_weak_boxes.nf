@@ -6,7 +6,7 @@ process SELECT_WEAK_BOXES {
     input:
     path labelled
     path predictions, stageAs: 'predictions/*'
-    path insect
+    path reference
     path validation_predictions, stageAs: 'validation_predictions/*'
     path crop_scores
     path reviewed
@@ -21,7 +21,7 @@ process SELECT_WEAK_BOXES {
 
     script:
     """
-    python3 -m ${script.baseName} --labelled ${labelled} --predictions predictions/* --insect ${insect} \\
+    python3 -m ${script.baseName} --labelled ${labelled} --predictions predictions/* --reference ${reference} \\
         --validation_predictions validation_predictions/* ${crop_scores ? "--crop_scores ${crop_scores}" : ''} --reviewed ${reviewed} --packs packs/* \\
         --weak_boxes weak_boxes.json --training training.json --audit weak_boxes_audit.json --samples samples.png ${flags}
     """

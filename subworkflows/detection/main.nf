@@ -1,19 +1,19 @@
 include { suite } from '../../modules/local/suite'
 include { fingerprint } from '../../modules/local/sources'
-include { packs_of; has_images } from '../../modules/local/datasets'
+include { packs_of } from '../../modules/local/datasets'
 include { IMPORT_IMAGES } from '../../modules/local/import_images'
 include { SPLIT_IMAGES } from '../../modules/local/split_images'
 include { FETCH_WEIGHTS } from '../../modules/local/fetch_weights'
 include { TRAIN_DETECTOR as TRAIN_INSECT_DETECTOR } from '../../modules/local/train_detector'
-include { PREDICT_BOXES as PREDICT_CANDIDATES } from '../../modules/local/predict_boxes'
-include { CLASSIFY_CROPS } from '../../modules/local/classify_crops'
-include { SELECT_WEAK_BOXES } from '../../modules/local/select_weak_boxes'
-include { MEASURE_WEAK_BOXES } from '../../modules/local/measure_weak_boxes'
+include { KEEP_ROUND } from '../../modules/local/keep_round'
 include { WRITE_REVIEW } from '../../modules/local/write_review'
-include { TRAIN_DETECTOR as TRAIN_TARGET_DETECTOR } from '../../modules/local/train_detector'
 include { PREDICT_BOXES } from '../../modules/local/predict_boxes'
 include { EVALUATE_DETECTOR } from '../../modules/local/evaluate_detector'
 include { WRITE_AUDIT } from '../../modules/local/write_audit'
+include { improved; kept } from '../../modules/local/rounds'
+include { ROUND as ROUND_1 } from './round'
+include { ROUND as ROUND_2 } from './round'
+include { ROUND as ROUND_3 } from './round'
 
 workflow DETECTION {
     take:
@@ -54,55 +54,46 @@ workflow DETECTION {
     target_detector = channel.empty()
     training = TRAIN_INSECT_DETECTOR.out.training.map { curve -> ['insect_detector', curve] }
     if( target ) {
-        views = ['1', '1f', '0.75', '0.75f', '1.5', '1.5f']
-        predictor = suite('predict_boxes', settings, [views: views.join(',')])
-        learned_packs = SPLIT_IMAGES.out.labelled.combine(packs.toList()).map { dataset, all -> packs_of(dataset, all, ['train', 'validation']) }
-        labelled_shards = learned_packs.flatMap { list -> list }.combine(SPLIT_IMAGES.out.labelled_ids)
-        validation_shards = SPLIT_IMAGES.out.insect.combine(packs.toList()).flatMap { dataset, all -> packs_of(dataset, all, ['validation']) }
-            .combine(SPLIT_IMAGES.out.validation_ids)
-        PREDICT_CANDIDATES(labelled_shards.mix(validation_shards).combine(detector.map { files -> [files] }), predictor)
-        candidates = PREDICT_CANDIDATES.out.predictions.branch { file ->
-            validation: file.name.startsWith('boxes_')
-            labelled: true
-        }
-        labelled_candidates = candidates.labelled.toSortedList { a, b -> a.name <=> b.name }
-        validation_candidates = candidates.validation.toSortedList { a, b -> a.name <=> b.name }
-        labelled_packs = SPLIT_IMAGES.out.labelled.combine(packs.toList()).map { dataset, all -> packs_of(dataset, all) }
-        second_opinion = channel.empty()
-        if( !(settings.select_weak_boxes?.weak_rule in ['threshold', 'top1']) ) {
-            CLASSIFY_CROPS(
-                SPLIT_IMAGES.out.labelled,
-                labelled_candidates,
-                SPLIT_IMAGES.out.insect,
-                validation_candidates,
-                learned_packs,
-                insect_packs,
-                suite('classify_crops', settings, [target: target, n_views: views.size()]),
-            )
-            second_opinion = CLASSIFY_CROPS.out.crop_scores
-        }
-        SELECT_WEAK_BOXES(
-            SPLIT_IMAGES.out.labelled,
-            labelled_candidates,
-            SPLIT_IMAGES.out.insect,
-            validation_candidates,
-            second_opinion.ifEmpty([]).first(),
-            SPLIT_IMAGES.out.reviewed,
-            labelled_packs,
-            suite('select_weak_boxes', settings, [target: target, n_views: views.size()]),
-        )
-        audits = audits.mix(SELECT_WEAK_BOXES.out.audit)
-        MEASURE_WEAK_BOXES(SELECT_WEAK_BOXES.out.weak_boxes, SPLIT_IMAGES.out.audit_boxes.filter { dataset -> has_images(dataset) }, suite('measure_weak_boxes', settings, [target: target]))
-        WRITE_REVIEW(SELECT_WEAK_BOXES.out.weak_boxes, labelled_packs, suite('write_review', settings))
-        training_packs = SELECT_WEAK_BOXES.out.training.combine(packs.toList()).map { dataset, all -> packs_of(dataset, all) }
+        split_of = [
+            labelled: SPLIT_IMAGES.out.labelled,
+            labelled_ids: SPLIT_IMAGES.out.labelled_ids,
+            boxes: SPLIT_IMAGES.out.insect,
+            validation_ids: SPLIT_IMAGES.out.validation_ids,
+            reviewed: SPLIT_IMAGES.out.reviewed,
+            audit_boxes: SPLIT_IMAGES.out.audit_boxes,
+        ]
         learned = detector.map { files -> files.find { path -> path.name == 'weights.safetensors' } }
-        TRAIN_TARGET_DETECTOR('target_detector', SELECT_WEAK_BOXES.out.training, training_packs, learned, suite('train_detector', settings, [class_name: target], 'train_target_detector'))
-        detector = TRAIN_TARGET_DETECTOR.out.model
-        weak_boxes = SELECT_WEAK_BOXES.out.weak_boxes.mix(SELECT_WEAK_BOXES.out.samples)
-        quality = MEASURE_WEAK_BOXES.out.quality.mix(MEASURE_WEAK_BOXES.out.ablation, MEASURE_WEAK_BOXES.out.plots)
+        ROUND_1(1, detector, SPLIT_IMAGES.out.insect, split_of, packs, learned, target, settings)
+        rounds = ROUND_1.out.made.map { made -> [made] }
+        if( (settings.keep_round?.rounds ?: 0) >= 2 ) {
+            second = rounds.filter { done -> improved(done) }.map { done -> done.last() }
+            ROUND_2(2, second.map { made -> made.model }, second.map { made -> made.training }, split_of, packs, learned, target, settings)
+            rounds = joined(rounds, ROUND_2.out.made)
+        }
+        if( (settings.keep_round?.rounds ?: 0) >= 3 ) {
+            third = rounds.filter { done -> done.size() == 2 && improved(done) }.map { done -> done.last() }
+            ROUND_3(3, third.map { made -> made.model }, third.map { made -> made.training }, split_of, packs, learned, target, settings)
+            rounds = joined(rounds, ROUND_3.out.made)
+        }
+        KEEP_ROUND(
+            rounds.map { done -> kept(done).number },
+            rounds.map { done -> [kept(done).weak_boxes, kept(done).samples] + kept(done).quality },
+            rounds.map { done -> kept(done).plots },
+            rounds.map { done -> kept(done).model + [kept(done).curve] },
+            rounds.map { done -> done.collect { made -> made.model.find { path -> path.name == 'model.json' } } },
+            rounds.map { done -> done.collect { made -> made.weak_boxes } },
+            rounds.map { done -> done.collectMany { made -> made.quality.findAll { path -> path.name == 'quality.json' } } },
+            suite('keep_round', settings),
+        )
+        audits = audits.mix(rounds.map { done -> kept(done).audit })
+        labelled_packs = SPLIT_IMAGES.out.labelled.combine(packs.toList()).map { dataset, all -> packs_of(dataset, all) }
+        WRITE_REVIEW(KEEP_ROUND.out.weak_boxes, labelled_packs, suite('write_review', settings))
+        detector = KEEP_ROUND.out.model
+        weak_boxes = KEEP_ROUND.out.weak_boxes.mix(KEEP_ROUND.out.beside)
+        quality = KEEP_ROUND.out.quality.mix(KEEP_ROUND.out.plots)
         review = WRITE_REVIEW.out.table.mix(WRITE_REVIEW.out.sheet, WRITE_REVIEW.out.label_studio, WRITE_REVIEW.out.supervisely)
-        target_detector = TRAIN_TARGET_DETECTOR.out.model
-        training = training.mix(TRAIN_TARGET_DETECTOR.out.training.map { curve -> ['target_detector', curve] })
+        target_detector = KEEP_ROUND.out.model
+        training = training.mix(KEEP_ROUND.out.training.map { curve -> ['target_detector', curve] })
     }
 
     test_packs = SPLIT_IMAGES.out.test.combine(packs.toList()).map { dataset, all -> packs_of(dataset, all) }
@@ -121,7 +112,7 @@ workflow DETECTION {
     split           // path: CSV image, group, part
     audit           // path: JSON of what was found, repaired, left out, and why
     insect_detector // paths: the files of a model folder
-    weak_boxes      // paths: COCO with score, band and evidence of each box; a picture of samples
+    weak_boxes      // paths: COCO with score, band and evidence of each box; a picture of samples; a table of the rounds (CSV)
     quality         // paths: JSON of the weak boxes measured against the audit boxes, what each step of the rule gave, and plots; nothing without them
     review          // paths: the boxes most worth a person's look as CSV and PNG, and for Label Studio (JSON, XML) and Supervisely (a folder)
     target_detector // paths: the files of a model folder
@@ -129,6 +120,11 @@ workflow DETECTION {
     metrics         // path: JSON of the final detector's figures on the test images
     predictions     // paths: the final detector's boxes on the test images, COCO results and CSV
     plots           // paths: PNG
+}
+
+// The rounds so far with the next one behind them, where that ran.
+def joined(rounds, next) {
+    return rounds.mix(next.map { made -> [made] }).collect(flat: false).map { all -> all.sum() }
 }
 
 // [['boxes', a], ['boxes', b], ['test', c]] -> [['boxes', 'boxes_1', a], ['boxes', 'boxes_2', b], ['test', 'test_1', c]]

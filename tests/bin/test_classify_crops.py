@@ -96,7 +96,7 @@ def test_a_second_round_learns_from_the_likeliest_boxes():
 def test_background_is_clear_of_boxes_and_not_of_test_images():
     images = [{"id": k, "group": "g", "part": part, "width": 100, "height": 80} for k, part in ((1, "train"), (2, "test"), (3, "validation"))]
     box = {"image_id": 1, "category_id": 1, "bbox": [0, 0, 60, 80], "iscrowd": 0}
-    found = classify_crops.of_boxes({"images": images, "annotations": [box], "categories": [{"id": 1, "name": "beetle"}]}, 1)
+    found = classify_crops.of_boxes({"images": images, "annotations": [box], "categories": [{"id": 1, "name": "beetle"}]}, {"images": []}, 1)
     assert [(piece.image, piece.kind) for piece in found] == [(1, classify_crops.BACKGROUND), (3, classify_crops.BACKGROUND)]
     assert found[0].xyxy[2] > 60
 
@@ -123,3 +123,10 @@ def test_skill_is_that_against_the_kind_that_is_told_worst(kinds, skill):
 
 def test_no_more_is_looked_at_than_weak_boxes_allow():
     assert classify_crops.OF_A_PHOTO < weak_boxes.LOOKED_AT
+
+
+def test_background_is_cut_from_images_of_the_reference_but_from_no_labelled_photo_twice():
+    reference = {"images": [{"id": k, "group": f"g{k}", "part": part, "width": 300, "height": 300} for k, part in ((1, "train"), (2, "train"), (3, "test"))],
+                 "annotations": [{"image_id": 2, "category_id": 1, "bbox": [0, 0, 20, 20], "iscrowd": 0}], "categories": [{"id": 1, "name": "bug"}]}
+    found = classify_crops.of_boxes(reference, {"images": [{"id": 1}]}, 1)
+    assert [(piece.image, piece.kind) for piece in found] == [(2, classify_crops.BACKGROUND)]

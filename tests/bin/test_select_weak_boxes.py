@@ -17,16 +17,16 @@ def run(tmp_path):
 
     Photo 50 is the one that the target's detector is validated on.
     """
-    def _run(photos, scores, rule, true_box=(0, 0, 10, 10), validation=(50,), opinions=None, reviewed=None):
+    def _run(photos, scores, rule, true_box=(0, 0, 10, 10), validation=(50,), opinions=None, reviewed=None, round_=1, reference=()):
         photos = [*photos, *(image(n, "validation", "bmsb") for n in validation)]
         scores = {**scores, **{n: [0.9] for n in validation}}
         coco.write(tmp_path / "labelled.json", {"info": {}, "images": photos, "annotations": [], "categories": []})
         coco.write(tmp_path / "insect.json", {
-            "info": {}, "images": [image(99, "validation"), image(98)], "categories": [{"id": 1, "name": "bug"}],
+            "info": {}, "images": [image(99, "validation"), image(98), *reference], "categories": [{"id": 1, "name": "bug"}],
             "annotations": [{"id": 1, "image_id": 99, "category_id": 1, "bbox": list(true_box), "area": 100, "iscrowd": 0}]})
         predictions.write(tmp_path / "p.npz", [(n, 0, boxes(len(found)), np.array(found)) for n, found in scores.items()])
         predictions.write(tmp_path / "v.npz", [(99, 0, boxes(2), np.array([0.6, 0.4]))])
-        files = {"labelled": "labelled.json", "predictions": "p.npz", "insect": "insect.json", "validation_predictions": "v.npz",
+        files = {"labelled": "labelled.json", "predictions": "p.npz", "reference": "insect.json", "validation_predictions": "v.npz",
                  "weak_boxes": "weak.json", "training": "training.json", "audit": "audit.json"}
         if reviewed:
             drawn = [{"id": 1, "image_id": n, "category_id": 1, "bbox": bbox, "area": 1, "iscrowd": crowd}
@@ -36,7 +36,8 @@ def run(tmp_path):
         if opinions:
             crops.write_scores(tmp_path / "c.npz", list(opinions), list(opinions.values()))
             files["crop_scores"] = "c.npz"
-        select_weak_boxes.main(["--target=bmsb", "--n_views=1", f"--weak_rule={rule}", *(f"--{k}={tmp_path / v}" for k, v in files.items())])
+        given = ["--target=bmsb", "--n_views=1", f"--weak_rule={rule}", f"--round={round_}"]
+        select_weak_boxes.main([*given, *(f"--{k}={tmp_path / v}" for k, v in files.items())])
         return {name: json.loads((tmp_path / f"{name}.json").read_text()) for name in ("weak", "training", "audit")}
     return _run
 
@@ -141,3 +142,16 @@ def test_every_box_says_how_likely_it_shows_the_target(run):
     out = run([image(1, label="bmsb")], {1: [0.6, 0.4]}, "full", opinions={(1, 1): 0.8, (1, 2): 0.9})
     seen = 1 - 0.4 * 0.775 * (1 - 0.25)
     assert [box["evidence"]["probability"] for box in out["weak"]["annotations"] if box["image_id"] == 1] == pytest.approx([0.6 / seen, 0.225 / seen], abs=1e-4)
+
+
+def test_a_later_round_learns_from_each_photo_once_and_says_whose_boxes_it_rests_on(run):
+    photos = [image(1, label="bmsb"), image(3, label="nezara")]
+    out = run(photos, {1: [0.9], 3: [0.95]}, "threshold", round_=2, reference=photos)
+    assert sorted(picture["id"] for picture in out["training"]["images"]) == [1, 3, 50, 98]
+    assert out["weak"]["info"]["round"] == 2
+    assert [row["reason"] for row in out["audit"]] == ["the thresholds rest on 1 weak boxes of round 1's validation part; wanted 30 or more"]
+
+
+def test_a_detector_that_cannot_teach_the_next_round_is_told_with_the_number_to_give(run):
+    with pytest.raises(InputError, match="the target's detector of round 2 finds too little to make weak boxes from.* Give --rounds 2."):
+        run([image(1, label="bmsb")], {1: [0.2]}, "threshold", validation=(), round_=3)

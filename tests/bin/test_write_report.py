@@ -296,3 +296,17 @@ def test_what_is_worth_a_look_is_shown_with_how_to_give_it_back(report, results)
     assert "3 photos were reviewed by a person: exactly the boxes left on them are accepted. 2 boxes and photos are worth a person's look" in page.text
     assert "give the export to the same command: --reviewed EXPORT -resume" in page.text
     assert sum(attrs["src"].startswith("data:image/png") for attrs in page.named("img")) == len(PICTURES) + 1
+
+
+def test_rounds_are_a_curve_and_a_table_that_say_which_is_kept_and_one_round_is_no_curve(report, results):
+    head = ("round", "kept", "photos", "photos_with_box", "accepted", "ignored", "held_out_f1", "held_out_f1_low", "held_out_f1_high",
+            "true_f1", "true_f1_low", "true_f1_high")
+    first, second, third = ((1, "no", 9, 8, 8, 2, 0.7, "", "", 0.81, 0.7, 0.9), (2, "yes", 9, 9, 10, 1, 0.9, 0.8, 1.0, 0.85, 0.75, 0.9),
+                            (3, "no", 9, 9, 9, 0, 0.88, 0.8, 1.0, 0.86, 0.7, 0.9))
+    write_rows(results / "detection/weak_boxes/rounds.csv", [head, first[:1] + ("yes",) + first[2:]])
+    assert "Rounds: " not in report(target="x").text
+    write_rows(results / "detection/weak_boxes/rounds.csv", [head, first, second, third])
+    page = report(target="x")
+    assert "F1 by round: held-out F1 from 0.7 to 0.88; true F1 from 0.81 to 0.86" in [attrs.get("aria-label") for attrs in page.named("svg")]
+    assert "Round 3 did not raise it and is not kept." in page.text
+    assert "1 no 8 8 2 0.70 0.81 (0.70 to 0.90) 2 yes 9 10 1 0.90 (0.80 to 1.00) 0.85 (0.75 to 0.90) 3 no" in page.text

@@ -2,7 +2,7 @@ from itertools import product
 
 import numpy as np
 import pytest
-from entoflow import weak_boxes
+from entoflow import predictions, weak_boxes
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -130,3 +130,10 @@ def test_the_probability_of_a_box_is_that_of_its_score_times_that_of_its_crop():
     boxes = [{"score": 0.8, "crop": 0.5}, {"score": 0.2}]
     weak_boxes.give_probabilities([(None, boxes)], validation([0, 0, 0, 0, 1, 1, 1, 0], 1), found(*[0.2] * 4, *[0.8] * 4))
     assert [box["probability"] for box in boxes] == pytest.approx(weak_boxes.given_photo([0.35, 0.1], None, 0.3))
+
+
+def test_only_the_validation_images_of_the_reference_judge_the_detector(tmp_path):
+    predictions.write(tmp_path / "p.npz", [(number, 0, np.array([[0, 0, 9, 9]], float), np.array([0.5])) for number in (1, 2, 3)])
+    reference = {"images": [{"id": 1, "part": "train"}, {"id": 2, "part": "validation"}], "annotations": [], "categories": []}
+    validation, candidates = weak_boxes.judged_by(reference, [tmp_path / "p.npz"], 1)
+    assert [image["id"] for image in validation["images"]] == [2] == list(candidates)

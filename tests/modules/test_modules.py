@@ -53,6 +53,9 @@ def calls(made, here):
             f"{made.file('reviewed.json')}, {made.file('labelled_1_0001.zip')}, "
             "suite('select_weak_boxes', [select_weak_boxes: [weak_rule: 'top1']], [target: 'halyomorpha_halys', n_views: 6])",
             ["weak_boxes.json", "training.json", "weak_boxes_audit.json"]),
+        "KEEP_ROUND": (
+            f"1, [{made.file('weak_boxes.json')}], [], [{model}], [file('{made.here}/results/detection/target_detector/model.json')], "
+            f"[{made.file('weak_boxes.json')}], [], suite('keep_round', [:])", ["weak_boxes/weak_boxes.json", "weak_boxes/rounds.csv"]),
         "SPLIT_IMAGES": (f"[{made.file('boxes_1.json', 'labelled_1.json', 'test_1.json')}], suite('split_images', [:], [target: 'halyomorpha_halys'])",
                          ["split.csv", "split_audit.json", "insect.json", "labelled.json", "test.json", "insect_validation.txt"]),
         "TRAIN_DETECTOR": (f"'insect_detector', {made.file('insect.json', packs)}, [], suite('train_detector', [train_detector: {CHEAP}])", []),

@@ -2,7 +2,7 @@
 import csv
 import json
 
-from conftest import Flow
+from conftest import ROOT, Flow
 
 
 def test_the_chain_runs_to_its_report_and_warns_of_nothing(ran):
@@ -63,3 +63,40 @@ def test_the_rule_full_asks_a_second_opinion_and_a_detector_of_one_epoch_gets_no
     folder = next(ran[0].here.glob(f"work/{next(task['hash'] for task in ran[0].tasks if task['status'] == 'FAILED')}*"))
     assert "--crop_scores crop_scores.npz" in (folder / ".command.sh").read_text()
     assert "so no score can be trusted and no photo of halyomorpha_halys gets a box" in said.strip().splitlines()[-1]
+
+
+def test_a_second_round_goes_on_from_the_cache_and_the_better_one_is_published(ran):
+    flow = ran[0]
+    flow.run("-profile", "test", "--rounds", "2", "--outdir", "rounds", "-resume")
+    statuses = {task["name"].removeprefix("ENTOFLOW:DETECTION:").split(" ")[0]: task["status"] for task in flow.tasks}
+    assert {name: status for name, status in statuses.items() if status != "CACHED"} == {
+        **{f"ROUND_2:{name}": "COMPLETED" for name in ("PREDICT_CANDIDATES", "SELECT_WEAK_BOXES", "MEASURE_WEAK_BOXES", "TRAIN_TARGET_DETECTOR")},
+        "KEEP_ROUND": "COMPLETED", "ENTOFLOW:WRITE_REPORT": "COMPLETED"}
+    found = flow.here / "rounds/detection"
+    with (found / "weak_boxes/rounds.csv").open(newline="") as handle:
+        rows = list(csv.DictReader(handle))
+    f1s = [float(row["held_out_f1"]) for row in rows]
+    kept = 2 if f1s[1] > f1s[0] else 1
+    assert [row["kept"] for row in rows] == ["yes" if number == kept else "no" for number in (1, 2)]
+    assert json.loads((found / "weak_boxes/weak_boxes.json").read_text())["info"]["round"] == kept
+    assert json.loads((found / "target_detector/model.json").read_text())["metrics"]["f1"]["value"] == f1s[kept - 1]
+
+
+def test_another_round_is_worth_it_while_the_held_out_f1_rises_and_the_last_that_rose_is_kept(tmp_path):
+    """Each line: F1 of the rounds so far, whether another one follows, the round kept."""
+    expected = {"0.5": "true 1", "0.0": "false 1", "null": "false 1", "0.5 0.6": "true 2", "0.5 0.5": "false 1", "0.5 0.4": "false 1", "0.5 0.6 0.7": "true 3",
+                "0.5 0.6 0.6": "false 2"}
+    for f1 in ("0.0", "0.4", "0.5", "0.6", "0.7", "null"):
+        (tmp_path / f"of_{f1}").mkdir()
+        (tmp_path / f"of_{f1}/model.json").write_text(f'{{"metrics": {{"f1": {{"value": {f1}}}}}}}')
+    (tmp_path / "main.nf").write_text(f"""include {{ improved; kept }} from '{ROOT}/modules/local/rounds'
+
+workflow {{
+    {list(expected)}.each {{ f1s ->
+        def rounds = f1s.tokenize(' ').withIndex(1).collect {{ f1, number -> [number: number, model: [file("{tmp_path}/of_${{f1}}/model.json")]] }}
+        println("rounds ${{f1s}}: ${{improved(rounds)}} ${{kept(rounds).number}}")
+    }}
+}}
+""")
+    said, _ = Flow(tmp_path).run(script=tmp_path / "main.nf")
+    assert [line for line in said.splitlines() if line.startswith("rounds ")] == [f"rounds {f1s}: {told}" for f1s, told in expected.items()]
