@@ -5,7 +5,8 @@ The detector knows insects and no names; the labels do. A crop classifier learns
 the target's photos hold the target (trusted less where there are more sure boxes than insects promised); a look-alike's
 photo holds other insects; squares clear of any box are background. Each photo is judged by a classifier that saw none of
 its group, so that none only repeats what it was told; and only if that classifier can tell the promised crops of such
-groups from other insects and from background. What it finds likeliest in each photo is what the second round learns from.
+groups from other insects and from background. Few groups are told by their scenes: below 20 of the target none is asked.
+What it finds likeliest in each photo is what the second round learns from.
 """
 import argparse
 from pathlib import Path
@@ -133,13 +134,15 @@ def judge(pack, learned, judged, args):
     Pieces are missing whose groups no classifier can judge that has the skill.
     """
     import numpy as np
-    from entoflow import crop_classifier
+    from entoflow import crop_classifier, metrics
 
     counts = ", ".join(f"{sum(piece.kind == kind for piece in learned)} crops of {name}" for kind, name in enumerate(KINDS))
     print(f"learning from {counts}", flush=True)
-    groups = sorted({piece.group for piece in learned + judged})
-    if len(groups) < args.folds or not any(piece.kind == TARGET for piece in learned):
+    of_target = len({piece.group for piece in learned if piece.kind == TARGET})
+    if of_target < max(metrics.FEWEST_GROUPS, args.folds):
+        print(f"no classifier is asked: the target's photos are of {of_target} groups, wanted {metrics.FEWEST_GROUPS}", flush=True)
         return []
+    groups = sorted({piece.group for piece in learned + judged})
     fold = dict(zip(np.random.default_rng(args.seed).permutation(groups).tolist(), (n % args.folds for n in range(len(groups)))))
     pixels = np.zeros((len(learned), args.crop_size, args.crop_size, 3), np.uint8)
     rows = {id(piece): row for row, piece in enumerate(learned)}

@@ -239,7 +239,8 @@ def opinions(info):
     if info.get("rule") != "full":
         return ""
     return (f"A crop classifier gave a second opinion of {info['crops']} of them. " if info.get("crops") else
-            "No crop classifier gave a second opinion: it could not tell the target from the rest on photos it had not seen. ")
+            "No crop classifier gave a second opinion: its photos are of fewer than 20 groups, or it could not tell the target from the rest on groups "
+            "that it had not seen. ")
 
 
 def ablation_table(found):

@@ -59,10 +59,18 @@ def test_a_classifier_that_cannot_tell_is_not_asked():
     assert opinions(labelled, candidates, Pack(shows)) == []
 
 
-def test_no_photo_is_judged_by_a_classifier_that_learned_of_its_group(monkeypatch):
-    shows, labelled, candidates = world(24)
+def test_photos_of_few_groups_are_told_by_their_scenes_and_no_classifier_is_asked(capsys):
+    shows, labelled, candidates = world()
     for photo in labelled["images"]:
-        photo["group"] = f"g{photo['id'] % 5}"
+        photo["group"] = f"g{photo['id'] % 19}"
+    assert opinions(labelled, candidates, Pack(shows)) == []
+    assert "no classifier is asked: the target's photos are of 19 groups, wanted 20" in capsys.readouterr().out
+
+
+def test_no_photo_is_judged_by_a_classifier_that_learned_of_its_group(monkeypatch):
+    shows, labelled, candidates = world(66)
+    for photo in labelled["images"]:
+        photo["group"] = f"g{photo['id'] % 25}"
     seen = []
     monkeypatch.setattr("entoflow.crop_classifier.train", lambda pixels, *_: seen.append({crop.tobytes() for crop in pixels}) or len(seen) - 1)
     monkeypatch.setattr("entoflow.crop_classifier.predict", lambda model, pixels: (
