@@ -9,6 +9,7 @@ from conftest import ROOT
 sys.path.insert(0, str(ROOT / "benchmarks"))
 import measuring  # noqa: E402
 import memory  # noqa: E402
+import student_ratio  # noqa: E402
 import table  # noqa: E402
 
 
@@ -63,3 +64,16 @@ def test_copies_of_a_drawing_differ_in_bytes_and_agree_in_pixels(tmp_path):
 def test_an_unknown_question_is_told():
     done = subprocess.run([sys.executable, ROOT / "benchmarks/table.py", "speed"], capture_output=True, text=True, timeout=60)
     assert done.returncode == 2 and "speed" in done.stderr and "pipeline" in done.stderr
+
+
+def test_the_dose_response_finds_the_line_that_the_spoiled_boxes_lie_on_and_says_what_it_tells_of_the_weak_ones():
+    spoiled = [("moved 0.1", "1", 0.9, 0.7), ("wrong 0.5", "1", 0.5, 0.6), ("dropped 0.5", "1", 0.7, 1.0), ("moved 0.1", "2", 0.8, 0.65),
+               ("wrong 0.5", "2", 0.4, 0.5)]
+    true_ap = {"1": 0.5, "2": 0.8}
+    rows = [{"boxes": name, "seed": seed, "f1_50": f1, "overlap": overlap, "ap": true_ap[seed] * (0.1 + 0.25 * f1 + 0.6 * overlap)}
+            for name, seed, f1, overlap in spoiled]
+    rows += [{"boxes": "true", "seed": seed, "f1_50": 1, "overlap": 1, "ap": ap} for seed, ap in true_ap.items()]
+    rows.append({"boxes": "weak", "seed": "1", "f1_50": 0.8, "overlap": 0.5, "ap": 0.25})
+    said = student_ratio.dose_response(rows)
+    assert "of 5 trainings on spoiled true boxes: AP / AP on true boxes = 0.10 +0.25 F1 +0.60 overlap, off by 0.000 on a training left out" in said
+    assert "it says 0.600; they gave 0.500." in said
