@@ -124,7 +124,7 @@ workflow DETECTION {
 
 // The rounds so far with the next one behind them, where that ran.
 def joined(rounds, next) {
-    return rounds.mix(next.map { made -> [made] }).collect(flat: false).map { all -> all.sum() }
+    return rounds.mix(next.map { made -> [made] }).collect(flat: false).map { all -> all.sum().sort { made -> made.number } }
 }
 
 // [['boxes', a], ['boxes', b], ['test', c]] -> [['boxes', 'boxes_1', a], ['boxes', 'boxes_2', b], ['test', 'test_1', c]]
