@@ -26,31 +26,22 @@ FEW_BOXES = 30  # true boxes below which a threshold is a guess, and the audit s
 def main(argv):
     args = parser().parse_args(argv)
     labelled, reference = coco.read(args.labelled), coco.read(args.reference)
-    validation, judged = weak_boxes.judged_by(reference, args.validation_predictions, args.n_views)
-    thresholds = weak_boxes.choose_thresholds(validation, judged)
-    n_true = sum(not box["iscrowd"] for box in validation["annotations"])
-    candidates = weak_boxes.fuse(args.predictions, args.n_views)
-    looked_at = attach(candidates, args.crop_scores)
     reviewed = drawn(coco.read(args.reviewed)) if args.reviewed else {}
     targets = photos_of(args.target, labelled, reviewed)
-    found = {image["id"]: candidates.get(image["id"], []) for image in targets}
-    weak_boxes.give_probabilities([(image["count"], found[image["id"]]) for image in targets], validation, judged)
-    chosen = {image["id"]: banded(image, found[image["id"]], weak_boxes.RULES[args.weak_rule], thresholds) for image in targets}
+    chosen, info = by_rule(args, targets, reference)
+    info["reviewed"] = sum(image["id"] in reviewed for image in targets)
     weak = [box for image in targets for box in reviewed.get(image["id"], chosen[image["id"]])]
     boxed = {box["image_id"] for box in weak if box["band"] == "accept"}
     empty = {image["id"] for image in targets if reviewed.get(image["id"]) == []}
     left_out = [image for image in targets if image["id"] not in boxed | empty]
-    alone = weak_boxes.choose_thresholds(validation, {number: weak_boxes.without_agreement(found, args.n_views) for number, found in judged.items()})
-    info = {"rule": args.weak_rule, "round": args.round, "accept": thresholds[0], "ignore": thresholds[1], "true_boxes": n_true, "crops": looked_at,
-            "reviewed": sum(image["id"] in reviewed for image in targets), "n_views": args.n_views, "without_agreement": alone}
     coco.write(args.weak_boxes, as_coco([{**image, "reviewed": image["id"] in reviewed} for image in targets], weak, args.target, info))
     coco.write(args.training, training_set(labelled, reference, weak, boxed | empty, args.target))
-    rows = [row(image) for image in left_out] + few(n_true, args.round) + replaced(labelled["images"], reviewed, chosen, args.target)
+    rows = [row(image) for image in left_out] + few(info) + replaced(labelled["images"], reviewed, chosen, args.target)
     args.audit.write_text(json.dumps(rows, ensure_ascii=False, indent=1), encoding="utf-8")
     if args.samples:
         draw(args.samples, targets, weak, args.packs)
-    refuse_no_boxes(args, targets, boxed, thresholds[0] == 1 and len(validation["images"]))
-    print(f"{len(boxed)} of {len(targets)} photos of {args.target} have an accepted box, {len(left_out)} are left out; {looked_at} boxes judged by crop, "
+    refuse_no_boxes(args, targets, boxed, info["accept"] == 1 and len(coco.part(reference, "validation")["images"]))
+    print(f"{len(boxed)} of {len(targets)} photos of {args.target} have an accepted box, {len(left_out)} are left out; {info['crops']} boxes judged by crop, "
           f"{info['reviewed']} photos by a person.")
 
 
@@ -67,6 +58,21 @@ def parser():
     p.add_argument("--audit", type=Path, required=True, help="JSON to write: photos left out and why")
     p.add_argument("--samples", type=Path, help="picture to write: photos with their weak boxes")
     return p
+
+
+def by_rule(args, targets, reference):
+    """Return ({image id: its candidates with their bands, as the rule chooses}, what was gone by)."""
+    validation, judged = weak_boxes.judged_by(reference, args.validation_predictions, args.n_views)
+    accept, ignore = weak_boxes.choose_thresholds(validation, judged)
+    alone = weak_boxes.choose_thresholds(validation, {number: weak_boxes.without_agreement(found, args.n_views) for number, found in judged.items()})
+    candidates = weak_boxes.fuse(args.predictions, args.n_views)
+    looked_at = attach(candidates, args.crop_scores)
+    found = {image["id"]: candidates.get(image["id"], []) for image in targets}
+    weak_boxes.give_probabilities([(image["count"], found[image["id"]]) for image in targets], validation, judged)
+    chosen = {image["id"]: banded(image, found[image["id"]], weak_boxes.RULES[args.weak_rule], (accept, ignore)) for image in targets}
+    n_true = sum(not box["iscrowd"] for box in validation["annotations"])
+    return chosen, {"rule": args.weak_rule, "round": args.round, "accept": accept, "ignore": ignore, "true_boxes": n_true, "crops": looked_at,
+                    "n_views": args.n_views, "without_agreement": alone}
 
 
 def attach(candidates, path):
@@ -161,11 +167,12 @@ def replaced(photos, reviewed, chosen, target):
     return rows
 
 
-def few(n_true, round_):
-    """Return the audit's row that tells of thresholds which rest on few true boxes, if they do."""
-    kind = "true boxes of the insect detector's" if round_ == 1 else f"weak boxes of round {round_ - 1}'s"
-    reason = f"the thresholds rest on {n_true} {kind} validation part; wanted {FEW_BOXES} or more"
-    return [{"image": None, "row": None, "source": "boxes", "stage": "select_weak_boxes", "action": "note", "reason": reason}] * (n_true < FEW_BOXES)
+def few(info):
+    """Return the audit's row that tells of thresholds which rest on few boxes, if they do."""
+    kind = "true boxes of the insect detector's" if info["round"] == 1 else f"weak boxes of round {info['round'] - 1}'s"
+    reason = f"the thresholds rest on {info['true_boxes']} {kind} validation part; wanted {FEW_BOXES} or more"
+    found = {"image": None, "row": None, "source": "boxes", "stage": "select_weak_boxes", "action": "note", "reason": reason}
+    return [found] if info["true_boxes"] < FEW_BOXES else []
 
 
 def refuse_no_boxes(args, targets, boxed, blind):
