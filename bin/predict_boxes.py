@@ -9,6 +9,7 @@ import argparse
 from pathlib import Path
 
 from entoflow import model
+from entoflow.detector import keep_memory
 from entoflow.tables import read_text
 from entoflow.task import InputError, run
 
@@ -16,6 +17,7 @@ from entoflow.task import InputError, run
 def main(argv):
     args = parser().parse_args(argv)
     views = read_views(args.views)
+    keep_memory()
     detector, backend, _ = model.load(args.model, args.scratch)
     from entoflow import images, predictions, tiles
 

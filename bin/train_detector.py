@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 from entoflow import coco, model
+from entoflow.detector import keep_memory
 from entoflow.task import InputError, run
 
 
@@ -23,6 +24,7 @@ def main(argv):
     backend = model.backend(args.detector)
     args.architecture = model.architecture(backend, args.architecture)
     checkpoint = carried_on(args.resume_from, args.checkpoint)
+    keep_memory()
     samples = extracted(dataset, args)
     settings = {name: getattr(args, name) for name in ("architecture", "image_size", "batch_size", "max_epochs", "patience", "seed")}
     detector, rows = backend.train(samples, args.scratch, {**settings, "weights": args.weights}, Progress(args.max_epochs), checkpoint)

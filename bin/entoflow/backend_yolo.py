@@ -41,7 +41,7 @@ def predict(detector, images, image_size=None):
     import torch
 
     found = [None] * len(images)
-    for batch, members in batches(images, image_size or detector["image_size"]):
+    for batch, members in batches(images, image_size or detector["image_size"], detector["device"]):
         with torch.inference_mode():
             output = _fast(detector)(batch.to(detector["device"]).float() / 255)
         output = (output[0] if isinstance(output, (tuple, list)) else output).float().cpu()

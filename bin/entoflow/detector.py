@@ -6,6 +6,8 @@ from pathlib import Path
 CANDIDATES = 3000  # best-scoring boxes an image keeps before overlaps are removed
 MAX_DETECTIONS = 300
 LEAST_SCORE = 0.001
+AT_ONCE = 4 * 640 * 640  # pixels of a batch on a CPU: beyond, it takes longer an image, and only more memory
+M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # of glibc's malloc.h
 
 
 def ready(model, architecture, image_size):
@@ -24,7 +26,23 @@ def write_weights(model, folder):
     (folder / "weights.safetensors").write_bytes(tensors.save({name: value.contiguous().cpu() for name, value in state.items()}))
 
 
-def batches(images, size):
+def keep_memory():
+    """Let the process keep the memory that it frees.
+
+    glibc hands large blocks back to the system at once, and the next one is paged in anew: on 2 cores a fifth of the time of
+    training at 640 pixels in batches of 8, and a quarter of that of predicting. Where there is no glibc, nothing changes.
+    """
+    import ctypes
+
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (AttributeError, OSError, TypeError):
+        return
+    mallopt(M_MMAP_MAX, 0)
+    mallopt(M_TRIM_THRESHOLD, 2 ** 31 - 1)
+
+
+def batches(images, size, device):
     """Yield (batch b x 3 x h x w uint8, [(index, scale)]) of images (H x W x 3 uint8 RGB), each fitted to size and padded.
 
     Equal images give equal boxes whatever else is in the list: only images of one padded shape share a batch.
@@ -36,7 +54,10 @@ def batches(images, size):
         scale, shape = fit(image.shape[:2], size)
         by_shape.setdefault(shape, []).append((index, scale))
     for shape, members in sorted(by_shape.items()):
-        yield torch.stack([_letterbox(images[index], scale, shape) for index, scale in members]), members
+        n = max(1, AT_ONCE // (shape[0] * shape[1])) if device == "cpu" else len(members)
+        for start in range(0, len(members), n):
+            some = members[start:start + n]
+            yield torch.stack([_letterbox(images[index], scale, shape) for index, scale in some]), some
 
 
 def fit(shape, size):

@@ -90,7 +90,7 @@ def corners(distances, places):
 def find(network, images, size, device):
     """Return [(boxes n x 4 float array in xyxy pixels, scores n)] of the images (H x W x 3 uint8 RGB), best first."""
     found = [None] * len(images)
-    for batch, members in batches(images, size):
+    for batch, members in batches(images, size, device):
         with torch.inference_mode(), torch.autocast(device.split(":")[0], torch.bfloat16, enabled=device != "cpu"):
             logits, distances, centre, where = network(batch.to(device).float().contiguous(memory_format=torch.channels_last))
         scores, boxes = (logits.sigmoid() * centre.sigmoid()).cpu(), corners(distances, where).cpu()
