@@ -14,6 +14,7 @@ from collections import defaultdict
 from pathlib import Path
 
 from entoflow import coco
+from entoflow.joining import group, merge, read, row
 from entoflow.reviewed import of_labelled
 from entoflow.tables import plain_label
 from entoflow.task import InputError, run
@@ -25,18 +26,18 @@ STAGE = "split_images"
 def main(argv):
     args = checked(parser().parse_args(argv))
     audit = []
-    roles = merge([read(path) for path in sorted(args.datasets, key=lambda path: path.name)], audit)
+    roles = merge([read(path, (*ROLES, "reviewed")) for path in sorted(args.datasets, key=lambda path: path.name)], (*ROLES, "reviewed"), STAGE, audit)
     given = roles.pop("reviewed")
     check(roles, args.target)
     note_stray_audit(roles, audit)
-    groups, alike = group(roles, args.duplicate_bits, audit)
+    groups, alike = group(roles, args.duplicate_bits, STAGE, audit)
     leaks(roles, groups)
     split(roles, groups, args)
     refuse_no_parts(roles, args.target)
     note_lookalike_scenes(roles, alike, audit)
     test, audit_boxes = truth(roles, args.target, audit)
     reviewed, rows = of_labelled(given, roles["labelled"], args.target or "insect")
-    audit += [row(image, {"info": image}, action, reason) for image, action, reason in rows]
+    audit += [row(image, image["source"], STAGE, action, reason) for image, action, reason in rows]
     coco.write(args.insect, roles["boxes"])
     coco.write(args.labelled, roles["labelled"])
     coco.write(args.test, test)
@@ -73,49 +74,6 @@ def checked(args):
     return args
 
 
-def read(path):
-    dataset = coco.read(path)
-    if dataset.get("info", {}).get("role") not in (*ROLES, "reviewed"):
-        raise InputError(f"{path}: says no role of its images; wanted a data set that import_images.py wrote.")
-    return dataset
-
-
-def merge(datasets, audit):
-    """Return {role: one data set}: an image that several sources of a role hold is kept once, or not if they label it differently."""
-    roles = {}
-    for role in (*ROLES, "reviewed"):
-        given = [dataset for dataset in datasets if dataset["info"]["role"] == role]
-        images, categories, annotations = {}, {}, []
-        labels = defaultdict(set)
-        for image in (image for dataset in given for image in dataset["images"]):
-            labels[image["id"]].add(image["label"] or "")
-        for dataset in given:
-            names = {category["id"]: category["name"] for category in dataset["categories"]}
-            new = {image["id"]: image for image in dataset["images"] if image["id"] not in images and len(labels[image["id"]]) == 1}
-            for image in dataset["images"]:
-                found = " and ".join(sorted(labels[image["id"]]))
-                reason = f"labelled {found} by two sources" if len(labels[image["id"]]) > 1 else "the same bytes as an image of another source"
-                audit += [] if image["id"] in new else [row(image, dataset, "left out", reason)]
-            used = {image["group"] for image in images.values()}
-            for key, image in new.items():  # 1.jpg of one source is not the 1.jpg of another; a group as given is the same in all
-                alone = image["group"] == image["file_name"] and image["group"] in used
-                group_name = f"{image['group']} ({key:x})" if alone else image["group"]
-                images[key] = {**image, "group": group_name, "given": image["group"] != image["file_name"], "source": dataset["info"]["source"]}
-            for box in dataset["annotations"]:
-                if box["image_id"] in new:
-                    number = categories.setdefault(names[box["category_id"]], len(categories) + 1)
-                    annotations.append({**box, "category_id": number})
-            for name in names.values():
-                categories.setdefault(name, len(categories) + 1)
-        ordered = sorted(images.values(), key=lambda image: (image["file_name"], image["id"]))
-        annotations.sort(key=lambda box: (box["image_id"], box["bbox"], box["category_id"]))
-        roles[role] = {
-            "info": {"role": role}, "images": ordered, "annotations": [{**box, "id": n} for n, box in enumerate(annotations, 1)],
-            "categories": [{"id": number, "name": name} for name, number in categories.items()],
-        }
-    return roles
-
-
 def check(roles, target):
     """Raise InputError where there are no boxes, the target is not among the labels, or the audit boxes are of no labelled photo."""
     if not roles["boxes"]["images"]:
@@ -134,41 +92,8 @@ def note_stray_audit(roles, audit):
     """Take out the audited images that are no labelled photo: there are no weak boxes to measure on them."""
     known = {image["id"] for image in roles["labelled"]["images"]}
     strays = [image for image in roles["audit"]["images"] if image["id"] not in known]
-    audit += [row(image, {"info": image}, "left out", "is not among the labelled images (compared by content)") for image in strays]
+    audit += [row(image, image["source"], STAGE, "left out", "is not among the labelled images (compared by content)") for image in strays]
     roles["audit"] = keep(roles["audit"], lambda image: image["id"] in known)
-
-
-def group(roles, bits, audit):
-    """Return ({image id: group} over all roles: given groups, joined by near-duplicates; ids (k x 2) of images that look alike)."""
-    import numpy as np
-    from entoflow.splits import join, near_duplicates
-
-    images = every_image(roles)
-    near, alike = near_duplicates(images, bits)
-    for a, b in near.tolist():
-        if named(images[a]) != named(images[b]) and images[a]["id"] != images[b]["id"]:
-            audit.append(row(images[b], {"info": images[b]}, "joined", f"nearly the same photo as {images[a]['file_name']}: both stay in one part"))
-    first = {}
-    same = [(first.setdefault(image["group"], n), n) for n, image in enumerate(images) if image["given"]]
-    groups = join([named(image) for image in images], [*near.tolist(), *same])
-    ids = np.array([image["id"] for image in images])
-    return dict(zip(ids.tolist(), groups)), ids[alike]
-
-
-def every_image(roles):
-    """Return the images of all roles by id; of one content only the first, and those that have a group of their own."""
-    found, seen = [], set()
-    for role in ROLES:
-        for image in roles[role]["images"]:
-            if image["id"] not in seen or image["given"]:
-                found.append({**image, "role": role})
-            seen.add(image["id"])
-    return sorted(found, key=lambda image: image["id"])
-
-
-def named(image):
-    """Return a name for an image's group. What was given as one is one in all sources; a file name is one of its role."""
-    return f"{image['role']}: {image['group']}"
 
 
 def leaks(roles, groups):
@@ -287,10 +212,6 @@ def keep(dataset, wanted):
     images = [image for image in dataset["images"] if wanted(image)]
     ids = {image["id"] for image in images}
     return {**dataset, "images": images, "annotations": [box for box in dataset["annotations"] if box["image_id"] in ids]}
-
-
-def row(image, dataset, action, reason):
-    return {"image": image["file_name"], "row": None, "source": dataset["info"]["source"], "stage": STAGE, "action": action, "reason": reason}
 
 
 def write_ids(path, dataset):
