@@ -1,0 +1,472 @@
+"""The gallery: embeddings of labelled specimens by which new images are identified, and the log of how they came there.
+
+gallery.json says which model made the embeddings and lists the revisions. Revision 7, an enrolment, has its specimens
+in specimens_0007.csv and their embeddings, of length 1, in embeddings_0007.npy, row for row. Later revisions are entries of
+the log and rewrite neither: what the gallery holds is the log replayed, without the revisions that were undone.
+"""
+import csv
+import difflib
+import fcntl
+import hashlib
+import io
+import json
+import os
+from collections import Counter
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from entoflow.tables import plain_label, plain_text, read_json
+from entoflow.task import InputError
+
+VERSION = 1
+COLUMNS = ("image", "label", "group", "sha256", "source")
+FACTS = {"enrol": ("specimens", "skipped", "source", "files"), "remove": ("specimens", "label", "images"),
+         "rename": ("specimens", "old", "new"), "merge": ("specimens", "labels", "into"), "undo": ("undone",)}
+BLOCK, BATCH, PAIRS = 32768, 1024, 2 ** 23  # rows and queries of a matrix product; (query, row) pairs held at a time
+HALF_FROM = 512  # with fewer queries, rounding the gallery costs more than it saves
+
+
+class Specimen(NamedTuple):
+    """A labelled image, and where its embedding is: a row of an enrolment's file."""
+
+    image: str
+    label: str
+    group: str
+    sha256: str
+    source: str
+    revision: int
+    row: int
+
+
+def create(folder, embedder, dimension):
+    """Return a new, empty gallery for embeddings of a model (its id) with that many numbers each. Raises InputError if there is one."""
+    folder = Path(folder)
+    if (folder / "gallery.json").exists():
+        raise InputError(f"{folder}: is a gallery already; wanted a new folder, or to enrol into this one.")
+    folder.mkdir(parents=True, exist_ok=True)
+    _write_log(folder, {"version": VERSION, "embedder": embedder, "dimension": int(dimension), "revisions": []})
+    return read(folder)
+
+
+def read(folder):
+    """Return the gallery in a folder. Raises InputError where a file is absent, broken, or not as the log says."""
+    path = Path(folder) / "gallery.json"
+    if not path.is_file():
+        raise InputError(f"{folder}: has no gallery.json; wanted the folder of a gallery.")
+    log = read_json(path)
+    _check_log(path, log)
+    return Gallery(path.parent, log)
+
+
+class Gallery:
+    """What `read` and `create` return. Rows are those of the specimens that are there now, in the order of their enrolment.
+
+    Every change is on disk when its method returns: by and at, who and when (ISO time), go into the log. A change is refused
+    with an InputError, and a crash undone, without a trace in the gallery.
+    """
+
+    def __init__(self, folder, log):
+        self.folder, self.embedder, self.dimension, self.revisions = folder, log["embedder"], log["dimension"], log["revisions"]
+        self._tables, self._vectors = {}, {}
+        for revision in self.revisions:
+            if revision["action"] == "enrol":
+                self._load(revision)
+        self._replay()
+
+    def __len__(self):
+        return len(self._specimens)
+
+    @property
+    def images(self):
+        """The n names of images."""
+        return [specimen.image for specimen in self._specimens.values()]
+
+    @property
+    def labels(self):
+        """The n labels."""
+        return [specimen.label for specimen in self._specimens.values()]
+
+    @property
+    def groups(self):
+        """The n groups."""
+        return [specimen.group for specimen in self._specimens.values()]
+
+    @property
+    def classes(self):
+        """The number of images of each class, {label: number}, sorted by label."""
+        return dict(sorted(Counter(self.labels).items()))
+
+    @property
+    def undone(self):
+        """The numbers of the revisions that were undone."""
+        return {revision["undone"] for revision in self.revisions if revision["action"] == "undo"}
+
+    def embeddings(self):
+        """Return the embeddings, n x d float32 of length 1, read-only where they are the file itself."""
+        used = {specimen.revision for specimen in self._specimens.values()}
+        if len(used) == 1 and len(vectors := self._vectors[used.pop()]) == len(self):
+            return vectors
+        return self._gather(np.arange(len(self)))
+
+    def check(self, embedder, embeddings):
+        """Raise InputError unless the embeddings, n x d, are of this gallery's model: its id and its dimension."""
+        if embedder != self.embedder:
+            raise InputError(f"{self.folder}: refuses embeddings of another model: holds those of '{self.embedder}', "
+                             f"was given those of '{embedder}'.")
+        if np.ndim(embeddings) != 2 or np.shape(embeddings)[1] != self.dimension:
+            raise InputError(f"{self.folder}: was given embeddings of shape {np.shape(embeddings)}; wanted n x {self.dimension}.")
+
+    def verify(self):
+        """Return the number of files whose bytes are those once written. Raises InputError where one is not."""
+        files = {name: facts for revision in self.revisions for name, facts in revision.get("files", {}).items()}
+        for name, facts in files.items():
+            found = _sha256(self.folder / name)
+            if found != facts["sha256"]:
+                raise InputError(f"{self.folder / name}: has SHA-256 {found[:12]}; wanted {facts['sha256'][:12]}, as when it was written.")
+        return len(files)
+
+    def enrol(self, embeddings, records, embedder, by, at, source):
+        """Add specimens, dicts of image, label, group and sha256, with their n x d embeddings of any length but 0.
+
+        Returns {"enrolled", "skipped"}: an image that is there under the same label is skipped. Raises InputError for
+        embeddings of another model, and for an image with two labels, here or in the gallery.
+        """
+        self.check(embedder, embeddings)
+        if len(embeddings) != len(records):
+            raise InputError(f"{source}: has {len(records)} images and {len(embeddings)} embeddings; wanted one for each.")
+        kept, specimens = self._fresh(records, source)
+        counts = {"enrolled": len(kept), "skipped": len(records) - len(kept)}
+        if kept:
+            vectors = unit(np.asarray(embeddings)[kept], source)
+            files = {"specimens": lambda handle: handle.write(_table(specimens)),
+                     "embeddings": lambda handle: np.save(handle, vectors, allow_pickle=False)}
+            facts = {"specimens": len(kept), "skipped": counts["skipped"], "source": plain_text(source)}
+            self._load(self._commit("enrol", by, at, facts, files))
+            self._apply(self.revisions[-1])
+        return counts
+
+    def remove(self, by, at, images=(), label=None):
+        """Remove images by their names, or the class with a label. Returns the revision."""
+        images, label = sorted({plain_text(image) for image in images}), None if label is None else self._known(label)
+        absent = sorted(set(images) - set(self.images))
+        if absent or not (images or label):
+            raise InputError(f"{self.folder}: has no image {absent[0] if absent else 'without a name'}; wanted one that is in the gallery.")
+        return self._change("remove", by, at, {"label": label, "images": images})
+
+    def rename(self, old, new, by, at):
+        """Give a class a label that no class has. Returns the revision."""
+        old, new = self._known(old), self._plain(new)
+        if new in self.classes:
+            raise InputError(f"{self.folder}: has a class '{new}' already; wanted a label that is free, or to merge the two.")
+        return self._change("rename", by, at, {"old": old, "new": new})
+
+    def merge(self, labels, into, by, at):
+        """Make one class of several, under a label that may be one of theirs, another class's or new. Returns the revision."""
+        labels, into = sorted({self._known(label) for label in labels}), self._plain(into)
+        if not set(labels) - {into}:
+            raise InputError(f"{self.folder}: was asked to merge '{into}' into itself; wanted other classes.")
+        return self._change("merge", by, at, {"labels": labels, "into": into})
+
+    def undo(self, by, at):
+        """Take back the last revision that still counts. Returns that revision."""
+        if not self._counting():
+            raise InputError(f"{self.folder}: has no revision to undo; wanted one that is not undone.")
+        last = self._counting()[-1]
+        self._commit("undo", by, at, {"undone": last["number"]})
+        self._replay()
+        return last
+
+    def search(self, queries, k):
+        """Return the k nearest rows of each query (m x d, any length but 0): similarities m x k float32, falling, and rows m x k.
+
+        Exact: the similarity is the cosine summed in float64 and rounded to float32, the same wherever a row lies; of equal
+        ones the lower row comes first. k is cut to n. Memory beyond the queries and results is bounded.
+        """
+        self.check(self.embedder, queries)
+        queries, n = unit(queries, "queries"), len(self)
+        k = min(k, n)
+        similarities, rows = np.zeros((len(queries), k), np.float32), np.zeros((len(queries), k), np.int64)
+        todo, kept, half = np.arange(len(queries) if k else 0), 2 * k + 32, len(queries) >= HALF_FROM and _has_fast_half()
+        while len(todo):
+            kept, left = min(kept, n), []
+            for start in range(0, len(todo), max(1, PAIRS // kept)):
+                some = todo[start:start + max(1, PAIRS // kept)]
+                coarse, candidates, errors = self._scan(queries[some], kept, half)
+                near, found = _candidates(coarse, k, *errors, kept == n)
+                values, places = self._rank(queries[some[found]], candidates[found], near[found], k)
+                similarities[some[found]], rows[some[found]] = values, places
+                left.append(some[~found])
+            todo, kept, half = np.concatenate(left), kept * 8, False
+        return similarities, rows
+
+    def _scan(self, queries, kept, half):
+        """Return the m x kept highest products of queries and rows, the rows, and how far off they may be: m absolute, one relative.
+
+        The products are with the rows less their mean, which ranks rows alike and keeps errors small where all rows look alike.
+        """
+        import torch
+
+        centre = self._gather(np.arange(0, len(self), max(1, len(self) // 4096))).mean(0)
+        best, rows = torch.full((len(queries), kept), -torch.inf), torch.zeros((len(queries), kept), dtype=torch.int64)
+        buffer = torch.empty(min(BATCH, len(queries)) * min(BLOCK, len(self)), dtype=torch.bfloat16 if half else torch.float32)
+        asked, lost = _rounded(queries, half)
+        reach = loss = 0.0
+        for start in range(0, len(self), BLOCK):
+            block = self._gather(np.arange(start, min(start + BLOCK, len(self))))
+            block -= centre
+            reach = max(reach, float(np.linalg.norm(block, axis=1).max()))
+            block, errors = _rounded(block, half)
+            loss = max(loss, float(errors.max()))
+            for first in range(0, len(queries), BATCH):
+                own = slice(first, first + BATCH)
+                top = _product(asked[own], block, buffer).topk(min(kept, len(block)), sorted=False)
+                values, places = torch.cat([best[own], top.values.float()], 1), torch.cat([rows[own], top.indices + start], 1)
+                best[own], chosen = values.topk(kept)
+                rows[own] = places.gather(1, chosen)
+        # Cauchy and Schwarz for the rounding, Higham's bound for a sum in float32, and the rounding of the similarities in the end.
+        # 1.01 covers the length of a rounded query, and in the second number, of a product rounded to bfloat16, what is left of second order.
+        errors = lost * reach + 1.01 * (loss + (self.dimension + 4) * 2.0 ** -24 * reach) + 2.0 ** -23
+        return best.numpy(), rows.numpy(), (errors, 1.01 * 2.0 ** -8 if half else 0)
+
+    def _rank(self, queries, candidates, near, k):
+        """Return the k best similarities and rows of each query among its near candidates (m x kept), exactly."""
+        query, column = np.nonzero(near)
+        rows, exact = candidates[query, column], np.zeros(len(query), np.float32)
+        for start in range(0, len(rows), 8192):
+            own = slice(start, start + 8192)
+            single, places = np.unique(rows[own], return_inverse=True)
+            exact[own] = np.multiply(queries[query[own]], self._gather(single)[places], dtype=np.float64).sum(1)
+        order = np.lexsort((rows, -exact, query))
+        order = order[np.searchsorted(query, np.arange(len(queries)))[:, None] + np.arange(k)]
+        return exact[order], rows[order]
+
+    def _gather(self, rows):
+        """Return the embeddings of rows, given in rising order, as an array of its own."""
+        if self._places is None:
+            self._places = np.array([(specimen.revision, specimen.row) for specimen in self._specimens.values()], np.int64).reshape(-1, 2)
+        revision, place = self._places[rows].T
+        starts = np.flatnonzero(np.diff(revision, prepend=-1))
+        vectors, ends = np.empty((len(rows), self.dimension), np.float32), [*starts[1:], len(rows)]
+        for start, end in zip(starts, ends):
+            np.take(self._vectors[revision[start]], place[start:end], axis=0, out=vectors[start:end], mode="clip")
+        return vectors
+
+    def _load(self, revision):
+        """Read an enrolment's table and map its embeddings. Raises InputError where they are not as the log says."""
+        number, n = revision["number"], revision["specimens"]
+        table, array = (self.folder / name for name in _names(number).values())
+        for path in (table, array):
+            _check_size(path, revision["files"][path.name]["size"])
+        self._tables[number] = [Specimen(*cells, number, row) for row, cells in enumerate(_read_table(table, n))]
+        try:
+            vectors = np.load(array, mmap_mode="r", allow_pickle=False)
+        except ValueError as error:
+            raise InputError(f"{array}: is no array of embeddings ({error}); wanted {n} x {self.dimension} float32.") from None
+        if vectors.shape != (n, self.dimension) or vectors.dtype != np.float32:
+            found = " x ".join(map(str, vectors.shape))
+            raise InputError(f"{array}: holds {found} {vectors.dtype}; wanted {n} x {self.dimension} float32, as the log says.")
+        self._vectors[number] = vectors
+
+    def _counting(self):
+        undone = self.undone
+        return [revision for revision in self.revisions if revision["action"] != "undo" and revision["number"] not in undone]
+
+    def _replay(self):
+        self._specimens = {}
+        for revision in self._counting():
+            self._apply(revision)
+        self._places = None
+
+    def _apply(self, revision):
+        """Bring the specimens, {sha256: Specimen}, to a revision."""
+        self._places = None
+        if revision["action"] == "enrol":
+            self._specimens.update((specimen.sha256, specimen) for specimen in self._tables[revision["number"]])
+        for specimen in self._concerned(revision):
+            if revision["action"] == "remove":
+                del self._specimens[specimen.sha256]
+            else:
+                label = revision["new"] if revision["action"] == "rename" else revision["into"]
+                self._specimens[specimen.sha256] = specimen._replace(label=label)
+
+    def _concerned(self, facts):
+        """Return the specimens that a removal, a renaming or a merging is about."""
+        labels = {facts.get("label"), facts.get("old"), *facts.get("labels", ())} - {None}
+        images = set(facts.get("images", ()))
+        return [specimen for specimen in self._specimens.values() if labels or images if specimen.label in labels or specimen.image in images]
+
+    def _change(self, action, by, at, facts):
+        revision = self._commit(action, by, at, {**facts, "specimens": len(self._concerned(facts))})
+        self._apply(revision)
+        return revision
+
+    def _commit(self, action, by, at, facts, files=None):
+        """Write the files of a revision, then the log with it, and return it: until the log is replaced, the old state stands."""
+        path, number = self.folder / "gallery.json", len(self.revisions) + 1
+        with path.open("r+b") as held:  # NFS locks only what is open for writing
+            fcntl.flock(held, fcntl.LOCK_EX)
+            if read_json(path)["revisions"] != self.revisions:
+                raise InputError(f"{path}: was changed by someone else meanwhile; wanted to be read again first.")
+            stored = {_names(number)[kind]: _store(self.folder / _names(number)[kind], write) for kind, write in (files or {}).items()}
+            revision = {"number": number, "action": action, "by": plain_text(by), "at": at, **facts, **({"files": stored} if files else {})}
+            revisions = [*self.revisions, revision]
+            _write_log(self.folder, {"version": VERSION, "embedder": self.embedder, "dimension": self.dimension, "revisions": revisions})
+        self.revisions = revisions
+        return revision
+
+    def _fresh(self, records, source):
+        """Return (indices, specimens) of the records whose files are not there yet."""
+        kept, fresh = [], {}
+        for index, record in enumerate(records):
+            label, sha256 = self._plain(record["label"]), record["sha256"]
+            known = self._specimens.get(sha256) or fresh.get(sha256)
+            if known and known.label != label:
+                where = "here too" if sha256 in fresh else "in the gallery"
+                raise InputError(f"{source}: {record['image']} is labelled '{label}', and the same file is {where}, as {known.image}, "
+                                 f"labelled '{known.label}'; wanted one label for a file.")
+            if not known:
+                kept.append(index)
+                fresh[sha256] = Specimen(plain_text(record["image"]), label, plain_text(record["group"]), sha256, plain_text(source), 0, 0)
+        return kept, list(fresh.values())
+
+    def _plain(self, label):
+        plain = plain_label(label).strip()
+        if not plain:
+            raise InputError(f"{self.folder}: was given an empty label; wanted the name of a class.")
+        return plain
+
+    def _known(self, label):
+        label, classes = self._plain(label), self.classes
+        if label not in classes:
+            near = [f"'{name}'" for name in difflib.get_close_matches(label, classes)]
+            raise InputError(f"{self.folder}: has no class '{label}'; wanted one of its {len(classes)} classes"
+                             f"{', such as ' if near else ''}{', '.join(near)}.")
+        return label
+
+
+def unit(vectors, source):
+    """Return vectors (n x d) at length 1, float32, each whatever the others. Raises InputError for one of no direction."""
+    vectors = np.asarray(vectors)
+    result = np.empty(vectors.shape, np.float32)
+    for start in range(0, len(vectors), 4096):
+        some = vectors[start:start + 4096].astype(np.float64)
+        lengths = np.sqrt(np.square(some).sum(1, keepdims=True))
+        wrong = np.flatnonzero(~(np.isfinite(lengths) & (lengths > 0)))
+        if len(wrong):
+            raise InputError(f"{source}: embedding {start + wrong[0] + 1} of {len(vectors)} has length {lengths[wrong[0], 0]}; "
+                             "wanted finite numbers that are not all 0.")
+        result[start:start + 4096] = some / lengths
+    return result
+
+
+def _candidates(coarse, k, absolute, relative, complete):
+    """Return (which candidates may be among the k nearest, m x kept, and of which queries none is missing).
+
+    At least k rows have coarse products from the k-th up, so the k-th exact one is at most an error lower, and any row
+    that reaches it has a coarse product at most another error lower still. coarse falls along each row.
+    """
+    kth = coarse[:, k - 1]
+    cut = (kth - 2 * absolute - 2 * relative * (np.abs(kth) + 2 * absolute))[:, None]
+    return coarse >= cut, complete | (coarse[:, -1:] < cut)[:, 0]
+
+
+def _product(queries, rows, buffer):
+    """Return queries @ rows.T, in the buffer: memory that is fresh each time would cost a third more."""
+    import torch
+
+    product = buffer[:len(queries) * len(rows)].view(len(queries), len(rows))
+    if product.dtype is torch.bfloat16:
+        return torch.matmul(queries, rows.T, out=product)
+    np.matmul(queries, rows.T, out=product.numpy())  # on AMD processors faster than torch's
+    return product
+
+
+def _rounded(vectors, half):
+    """Return (vectors as they go into a product, the length of what rounding them to bfloat16 loses of each)."""
+    import torch
+
+    if not half:
+        return vectors, np.zeros(len(vectors))
+    whole = torch.from_numpy(vectors)
+    rounded = whole.bfloat16()
+    return rounded, torch.linalg.vector_norm(rounded.float().sub_(whole), dim=1).numpy().astype(float)
+
+
+def _has_fast_half():
+    """Tell whether this processor multiplies bfloat16 matrices itself: about four times as fast as float32; others are slower."""
+    import torch
+
+    return bool(getattr(torch.cpu, "get_capabilities", dict)().get("avx512_bf16"))
+
+
+def _names(number):
+    return {"specimens": f"specimens_{number:04}.csv", "embeddings": f"embeddings_{number:04}.npy"}
+
+
+def _check_log(path, log):
+    wanted = "wanted the log that entoflow wrote"
+    missing = [key for key in ("version", "embedder", "dimension", "revisions") if not isinstance(log, dict) or key not in log]
+    if missing:
+        raise InputError(f"{path}: has no {', '.join(missing)}; {wanted}.")
+    if log["version"] != VERSION:
+        raise InputError(f"{path}: has format version {log['version']}; wanted {VERSION} (a newer entoflow may read it).")
+    for number, revision in enumerate(log["revisions"], 1):
+        absent = [key for key in ("number", "by", "at", "action", *FACTS.get(revision.get("action"), ())) if key not in revision]
+        if absent:
+            raise InputError(f"{path}: revision {number} has no {', '.join(absent)}; {wanted}.")
+        if revision["number"] != number or revision["action"] not in FACTS:
+            raise InputError(f"{path}: revision {number} is number {revision['number']} of action '{revision['action']}'; {wanted}.")
+        if revision["action"] == "enrol" and sorted(revision["files"]) != sorted(_names(number).values()):
+            raise InputError(f"{path}: revision {number} lists the files {', '.join(revision['files'])}; {wanted}.")
+
+
+def _check_size(path, size):
+    if not path.is_file():
+        raise InputError(f"{path}: is absent; wanted a file of {size} bytes, as the log says.")
+    if path.stat().st_size != size:
+        raise InputError(f"{path}: has {path.stat().st_size} bytes; wanted {size}, as the log says.")
+
+
+def _read_table(path, n):
+    wanted = f"wanted {n} rows of {', '.join(COLUMNS)}"
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            header, *rows = csv.reader(file, strict=True)
+    except (ValueError, csv.Error) as error:  # ValueError: not UTF-8, or empty
+        raise InputError(f"{path}: is no table of specimens ({error}); {wanted}.") from None
+    if tuple(header) != COLUMNS or len(rows) != n or any(len(cells) != len(COLUMNS) for cells in rows):
+        raise InputError(f"{path}: has {len(rows)} rows of {', '.join(header)}; {wanted}, as the log says.")
+    return rows
+
+
+def _table(specimens):
+    text = io.StringIO(newline="")
+    rows = csv.writer(text, lineterminator="\n")
+    rows.writerow(COLUMNS)
+    rows.writerows(specimen[:len(COLUMNS)] for specimen in specimens)
+    return text.getvalue().encode()
+
+
+def _write_log(folder, log):
+    unfinished = folder / "gallery.unfinished"
+    _store(unfinished, lambda handle: handle.write((json.dumps(log, indent=1, ensure_ascii=False) + "\n").encode()))
+    unfinished.replace(folder / "gallery.json")
+
+
+def _store(path, write):
+    """Write a file by write(handle), on disk when this returns, and return its size and SHA-256."""
+    with path.open("wb") as handle:
+        write(handle)
+        handle.flush()
+        os.fsync(handle.fileno())
+    return {"size": path.stat().st_size, "sha256": _sha256(path)}
+
+
+def _sha256(path):
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while piece := file.read(2 ** 20):
+            digest.update(piece)
+    return digest.hexdigest()
