@@ -4,36 +4,49 @@ include { suite } from './modules/local/suite'
 include { MAKE_DEMO } from './modules/local/make_demo'
 include { WRITE_REPORT } from './modules/local/write_report'
 include { DETECTION } from './subworkflows/detection/main'
+include { IDENTIFICATION } from './subworkflows/identification/main'
 include { PREDICTION } from './subworkflows/prediction/main'
 
 // The suite without parameters: `sources` maps each input's name to a channel of paths (empty where it is not given).
 workflow ENTOFLOW {
     take:
-    sources  // map: boxes, labelled_images, test_boxes, audit_boxes, reviewed, model, predict -> channel of paths
-    chains   // list: the chains to run, of 'detection' and 'prediction'
+    sources  // map: boxes, labelled_images, test_boxes, audit_boxes, reviewed, specimens, unlabelled, model, predict -> channel of paths; gallery -> path or null
+    chains   // list: the chains to run, of 'detection', 'identification' and 'prediction'
     target   // value: label whose detector is wanted, '' for none
     weights  // value: 'pretrained', 'none' or a path
     settings // map: task name -> its settings
     told     // value: JSON text of what the report tells of the run's parameters
 
     main:
-    report = channel.empty()
+    // What the report tells of, by the folder of the results: nothing of a chain that does not run.
+    files = ['detection', 'insect_detector', 'weak_boxes', 'review', 'target_detector', 'evaluation', 'plots', 'identification', 'embedder', 'identification_evaluation', 'identification_plots'].collectEntries { name -> [name, channel.empty()] }
     if( 'detection' in chains ) {
         DETECTION(sources.boxes, sources.labelled_images, sources.test_boxes, sources.audit_boxes, sources.reviewed, target, weights, settings)
         curves = DETECTION.out.training.branch { name, _curve ->
             insect: name == 'insect_detector'
             target: true
         }
+        files.detection = DETECTION.out.split.mix(DETECTION.out.audit)
+        files.insect_detector = DETECTION.out.insect_detector.mix(curves.insect.map { _name, curve -> curve }).flatten()
+        files.weak_boxes = DETECTION.out.weak_boxes.mix(DETECTION.out.quality).flatten()
+        files.review = DETECTION.out.review.flatten().filter { path -> path.name in ['review.csv', 'review.png'] }
+        files.target_detector = DETECTION.out.target_detector.mix(curves.target.map { _name, curve -> curve }).flatten()
+        files.evaluation = DETECTION.out.metrics
+        files.plots = DETECTION.out.plots.flatten()
+    }
+    if( 'identification' in chains ) {
+        IDENTIFICATION(sources.specimens, sources.unlabelled, sources.gallery, weights, settings)
+        files.identification = IDENTIFICATION.out.split.mix(IDENTIFICATION.out.audit, IDENTIFICATION.out.training, IDENTIFICATION.out.enrolment, IDENTIFICATION.out.identified)
+        files.embedder = IDENTIFICATION.out.embedder.map { folder -> folder.resolve('model.json') }
+        files.identification_evaluation = IDENTIFICATION.out.metrics.mix(IDENTIFICATION.out.ladder)
+        files.identification_plots = IDENTIFICATION.out.plots.flatten()
+    }
+    report = channel.empty()
+    if( 'detection' in chains || 'identification' in chains ) {
+        listed = files.collectEntries { name, found -> [name, found.toSortedList { a, b -> a.name <=> b.name }] }
         WRITE_REPORT(
-            DETECTION.out.split.mix(DETECTION.out.audit).toSortedList { a, b -> a.name <=> b.name },
-            DETECTION.out.insect_detector.mix(curves.insect.map { _name, curve -> curve }).flatten().toSortedList { a, b -> a.name <=> b.name },
-            DETECTION.out.weak_boxes.mix(DETECTION.out.quality).flatten().toSortedList { a, b -> a.name <=> b.name },
-            DETECTION.out.review.flatten().filter { path -> path.name in ['review.csv', 'review.png'] }.toSortedList { a, b -> a.name <=> b.name },
-            DETECTION.out.target_detector.mix(curves.target.map { _name, curve -> curve }).flatten().toSortedList { a, b -> a.name <=> b.name },
-            DETECTION.out.metrics.toSortedList(),
-            DETECTION.out.plots.flatten().toSortedList { a, b -> a.name <=> b.name },
-            told,
-            suite('write_report', settings),
+            listed.detection, listed.insect_detector, listed.weak_boxes, listed.review, listed.target_detector, listed.evaluation, listed.plots,
+            listed.identification, listed.embedder, listed.identification_evaluation, listed.identification_plots, told, suite('write_report', settings),
         )
         report = WRITE_REPORT.out.report
     }
@@ -59,8 +72,9 @@ workflow {
     outdir = file(given.outdir)
     begun = now(outdir)
 
-    sources = ['boxes', 'labelled_images', 'test_boxes', 'audit_boxes', 'reviewed', 'predict'].collectEntries { name -> [name, channel.fromList(paths(given[name]))] }
+    sources = ['boxes', 'labelled_images', 'test_boxes', 'audit_boxes', 'reviewed', 'specimens', 'unlabelled', 'predict'].collectEntries { name -> [name, channel.fromList(paths(given[name]))] }
     sources.model = channel.fromList(given.model ? file(given.model).listFiles().findAll { item -> item.isFile() } : [])
+    sources.gallery = given.gallery
     if( given.demo ) {
         MAKE_DEMO(suite('make_demo', settings))
         world = MAKE_DEMO.out.folder
@@ -70,8 +84,8 @@ workflow {
         sources.audit_boxes = world.map { folder -> folder.resolve('audit_boxes.json') }
     }
     told = groovy.json.JsonOutput.toJson(given.findAll { name, value -> value != null && name != 'outdir' }.sort())
-    opens = [detection: "The report: ${outdir}/report.html", prediction: "The predictions: ${outdir}/prediction/predictions.csv"]
-    chains = (given.boxes || given.demo ? ['detection'] : []) + (given.predict ? ['prediction'] : [])
+    opens = [detection: "The report: ${outdir}/report.html", identification: "The gallery: ${outdir}/identification/gallery; the report: ${outdir}/report.html", prediction: "The predictions: ${outdir}/prediction/predictions.csv"]
+    chains = (given.boxes || given.demo ? ['detection'] : []) + (given.specimens || given.gallery ? ['identification'] : []) + (given.predict ? ['prediction'] : [])
     ENTOFLOW(sources, chains, given.target ?: '', given.weights, settings, told)
 
     workflow.onComplete = {
@@ -96,9 +110,9 @@ workflow {
 // What no parameter is wrong by itself in, but several are together.
 def conflicts(given) {
     def demo = given.demo.toString() == 'true'
-    def nothing = !given.boxes && !given.predict && !demo
+    def nothing = !given.boxes && !given.predict && !given.specimens && !given.gallery && !demo
     return [
-        nothing ? 'nothing to do: give --boxes, or --model with --predict, or -profile demo; --help lists all' : null,
+        nothing ? 'nothing to do: give --boxes, or --specimens, or --model with --predict, or -profile demo; --help lists all' : null,
         given.labelled_images && !given.target ? '--labelled_images needs --target: which of its labels is to be found?' : null,
         given.target && !given.labelled_images && !demo ? '--target needs --labelled_images: photos that carry this label' : null,
         given.labelled_images && !given.boxes ? '--labelled_images needs --boxes: the insect detector learns from them' : null,
@@ -108,6 +122,10 @@ def conflicts(given) {
         given.test_boxes && !given.boxes ? '--test_boxes needs --boxes: a detector to test' : null,
         given.architecture.toString().startsWith('fcos') && given.detector.toString() != 'torchvision' ? "--architecture ${given.architecture} needs --detector torchvision" : null,
         given.architecture.toString().startsWith('yolo') && given.detector.toString() == 'torchvision' ? "--architecture ${given.architecture} needs --detector yolo" : null,
+        given.unlabelled && !given.specimens && !given.gallery ? '--unlabelled needs --specimens, or --gallery: names to give' : null,
+        given.gallery && !given.specimens && !given.unlabelled ? '--gallery needs --specimens to enrol, or --unlabelled images to identify' : null,
+        given.gallery && !file(given.gallery.toString()).resolve('gallery.json').exists() ? "--gallery names ${given.gallery}, which holds no gallery.json; wanted a gallery folder that entoflow wrote" : null,
+        given.boxes && given.specimens && given.weights && !(given.weights.toString() in ['pretrained', 'none']) ? '--weights FILE is for one network, but both --boxes and --specimens are given: run them one after the other' : null,
         given.predict && !given.model ? '--predict needs --model: the folder of the detector to run' : null,
         given.model && !given.predict ? '--model needs --predict: the images to run it on' : null,
         given.model && !file(given.model.toString()).resolve('model.json').exists() ? "--model names ${given.model}, which holds no model.json; wanted a model folder that entoflow wrote" : null,

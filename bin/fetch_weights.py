@@ -17,8 +17,7 @@ REMEDY = "Give a file (--weights FILE), or start from random weights (--weights 
 
 def main(argv):
     args = parser().parse_args(argv)
-    backend = model.backend(args.detector)
-    architecture = model.architecture(backend, args.architecture)
+    backend, architecture = chosen(args)
     source = args.file or download(backend.published(architecture), args.scratch)
     tensors = read_tensors(source, backend, args.scratch)
     from safetensors.torch import save
@@ -27,10 +26,22 @@ def main(argv):
     print(f"{len(tensors)} tensors from {source.name}")
 
 
+def chosen(args):
+    """Return (what knows the published weights of an architecture and reads its checkpoints, the architecture)."""
+    if args.model_kind == "embedder":
+        from entoflow import embedder
+
+        return embedder, args.backbone
+    backend = model.backend(args.detector)
+    return backend, model.architecture(backend, args.architecture)
+
+
 def parser():
     p = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     p.add_argument("--detector", choices=["yolo", "torchvision"], default="yolo", help="backend (default %(default)s)")
     p.add_argument("--architecture", help="network whose published weights are wanted (default: the backend's smallest)")
+    p.add_argument("--model_kind", choices=["detector", "embedder"], default="detector", help="what the weights are for (default %(default)s)")
+    p.add_argument("--backbone", default=model.BACKBONE, help="network of timm's, of an embedder (default %(default)s)")
     p.add_argument("--file", type=Path, help="a person's .safetensors, .pt or .pth file, taken instead of the published weights")
     p.add_argument("--scratch", type=Path, default=Path("scratch"), help="folder to download to (default %(default)s)")
     p.add_argument("--weights", type=Path, required=True, help="safetensors to write")

@@ -17,6 +17,7 @@ from entoflow.tables import plain_text
 from entoflow.task import InputError, run
 
 BOX_ROLES = ("boxes", "test", "audit", "reviewed")
+LISTS = {"labelled": "read_labelled", "specimens": "read_labelled", "unlabelled": "read_images", "predict": "read_images"}  # role -> its reader
 
 
 def main(argv):
@@ -42,7 +43,7 @@ def main(argv):
 def parser():
     p = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     p.add_argument("--source", type=Path, required=True, help="file or folder to read")
-    p.add_argument("--role", choices=[*BOX_ROLES, "labelled", "predict"], required=True, help="what its images are for")
+    p.add_argument("--role", choices=[*BOX_ROLES, *LISTS], required=True, help="what its images are for")
     p.add_argument("--name", required=True, help="start of the packs' names, such as boxes_1")
     p.add_argument("--max_bad_files", type=float, default=0.05,
                    help="share of files that may be unusable before that is an error (default %(default)s)")
@@ -75,8 +76,8 @@ def read(source, role):
     """Return (format, photos by file name, notes (image, row, action, reason)). Raises InputError for no image."""
     from entoflow import box_formats, image_lists
 
-    readers = {"labelled": image_lists.read_labelled, "predict": image_lists.read_images}
-    form, photos, notes = readers.get(role, box_formats.read)(source)
+    reader = getattr(image_lists, LISTS[role]) if role in LISTS else box_formats.read
+    form, photos, notes = reader(source)
     if not photos:
         out = [f"{name}: {reason}" for name, _, action, reason in notes if action == "left out"]
         first = f", the first {out[0]}" if out else ""
@@ -170,7 +171,7 @@ def entry(photo, fact, pack):
     kept = {key: fact[key] for key in ("width", "height", "sha256", "phash", "mirrored", "thumbnail")}
     return {"id": fact["id"], "file_name": photo.file_name, "pack": pack,
             "member": images.member_name(fact["sha256"], fact["suffix"]), **kept,
-            "group": photo.group or photo.file_name, "label": photo.label, "count": photo.count}
+            "group": photo.group or photo.file_name, "label": photo.label, "count": photo.count, **photo.columns}
 
 
 def annotation(number, categories, image, corners, label, crowd):

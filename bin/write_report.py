@@ -8,12 +8,12 @@ import argparse
 from pathlib import Path
 
 import entoflow
-from entoflow import report_detection
+from entoflow import report_detection, report_identification
 from entoflow.report_page import flat, page, section, table
 from entoflow.report_results import read_json
 from entoflow.task import InputError, run
 
-CHAINS = {"detection": report_detection.told}  # folder of the results -> (title, [Html]) of what it holds
+CHAINS = {"detection": report_detection.told, "identification": report_identification.told}  # folder of the results -> (title, [Html]) of what it holds
 
 
 def main(argv):

@@ -52,6 +52,23 @@ def ran(tmp_path_factory):
     return flow, *flow.run("-profile", "test")
 
 
+SMALL = "--weights none --backbone test_resnet --embedder_size 32 --max_epochs 1".split()
+
+
+@pytest.fixture(scope="session")
+def learned(tmp_path_factory):
+    """Return (flow, said, tasks) of a run that trained an embedder on twelve classes of four specimens, with images to name."""
+    import numpy as np
+    from shapes import collection
+
+    here, rng = tmp_path_factory.mktemp("shapes"), np.random.default_rng(1)
+    collection(here / "specimens", "specimens", range(12), 4, rng)
+    collection(here / "more_photos", "more", range(14), 1, rng, labelled=False)
+    collection(here / "new", "new", (0, 12, 13), 3, rng)
+    flow = Flow(here)
+    return flow, *flow.run("--specimens", "specimens.csv", "--unlabelled", "more_photos", *SMALL)
+
+
 CHEAP = "--weights none --max_epochs 1 --image_size 64 --weak_rule top1"
 CHECKOUT = ("nextflow", "main.nf", "nextflow.config", "nextflow_schema.json", "bin", "conf", "envs", "examples", "modules", "subworkflows")
 
@@ -77,11 +94,11 @@ def own_data(tmp_path_factory):
     return here, done.stdout  # a first start tells of its set-up on stderr
 
 
-def same_resources(here, direct):
+def same_resources(here, direct, tasks=(("process_high", "train_detector"), ("process_medium", "predict_boxes"))):
     """Give a host in a folder as many cpus a task as the direct run had: sums in another order differ in their last bits."""
     scripts = [path.read_text() for path in direct.glob("work/*/*/.command.sh")]
     cpus = {label: next(re.search(r"OMP_NUM_THREADS=(\d+)", text)[1] for text in scripts if f"-m {task} " in text)
-            for label, task in (("process_high", "train_detector"), ("process_medium", "predict_boxes"))}
+            for label, task in tasks}
     chosen = "".join(f"    withLabel: {label} {{ cpus = {number} }}\n" for label, number in cpus.items())
     (here / "nextflow.config").write_text(f"process {{\n{chosen}}}\n")
 

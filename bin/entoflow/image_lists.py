@@ -3,8 +3,10 @@ import os
 
 from entoflow.images import is_image_name
 from entoflow.sources import Photo, existing, existing_source, find_images, relative
-from entoflow.tables import read_rows
+from entoflow.tables import plain_label, read_rows
 from entoflow.task import InputError
+
+COLUMNS = ("split", "genus", "family")  # of a table of specimens
 
 
 def read_labelled(source):
@@ -56,7 +58,7 @@ def _photo(path, row):
     if "\\" in row["image"] and not os.path.exists(found):
         found = existing(path.parent / row["image"].replace("\\", "/"))
     return Photo(row["image"], found, label=row.get("label") or None, count=row.get("count"),
-                 group=row.get("group") or None, row=row["row"])
+                 group=row.get("group") or None, row=row["row"], columns={name: plain_label(row[name]) for name in COLUMNS if row.get(name)})
 
 
 def _once(photos):

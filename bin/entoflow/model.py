@@ -9,8 +9,10 @@ from pathlib import Path
 import entoflow
 from entoflow.task import InputError
 
-PACKAGES = ["torch", "torchvision", "ultralytics", "ultralytics-opencv-headless", "numpy", "pillow", "opencv-python-headless"]
+PACKAGES = ["torch", "torchvision", "ultralytics", "ultralytics-opencv-headless", "timm", "pytorch-metric-learning", "scikit-learn", "numpy", "pillow",
+            "opencv-python-headless"]
 BATCH = 16
+BACKBONE = "vit_small_patch14_dinov2.lvd142m"  # of an embedder: self-supervised, Apache-2.0, 22 million weights
 
 
 def backend(name):
@@ -134,7 +136,7 @@ def _card(model):
     provenance = model["provenance"]
     lines = [
         f"# {model['name']}", "",
-        f"Finds **{', '.join(model['classes'])}** in photos and draws a box around each. A box counts from score {model['threshold']:.3f}.", "",
+        PURPOSE[model["kind"]](model), "",
         "## Intended use", "",
         "Photos like those it was trained on. On photos of another kind (another camera, background or insect size) measure it first "
         "(`--test_boxes`). It supports a person's identification and does not replace it.", "",
@@ -152,6 +154,14 @@ def _card(model):
         f"- packages: {', '.join(f'{name} {number}' for name, number in provenance['packages'].items())}",
     ]
     return "\n".join(lines) + "\n"
+
+
+PURPOSE = {
+    "detector": lambda model: f"Finds **{', '.join(model['classes'])}** in photos and draws a box around each. "
+                              f"A box counts from score {model['threshold']:.3f}.",
+    "embedder": lambda model: "Turns a photo of one insect into a vector; the nearest vectors of a gallery of named specimens tell what it is. "
+                              f"It learned from {len(model['classes'])} classes and serves for others, too.",
+}
 
 
 def _number(value):

@@ -34,6 +34,7 @@ class Photo:
     label: str | None = None
     count: int | None = None
     group: str | None = None
+    columns: dict = field(default_factory=dict)  # what a table says of it beside: split, genus, family
     row: int | None = None
     problem: str | None = None  # why it cannot be used, whatever its pixels are
     notes: list = field(default_factory=list)

@@ -100,6 +100,7 @@ def help_of_all() {
   nextflow run . -profile demo
   nextflow run . --boxes SRC --labelled_images SRC --target NAME [--test_boxes SRC] [--audit_boxes SRC]
   nextflow run . --boxes SRC [--test_boxes SRC]
+  nextflow run . --specimens SRC [--unlabelled SRC] [--gallery DIR]
   nextflow run . --model DIR --predict SRC
 """
     def shown = entries().findAll { entry -> !entry.hidden }.groupBy { entry -> entry.group }

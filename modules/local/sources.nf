@@ -84,3 +84,10 @@ def sha256(member) {
     member.withInputStream { stream -> stream.eachByte(1024 * 1024) { bytes, n -> digest.update(bytes, 0, n) } }
     return digest.digest()
 }
+
+// [['boxes', a], ['boxes', b], ['test', c]] -> [['boxes', 'boxes_1', a], ['boxes', 'boxes_2', b], ['test', 'test_1', c]]
+def numbered(sources) {
+    return sources.groupBy { role, _source -> role }.collectMany { role, members ->
+        members.withIndex(1).collect { member, number -> [role, "${role}_${number}".toString(), member[1]] }
+    }
+}

@@ -12,6 +12,10 @@ process WRITE_REPORT {
     path target_detector, stageAs: 'results/detection/target_detector/*'
     path evaluation, stageAs: 'results/detection/evaluation/*'
     path plots, stageAs: 'results/detection/evaluation/plots/*'
+    path identification, stageAs: 'results/identification/*'
+    path embedder, stageAs: 'results/identification/embedder/*'
+    path identification_evaluation, stageAs: 'results/identification/evaluation/*'
+    path identification_plots, stageAs: 'results/identification/evaluation/plots/*'
     val params_json
     tuple val(flags), path(script), path('entoflow/*')
 

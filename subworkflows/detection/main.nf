@@ -1,5 +1,5 @@
 include { suite } from '../../modules/local/suite'
-include { fingerprint } from '../../modules/local/sources'
+include { fingerprint; numbered } from '../../modules/local/sources'
 include { packs_of } from '../../modules/local/datasets'
 include { IMPORT_IMAGES } from '../../modules/local/import_images'
 include { SPLIT_IMAGES } from '../../modules/local/split_images'
@@ -125,11 +125,4 @@ workflow DETECTION {
 // The rounds so far with the next one behind them, where that ran.
 def joined(rounds, next) {
     return rounds.mix(next.map { made -> [made] }).collect(flat: false).map { all -> all.sum().sort { made -> made.number } }
-}
-
-// [['boxes', a], ['boxes', b], ['test', c]] -> [['boxes', 'boxes_1', a], ['boxes', 'boxes_2', b], ['test', 'test_1', c]]
-def numbered(sources) {
-    return sources.groupBy { role, _source -> role }.collectMany { role, members ->
-        members.withIndex(1).collect { member, number -> [role, "${role}_${number}".toString(), member[1]] }
-    }
 }

@@ -1,0 +1,140 @@
+#!/usr/bin/env python3
+"""Choose the embedder and the way to classify by its vectors (the ladder), and calibrate what they say.
+
+Every way is judged on the validation specimens, each by a gallery without its own group. A trained embedder ships (refit on all that is
+not to be measured) only if it beats the frozen one beyond the interval; which won, and by how much, is in the ladder. Colours and pixels
+stand beside them for comparison and never ship.
+"""
+import argparse
+import json
+import shutil
+import time
+from pathlib import Path
+
+from entoflow import coco, model
+from entoflow.task import InputError, run
+
+FEWEST = 20  # images of classes nobody learned from; below, those of classes that the embedder knows stand for unknown ones, too
+ENROLLED = ("train", "validation", "rest")
+BASELINES, SIMPLE = ("colours", "pixels"), ("nearest", "class_mean", "ridge")
+
+
+def main(argv):
+    args = parser().parse_args(argv)
+    from entoflow import embeddings
+
+    dataset = coco.read(args.specimens)
+    enrolled, judged, strange = gallery_of(dataset)
+    ids, vectors = embeddings.read(args.embeddings)
+    at = embeddings.rows(ids, [image["id"] for image in enrolled])
+    table = ladder({name: vectors[name][at] for name in vectors if name != "refit"}, enrolled, judged, strange, args.seed)
+    chosen, verdict = choose(table, enrolled, judged, args.seed)
+    best = table[chosen]
+    write_embedder(args, chosen, best, dataset)
+    rows = [{key: row[key] for key in ("vectors", "head", "top1", "unknown_auroc", "seconds", "n")} for row in table.values()]
+    args.ladder.write_text(json.dumps({"chosen": {"vectors": chosen[0], "head": chosen[1]}, "verdict": verdict, "ladder": rows}, indent=1), encoding="utf-8")
+    print(f"{chosen[0]} vectors, {chosen[1]}: validation top1 {best['top1']['value']:.3f} of {best['n']}. {verdict['sentence']}")
+
+
+def parser():
+    p = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    p.add_argument("--specimens", type=Path, required=True, help="data set that split_specimens.py wrote")
+    p.add_argument("--embeddings", type=Path, nargs="+", required=True, help="embeddings of its images")
+    p.add_argument("--models", type=Path, nargs="+", required=True, help="model folders of the embedders, named as their vectors are")
+    p.add_argument("--seed", type=int, default=1, help="seed of the bootstrap (default %(default)s)")
+    p.add_argument("--embedder", type=Path, required=True, help="model folder to write: the chosen embedder with its calibration")
+    p.add_argument("--ladder", type=Path, required=True, help="JSON to write: how each way did")
+    return p
+
+
+def gallery_of(dataset):
+    """Return (the images that the gallery of the choice holds, rows among them to judge by, those of them that are of a class nobody learned from).
+
+    No image is of a class held out as unseen. Where no specimen was kept to validate on, those that the embedder learned from are judged. Raises
+    InputError where there is nothing to judge.
+    """
+    import numpy as np
+
+    unseen = {image["label"] for image in dataset["images"] if image["part"] == "unseen"}
+    enrolled = [image for image in dataset["images"] if image["part"] in ENROLLED and image["label"] not in unseen]
+    groups = {}
+    for image in enrolled:
+        groups.setdefault(image["label"], set()).add(image["group"])
+    held = [row for row, image in enumerate(enrolled) if image["part"] == "validation"]
+    several = [row for row in held or range(len(enrolled)) if len(groups[enrolled[row]["label"]]) > 1]
+    if not several:
+        raise InputError("--specimens: no class has specimens of two groups beside those to test on, so no way to classify can be chosen; "
+                         "wanted a third specimen of some.")
+    learned = {image["label"] for image in enrolled if image["part"] == "train"}
+    strange = [row for row in held if enrolled[row]["label"] not in learned]
+    return enrolled, np.array(held or several), np.array(strange if len(strange) >= FEWEST else held or several)
+
+
+def ladder(vectors, enrolled, judged, strange, seed):
+    """Return {(vectors, head): how it did on the judged rows}, with its calibration."""
+    import numpy as np
+    from entoflow import heads, identification
+    from entoflow.identification_metrics import Intervals
+
+    classes = sorted({image["label"] for image in enrolled})
+    columns = np.array([classes.index(image["label"]) for image in enrolled])
+    groups = np.array([image["group"] for image in enrolled], str)
+    table = {}
+    for name, own in vectors.items():
+        for head in SIMPLE if name in BASELINES else heads.HEADS:
+            start = time.monotonic()
+            held_out = identification.HeldOut(own, columns, groups, judged, strange, len(classes), head)
+            calibration = held_out.calibration(head)
+            seconds = time.monotonic() - start
+            kept, right = held_out.enrolled, held_out.right()
+            figure = Intervals(columns[judged][kept], groups[judged][kept], seed).mean(right[kept], "share of images")
+            table[name, head] = {"vectors": name, "head": head, "top1": figure, "unknown_auroc": held_out.told_apart(calibration),
+                                 "seconds": round(seconds, 2), "n": int(kept.sum()), "right": right, "kept": kept, "calibration": calibration}
+    return table
+
+
+def choose(table, enrolled, judged, seed):
+    """Return ((vectors, head), verdict): of each embedder's ways the one of best top1; the trained one only if it is better beyond the interval."""
+    from entoflow.identification_metrics import paired
+
+    best = {}
+    for name, head in table:
+        if name not in BASELINES and (name not in best or table[name, head]["top1"]["value"] > table[name, best[name]]["top1"]["value"]):
+            best[name] = head
+    if "trained" not in best:
+        return ("frozen", best["frozen"]), {"sentence": "No embedder was trained."}
+    trained, frozen = (table[name, best[name]] for name in ("trained", "frozen"))
+    images = [enrolled[row] for row, kept in zip(judged, trained["kept"]) if kept]
+    labels, groups = ([image[key] for image in images] for key in ("label", "group"))
+    difference = paired(trained["right"][trained["kept"]], frozen["right"][frozen["kept"]], labels, groups, seed)
+    name = "trained" if difference["verdict"] == "better" or (difference["low"] is None and difference["value"] > 0) else "frozen"
+    return (name, best[name]), {"difference": difference, "sentence": in_words(difference, name)}
+
+
+def in_words(difference, name):
+    """Return what the comparison of the trained embedder with the frozen one says."""
+    by = f"{difference['value']:+.3f}"
+    if difference["low"] is None:
+        return f"Validation top1 of the trained embedder less the frozen one's: {by} (too few classes or groups for an interval); the {name} one is used."
+    span = f"{difference['low']:+.3f} to {difference['high']:+.3f}"
+    return f"Validation top1 of the trained embedder less the frozen one's: {by} ({span}), {difference['verdict']}; the {name} one is used."
+
+
+def write_embedder(args, chosen, best, dataset):
+    """Write the chosen model folder anew, with its head, its calibration and its validation figures."""
+    name = "refit" if chosen[0] == "trained" else chosen[0]
+    source = next((path for path in args.models if path.name == name), None)
+    if source is None:
+        raise InputError(f"--models: holds no folder named {name}; wanted one for each of the vectors.")
+    facts = model.read(source)
+    args.embedder.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(source / "weights.safetensors", args.embedder / "weights.safetensors")
+    facts = {**facts, "name": "embedder", "vectors": name, "threshold": 0.5, "calibration": best["calibration"],
+             "metrics": {"top1": best["top1"], "unknown_auroc": {"value": best["unknown_auroc"], "low": None, "high": None, "n": best["n"]}}}
+    given = facts.pop("provenance")
+    model.write(args.embedder, {key: value for key, value in facts.items() if key != "licence"},
+                {key: given[key] for key in ("data", "parameters", "seed")}, facts["licence"])
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,92 @@
+#!/usr/bin/env python3
+"""Turn the images of packs into vectors by one embedder or several, each image read once.
+
+With --baselines also by what needs no learning: its colours (a histogram of hue, saturation and value) and its pixels (32 x 32), so that
+figures can say what an embedder is worth beyond them.
+"""
+import argparse
+import json
+from pathlib import Path
+
+from entoflow import model
+from entoflow.detector import keep_memory
+from entoflow.task import InputError, run
+
+READ_AT_ONCE = 64
+
+
+def main(argv):
+    args = parser().parse_args(argv)
+    keep_memory()
+    from entoflow import embeddings, images
+
+    embedders = {path.name: loaded(path) for path in args.models}
+    pack = images.Pack(args.packs)
+    ids = pack.ids()
+    found = {name: [] for name in (*embedders, *(BASELINES if args.baselines else ()))}
+    for start in range(0, len(ids), READ_AT_ONCE):
+        batch = [pack.read(image) for image in ids[start:start + READ_AT_ONCE]]
+        for name, vectors in vectors_of(batch, embedders, args.baselines).items():
+            found[name].append(vectors)
+        print(f"{min(start + READ_AT_ONCE, len(ids))} of {len(ids)} images", flush=True)
+    embeddings.write(args.embeddings, ids, {name: stacked(parts) for name, parts in found.items()})
+
+
+def parser():
+    p = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    p.add_argument("--models", type=Path, nargs="+", required=True, help="model folders of embedders; a folder's name is that of its vectors")
+    p.add_argument("--packs", type=Path, nargs="+", required=True, help="packs with the images")
+    p.add_argument("--baselines", type=json.loads, choices=[True, False], default=False, metavar="{true,false}", help="also by colours and by pixels "
+                   "(default false)")
+    p.add_argument("--embeddings", type=Path, required=True, help="embeddings (.npz) to write")
+    return p
+
+
+def loaded(path):
+    """Return an embedder. Raises InputError for a model folder of another kind."""
+    from entoflow import embedder
+
+    facts = model.read(path)
+    if facts["kind"] != "embedder":
+        raise InputError(f"{path}: is a model of kind {facts['kind']}; wanted an embedder.")
+    return embedder.load(path, facts)
+
+
+def vectors_of(batch, embedders, baselines):
+    """Return {name: n x d float32 of length 1} of images."""
+    from entoflow import embedder
+
+    found = {name: embedder.embed(chosen, batch) for name, chosen in embedders.items()}
+    for name, describe in (BASELINES if baselines else {}).items():
+        found[name] = embedder.normalised(describe(batch))
+    return found
+
+
+def colours(batch):
+    """Return n x 512 shares of the pixels by hue, saturation and value, 8 bins each, square roots of them: their dot product is Bhattacharyya's."""
+    import cv2
+    import numpy as np
+
+    histograms = [cv2.calcHist([cv2.cvtColor(image, cv2.COLOR_RGB2HSV)], [0, 1, 2], None, [8, 8, 8], [0, 180, 0, 256, 0, 256]) for image in batch]
+    return np.sqrt(np.stack(histograms).reshape(len(batch), -1))
+
+
+def pixels(batch):
+    """Return n x 3072: each image at 32 x 32 pixels, less its mean."""
+    import numpy as np
+    from entoflow.embedder import squared
+
+    small = np.stack([squared(image, 32) for image in batch]).reshape(len(batch), -1).astype(np.float32)
+    return small - small.mean(axis=1, keepdims=True)
+
+
+def stacked(parts):
+    import numpy as np
+
+    return np.concatenate(parts) if parts else np.empty((0, 1), np.float32)
+
+
+BASELINES = {"colours": colours, "pixels": pixels}
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,80 @@
+"""Training an embedder: supervised contrast (Khosla et al. 2020) between two views of each image, so that a class of one image teaches too."""
+import numpy as np
+
+from entoflow import embedder as embedders
+
+RATE, WEIGHT_DECAY, TEMPERATURE = 2e-3, 0.05, 0.1
+PROJECTED = 128  # dimensions that the loss sees; the vectors in front of it serve classes that it never saw better
+PER_CLASS = 2  # images of a class together in a batch, where it has them
+VIEWS_AN_EPOCH = 4000  # at least: a few hundred images are shown more than once before they are validated on
+SHIFT, ZOOM, LIGHT = 0.06, (0.85, 1.15), 0.2  # of the side; factors; of contrast and, half of it, brightness
+
+
+def train(embedder, images, labels, validate, settings, on_epoch):
+    """Train an embedder in place; keep the weights of its best validation epoch, the last one where there is nothing to validate on.
+
+    images: n x s x s x 3 uint8. labels: n. validate(embedder): a figure, higher is better, or None. settings: specimens_per_batch, max_epochs, patience,
+    seed, mirror, rotation. on_epoch(row): called after each epoch with {"epoch", "loss", "validation", "best_epoch"}.
+    """
+    import torch
+    from pytorch_metric_learning.losses import SupConLoss
+
+    torch.manual_seed(settings["seed"])
+    rng, network = np.random.default_rng(settings["seed"]), embedder["network"]
+    _, kinds = np.unique(labels, return_inverse=True)
+    head = torch.nn.Linear(network.num_features, PROJECTED).to(embedder["device"])
+    parameters = [*network.parameters(), *head.parameters()]
+    optimizer = torch.optim.AdamW(parameters, RATE, weight_decay=WEIGHT_DECAY)
+    passes = -(-VIEWS_AN_EPOCH // (2 * len(kinds)))
+    steps = settings["max_epochs"] * passes * len(batches(kinds, settings["specimens_per_batch"], rng))
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, total_steps=steps)
+    loss_of, best, best_epoch, kept = SupConLoss(TEMPERATURE), -np.inf, 0, None
+    for epoch in range(1, settings["max_epochs"] + 1):
+        network.train()
+        losses = []
+        for rows in (rows for _ in range(passes) for rows in batches(kinds, settings["specimens_per_batch"], rng)):
+            x = embedders.as_input(embedder, images[rows])
+            views = torch.cat([view(x, rng, settings["mirror"], settings["rotation"]) for _ in range(2)])
+            projected = head(network(views.contiguous(memory_format=torch.channels_last)))
+            loss = loss_of(projected, torch.from_numpy(np.tile(kinds[rows], 2)).to(x.device))
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            schedule.step()
+            losses.append(loss.item())
+        network.eval()
+        found = validate(embedder)
+        if found is None or found >= best:
+            best, best_epoch, kept = found, epoch, {name: value.clone() for name, value in network.state_dict().items()}
+        on_epoch({"epoch": epoch, "loss": round(float(np.mean(losses)), 5), "validation": None if found is None else round(float(found), 5),
+                  "best_epoch": best_epoch})
+        if epoch - best_epoch >= settings["patience"]:
+            break
+    network.load_state_dict(kept)
+
+
+def batches(kinds, size, rng):
+    """Return batches of rows, every row once: up to PER_CLASS of a class stay together, in random order. A last one of a single row is left."""
+    pieces = []
+    for kind in np.unique(kinds):
+        rows = rng.permutation(np.flatnonzero(kinds == kind))
+        pieces += [rows[start:start + PER_CLASS] for start in range(0, len(rows), PER_CLASS)]
+    rows = np.concatenate([pieces[place] for place in rng.permutation(len(pieces))])
+    return [batch for batch in np.split(rows, range(size, len(rows), size)) if len(batch) > 1]
+
+
+def view(x, rng, mirror, rotation):
+    """Return a batch (n x 3 x s x s) with each image turned by up to `rotation` degrees, moved, zoomed, lit and, if mirror, at times mirrored."""
+    import torch
+
+    n = len(x)
+    angle, zoom = np.deg2rad(rng.uniform(-rotation, rotation, n)), 1 / rng.uniform(*ZOOM, n)
+    flip = np.where(rng.random(n) < 0.5, -1, 1) if mirror else np.ones(n)
+    shift = rng.uniform(-2 * SHIFT, 2 * SHIFT, (n, 2))
+    across = np.stack([zoom * np.cos(angle) * flip, -zoom * np.sin(angle), shift[:, 0]], axis=1)
+    down = np.stack([zoom * np.sin(angle) * flip, zoom * np.cos(angle), shift[:, 1]], axis=1)
+    turn = torch.from_numpy(np.stack([across, down], axis=1).astype(np.float32)).to(x.device)
+    grid = torch.nn.functional.affine_grid(turn, list(x.shape), align_corners=False)
+    x = torch.nn.functional.grid_sample(x, grid, padding_mode="border", align_corners=False)
+    contrast, light = (torch.from_numpy(rng.uniform(-LIGHT, LIGHT, (n, 1, 1, 1)).astype(np.float32)).to(x.device) for _ in range(2))
+    return x * (1 + contrast) + light / 2

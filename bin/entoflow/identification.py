@@ -1,0 +1,173 @@
+"""From vectors to names: which class, how likely, and whether it is a known one at all.
+
+Whatever is chosen or fitted here is fitted on validation images, each judged by a gallery without its own group (is it told as what it
+is?) and once more by one without its whole class (is it told as unknown?), so that no fit sees a class that the gallery lacks.
+"""
+import numpy as np
+
+from entoflow import heads
+from entoflow.splits import order
+
+FOLDS = 5
+COVERAGE = 0.9  # of the label sets: the share of known images whose set holds their label
+STRANGE = 0.01  # an image stranger than all but this share of insects of unknown classes is none of ours: reject
+
+
+class Identifier:
+    """A gallery's vectors (n x d of length 1), their labels and a calibration: names images by their vectors."""
+
+    def __init__(self, vectors, labels, calibration):
+        self.classes = sorted(set(labels))
+        place = {label: column for column, label in enumerate(self.classes)}
+        columns = np.array([place[label] for label in labels])
+        self.calibration = calibration
+        self._score = heads.HEADS[calibration["head"]](vectors, columns, len(self.classes))
+        self._near = heads.nearest(vectors, columns, len(self.classes))
+
+    def judge(self, vectors):
+        """Return (probabilities m x classes given that the class is known, P(known) m, verdicts m) of images by their vectors (m x d)."""
+        scores, near = self._score(vectors), self._near(vectors)
+        probability = softmax(scores / self.calibration["temperature"])
+        known = known_chance(evidence(scores, near, self.calibration["temperature"]), self.calibration["known"])
+        verdicts = np.where(known >= 0.5, "known", np.where(known < self.calibration["reject_below"], "reject", "unknown"))
+        return probability, known, verdicts
+
+    def uncalibrated(self, probability):
+        """Return the probabilities as they would be at a temperature of 1."""
+        with np.errstate(divide="ignore"):
+            return softmax(np.log(probability) * self.calibration["temperature"])
+
+    def label_sets(self, probability):
+        """Return which classes (m x classes bool) the label set of each image holds."""
+        return probability >= 1 - self.calibration["conformal"]
+
+
+class HeldOut:
+    """What a head says of judged rows by galleries that lack something of them, and how near the nearest of each class is; k x classes each.
+
+    known: without the row's group. unknown: the strange rows, without their group and class; these are of classes that the embedder did not learn
+    from, as those that it did are easier to tell.
+    """
+
+    def __init__(self, vectors, columns, groups, judged, strange, n_classes, head):
+        self.columns = columns[judged]
+        by_group = _folds(columns, groups)
+        fold = _order(n_classes) % FOLDS
+        by_class = fold[columns]
+        both = by_class * FOLDS + by_group if _spanning(columns, groups) else by_class
+        self.known, self.known_near = (_by_folds(vectors, columns, by_group, judged, n_classes, name, (groups,)) for name in (head, "nearest"))
+        self.unknown, self.unknown_near = (_by_folds(vectors, columns, both, strange, n_classes, name, (groups, columns)) for name in (head, "nearest"))
+        # As many classes are out of question where a class is known: else the size of the gallery would tell.
+        self._lacking = (fold[self.columns][:, None] + 1) % FOLDS == fold[None]
+        self.enrolled = np.isfinite(self.known[np.arange(len(judged)), self.columns])  # whether the class has another group in the gallery
+
+    def right(self):
+        """Return whether each row was named right."""
+        return self.enrolled & (self.known.argmax(axis=1) == self.columns)
+
+    def calibration(self, head):
+        """Return the calibration of the head: a dict of numbers."""
+        scores, columns = self.known[self.enrolled], self.columns[self.enrolled]
+        temperature = fitted_temperature(scores, columns)
+        familiar, strange = self._evidence(temperature)
+        known = fit_known(familiar, strange)
+        missed = 1 - softmax(scores / temperature)[np.arange(len(columns)), columns]
+        rank = int(np.ceil((len(missed) + 1) * COVERAGE))  # of split conformal prediction (Vovk et al. 2005)
+        return {"head": head, "temperature": temperature, "known": known,
+                "reject_below": min(float(np.quantile(known_chance(strange, known), STRANGE)), 0.5),
+                "conformal": float(np.sort(missed)[rank - 1]) if rank <= len(missed) else 1.0, "n_known": len(columns), "n_unknown": len(strange)}
+
+    def told_apart(self, calibration):
+        """Return the area under the ROC curve of known against unknown, on the images that the calibration was fitted on."""
+        from entoflow.metrics import auroc
+
+        familiar, strange = self._evidence(calibration["temperature"])
+        chances = known_chance(np.concatenate([familiar, strange]), calibration["known"])
+        return float(auroc(chances, np.arange(len(chances)) < len(familiar), np.ones((1, len(chances))))[0])
+
+    def _evidence(self, temperature):
+        known, near = (np.where(self._lacking, -np.inf, table)[self.enrolled] for table in (self.known, self.known_near))
+        return evidence(known, near, temperature), evidence(self.unknown, self.unknown_near, temperature)
+
+
+def _by_folds(vectors, columns, fold, judged, n_classes, head, units):
+    """Return k x classes scores of the judged rows, each fold by a gallery without the units (groups, classes or both) of its judged rows."""
+    found = np.empty((len(judged), n_classes), np.float32)
+    for number in np.unique(fold[judged]):
+        asked = fold[judged] == number
+        kept = ~np.any([np.isin(names, np.unique(names[judged[asked]])) for names in units], axis=0)
+        found[asked] = heads.HEADS[head](vectors[kept], columns[kept], n_classes)(vectors[judged[asked]])
+    return found
+
+
+def _order(n_classes):
+    """Return a place for each column, in an order that tells nothing of the names."""
+    places = np.empty(n_classes, int)
+    places[order(range(n_classes), 0)] = np.arange(n_classes)
+    return places
+
+
+def evidence(scores, near, temperature):
+    """Return what tells a known class from an unknown (m x 4): likeness of the nearest, best score, its lead, and all scores together."""
+    ranked = -np.sort(-scores, axis=1)[:, :2]
+    if ranked.shape[1] < 2:
+        ranked = np.concatenate([ranked, ranked], axis=1)
+    together = temperature * _log_sum_exp(scores / temperature)
+    return np.nan_to_num(np.stack([near.max(axis=1), ranked[:, 0], ranked[:, 0] - ranked[:, 1], together], axis=1), posinf=0, neginf=0)
+
+
+def fit_known(known, unknown):
+    """Return the logistic regression that tells known from unknown by their evidence, both kinds weighing the same."""
+    from sklearn.linear_model import LogisticRegression
+
+    x = np.concatenate([known, unknown]).astype(float)
+    middle, size = x.mean(axis=0), np.maximum(x.std(axis=0), 1e-9)
+    fitted = LogisticRegression(class_weight="balanced").fit((x - middle) / size, np.arange(len(x)) < len(known))
+    weights = fitted.coef_[0] / size
+    return {"weights": weights.tolist(), "offset": float(fitted.intercept_[0] - middle @ weights)}
+
+
+def known_chance(found, known):
+    """Return P(known) of images by their evidence (m x 4), as if every second image were of an unknown class."""
+    return 1 / (1 + np.exp(-np.clip(found @ np.array(known["weights"]) + known["offset"], -50, 50)))
+
+
+def fitted_temperature(scores, columns):
+    """Return the temperature by which softmax(scores / temperature) gives the true columns the highest likelihood (Guo et al. 2017)."""
+    from scipy.optimize import minimize_scalar
+
+    if not len(columns):
+        return 1.0
+    usable = np.where(np.isfinite(scores), scores, -1e9)
+
+    def loss(log_temperature):
+        scaled = usable / np.exp(log_temperature)
+        return float((_log_sum_exp(scaled) - scaled[np.arange(len(columns)), columns]).mean())
+
+    return float(np.exp(minimize_scalar(loss, bounds=(-7, 7), method="bounded").x))
+
+
+def softmax(scores):
+    """Return probabilities of scores, row by row; -inf has none."""
+    shifted = np.exp(scores - scores.max(axis=1, keepdims=True))
+    return shifted / shifted.sum(axis=1, keepdims=True)
+
+
+def _spanning(columns, groups):
+    """Tell whether a group holds images of two classes."""
+    return len(set(zip(groups.tolist(), columns.tolist()))) > len(set(groups.tolist()))
+
+
+def _folds(columns, groups):
+    """Return the fold of each row: a class's groups lie in different ones as far as there are folds."""
+    fold, start = {}, 0
+    for column in np.unique(columns):
+        for group in order(set(groups[columns == column].tolist()) - fold.keys(), 0):
+            fold[group] = start % FOLDS
+            start += 1
+    return np.array([fold[group] for group in groups.tolist()])
+
+
+def _log_sum_exp(scores):
+    top = scores.max(axis=1)
+    return top + np.log(np.exp(scores - top[:, None]).sum(axis=1))

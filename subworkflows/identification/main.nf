@@ -1,0 +1,92 @@
+include { suite } from '../../modules/local/suite'
+include { fingerprint; numbered } from '../../modules/local/sources'
+include { packs_of } from '../../modules/local/datasets'
+include { IMPORT_IMAGES as IMPORT_SPECIMENS } from '../../modules/local/import_images'
+include { SPLIT_SPECIMENS } from '../../modules/local/split_specimens'
+include { FETCH_WEIGHTS as FETCH_BACKBONE } from '../../modules/local/fetch_weights'
+include { TRAIN_EMBEDDER } from '../../modules/local/train_embedder'
+include { EMBED_IMAGES } from '../../modules/local/embed_images'
+include { CHOOSE_EMBEDDER } from '../../modules/local/choose_embedder'
+include { EVALUATE_IDENTIFICATION } from '../../modules/local/evaluate_identification'
+include { ENROL_SPECIMENS } from '../../modules/local/enrol_specimens'
+include { IDENTIFY_IMAGES } from '../../modules/local/identify_images'
+include { WRITE_AUDIT as WRITE_IDENTIFICATION_AUDIT } from '../../modules/local/write_audit'
+
+workflow IDENTIFICATION {
+    take:
+    specimens  // channel of paths: sources of labelled specimens; may be empty where a gallery is given
+    unlabelled // channel of paths: sources of images to identify; may be empty
+    gallery    // value: path of a gallery of an earlier run, whose embedder is used as it is; null to train one
+    weights    // value: 'pretrained', 'none' or the path of a file: what the embedder starts from
+    settings   // map: task name -> its settings, e.g. [train_embedder: [max_epochs: 50]]
+
+    main:
+    importer = suite('import_images', settings)
+    sources = specimens.map { source -> ['specimens', source] }
+        .mix(unlabelled.map { source -> ['unlabelled', source] })
+        .toSortedList { a, b -> a.toString() <=> b.toString() }
+        .flatMap { list -> numbered(list) }
+        .map { role, name, source -> [role, name, source, fingerprint(source, importer)] }
+    IMPORT_SPECIMENS(sources, importer)
+    all_packs = IMPORT_SPECIMENS.out.packs.flatMap { _role, files -> [files].flatten() }
+    packs = all_packs.toSortedList { a, b -> a.name <=> b.name }
+    audits = IMPORT_SPECIMENS.out.audit
+    split = channel.empty()
+    metrics = channel.empty()
+    plots = channel.empty()
+    ladder = channel.empty()
+    training = channel.empty()
+    if( gallery ) {
+        into = channel.value(file(gallery))
+        embedder = into.map { folder -> folder.resolve('embedder') }
+        labelled = IMPORT_SPECIMENS.out.dataset.filter { role, _dataset -> role == 'specimens' }.map { _role, dataset -> dataset }.toSortedList { a, b -> a.name <=> b.name }
+        EMBED_IMAGES(all_packs.combine(embedder), suite('embed_images', settings))
+        ENROL_SPECIMENS(labelled.filter { list -> list }, of_role(EMBED_IMAGES.out.embeddings, 'specimens'), embedder, into, suite('enrol_specimens', settings))
+        held = ENROL_SPECIMENS.out.gallery.ifEmpty(file(gallery)).first()
+    }
+    else {
+        into = channel.value([])
+        datasets = IMPORT_SPECIMENS.out.dataset.map { _role, dataset -> dataset }.toSortedList { a, b -> a.name <=> b.name }
+        SPLIT_SPECIMENS(datasets, suite('split_specimens', settings))
+        FETCH_BACKBONE(channel.of(weights).filter { given -> given != 'none' }.map { given -> given == 'pretrained' ? [] : file(given) }, suite('fetch_weights', settings, [model_kind: 'embedder']))
+        learned = SPLIT_SPECIMENS.out.specimens.combine(packs.toList()).map { dataset, all -> packs_of(dataset, all, ['train', 'validation', 'rest']) }
+        TRAIN_EMBEDDER(SPLIT_SPECIMENS.out.specimens, learned, FETCH_BACKBONE.out.weights.ifEmpty([]).first(), suite('train_embedder', settings))
+        models = TRAIN_EMBEDDER.out.models.map { found -> [found].flatten().sort { folder -> folder.name } }
+        EMBED_IMAGES(all_packs.combine(models.toList()), suite('embed_images', settings, [baselines: 'true']))
+        embeddings = of_role(EMBED_IMAGES.out.embeddings, 'specimens')
+        CHOOSE_EMBEDDER(SPLIT_SPECIMENS.out.specimens, embeddings, models, suite('choose_embedder', settings))
+        embedder = CHOOSE_EMBEDDER.out.embedder
+        EVALUATE_IDENTIFICATION(SPLIT_SPECIMENS.out.specimens, embeddings, embedder, CHOOSE_EMBEDDER.out.ladder, suite('evaluate_identification', settings))
+        ENROL_SPECIMENS(SPLIT_SPECIMENS.out.specimens, embeddings, embedder, into, suite('enrol_specimens', settings))
+        held = ENROL_SPECIMENS.out.gallery
+        audits = audits.mix(SPLIT_SPECIMENS.out.audit)
+        split = SPLIT_SPECIMENS.out.split
+        metrics = EVALUATE_IDENTIFICATION.out.metrics
+        plots = EVALUATE_IDENTIFICATION.out.plots
+        ladder = CHOOSE_EMBEDDER.out.ladder
+        training = TRAIN_EMBEDDER.out.training
+    }
+    asked = IMPORT_SPECIMENS.out.dataset.filter { role, _dataset -> role == 'unlabelled' }.map { _role, dataset -> dataset }.toSortedList { a, b -> a.name <=> b.name }
+    IDENTIFY_IMAGES(asked.filter { list -> list }, of_role(EMBED_IMAGES.out.embeddings, 'unlabelled'), held, suite('identify_images', settings))
+    WRITE_IDENTIFICATION_AUDIT(audits.toSortedList { a, b -> a.name <=> b.name }, suite('write_audit', settings))
+    audit = WRITE_IDENTIFICATION_AUDIT.out.audit
+    enrolment = ENROL_SPECIMENS.out.enrolment
+    identified = IDENTIFY_IMAGES.out.identified
+
+    emit:
+    split      // path: CSV, group and part of each specimen; nothing with a gallery
+    audit      // path: JSON of what was found, repaired and left out
+    training   // path: CSV, a row per epoch; nothing with a gallery
+    ladder     // path: JSON, how each way to classify did on validation specimens; nothing with a gallery
+    embedder   // path: model folder
+    held       // path: folder of named embeddings, with its embedder
+    enrolment  // path: JSON, what the enrolment did to the classes that were there
+    metrics    // path: JSON of the figures on test specimens; nothing with a gallery
+    plots      // paths: PNG
+    identified // path: CSV, a name, its probability and a verdict for each unlabelled image
+}
+
+// A list of the embeddings of one role: a photo more to identify is nothing to those that work on the specimens.
+def of_role(embeddings, role) {
+    return embeddings.filter { path -> path.name.startsWith("${role}_") }.toSortedList { a, b -> a.name <=> b.name }
+}

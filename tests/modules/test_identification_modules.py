@@ -1,0 +1,59 @@
+"""Each process of identification by itself in a pipeline that has nothing else of ours but suite(), on files that the chain made."""
+import pytest
+from conftest import ROOT, Flow, same_resources
+
+SMALL = "[backbone: 'test_resnet', embedder_size: 32, max_epochs: 1]"
+FILES = {
+    "SPLIT_SPECIMENS": ["split.csv", "specimens.json", "unlabelled.json", "split_audit.json"],
+    "TRAIN_EMBEDDER": ["training.csv", "models/frozen/weights.safetensors", "models/trained/weights.safetensors", "models/refit/weights.safetensors"],
+    "EMBED_IMAGES": ["specimens_1_0001.npz"],
+    "CHOOSE_EMBEDDER": ["embedder/weights.safetensors"],
+    "EVALUATE_IDENTIFICATION": ["metrics.json"],
+    "ENROL_SPECIMENS": ["gallery/specimens_0001.csv", "gallery/embeddings_0001.npy", "enrolment.json"],
+    "IDENTIFY_IMAGES": ["identified.csv"],
+}
+
+
+def made(here, name):
+    """Return the one file or folder of that name that a task of the chain wrote."""
+    found = [path for path in sorted((here / "work").rglob(name)) if not path.is_symlink() and "into" not in path.parts and path.parent.name != "gallery"]
+    assert found, name
+    return found[0]
+
+
+def calls(here):
+    def file(*names):
+        return ", ".join(f"file('{made(here, name)}')" for name in names)
+
+    models = ", ".join(f"file('{made(here, 'models')}/{name}')" for name in ("frozen", "refit", "trained"))
+    of_split = file("specimens.json")
+    return {
+        "SPLIT_SPECIMENS": f"[{file('specimens_1.json', 'unlabelled_1.json')}], suite('split_specimens', [:])",
+        "TRAIN_EMBEDDER": f"{of_split}, {file('specimens_1_0001.zip')}, [], suite('train_embedder', [train_embedder: {SMALL}])",
+        "EMBED_IMAGES": f"[{file('specimens_1_0001.zip')}, [{models}]], suite('embed_images', [:], [baselines: 'true'])",
+        "CHOOSE_EMBEDDER": f"{of_split}, {file('specimens_1_0001.npz')}, [{models}], suite('choose_embedder', [:])",
+        "EVALUATE_IDENTIFICATION": f"{of_split}, {file('specimens_1_0001.npz', 'embedder', 'ladder.json')}, suite('evaluate_identification', [:])",
+        "ENROL_SPECIMENS": f"{of_split}, {file('specimens_1_0001.npz', 'embedder')}, [], suite('enrol_specimens', [:])",
+        "IDENTIFY_IMAGES": f"{file('unlabelled_1.json', 'unlabelled_1_0001.npz', 'gallery')}, suite('identify_images', [:])",
+    }
+
+
+@pytest.fixture(scope="module")
+def alone(learned, tmp_path_factory):
+    """Return ({process: the folder it ran in}, the folder of the chain)."""
+    chain, here = learned[0].here, tmp_path_factory.mktemp("alone")
+    table = calls(chain)
+    lines = [f"include {{ {name} }} from '{ROOT}/modules/local/{name.lower()}'" for name in ("suite", *table)]
+    (here / "main.nf").write_text("\n".join([*lines, "", "workflow {", *(f"    {name}({call})" for name, call in table.items()), "}", ""]))
+    same_resources(here, chain, (("process_high", "train_embedder"), ("process_medium", "embed_images")))
+    flow = Flow(here, pipeline=here / "main.nf")
+    flow.run()
+    return {row["name"].split(" ")[0]: next(here.glob(f"work/{row['hash']}*")) for row in flow.tasks}, chain
+
+
+@pytest.mark.parametrize("process", sorted(FILES))
+def test_a_process_runs_alone_and_gives_what_it_gives_in_the_chain(alone, process):
+    folders, chain = alone
+    for name in FILES[process]:
+        of_chain = [path for path in chain.glob(f"work/*/*/{name}") if not path.is_symlink()]
+        assert (folders[process] / name).read_bytes() in [path.read_bytes() for path in of_chain], name

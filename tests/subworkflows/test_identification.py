@@ -1,0 +1,110 @@
+"""The identification chain as a user runs it, on drawn shapes, with the commands of docs/identification.md."""
+import csv
+import json
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from conftest import ROOT, SMALL, commands
+from shapes import draw
+
+LAY_OUT, LEARN, ENROL, NAME, EDIT = commands(ROOT / "docs/identification.md")
+
+
+def rows(path):
+    with open(path, newline="", encoding="utf-8") as handle:
+        return list(csv.DictReader(handle))
+
+
+def weights(folder):
+    return (folder / "weights.safetensors").read_bytes()
+
+
+def test_a_run_leaves_what_the_contract_names(learned):
+    flow, said, tasks = learned
+    results = flow.here / "results"
+    done = subprocess.run([sys.executable, ROOT.parent / "shared/checks/contract.py", results, "identification"], capture_output=True, text=True) \
+        if (ROOT.parent / "shared/checks/contract.py").exists() else None
+    assert done is None or done.returncode == 0, done.stdout
+    found = json.loads((results / "identification/evaluation/metrics.json").read_text())["metrics"]
+    assert {"top1", "top5", "macro_top1", "recall_at_1", "map_at_r", "unknown_auroc", "unknown_fpr95", "ece"} <= found.keys()
+    assert {path.name for path in (results / "identification").iterdir()} == {
+        "split.csv", "audit.json", "training.csv", "embedder", "gallery", "enrolment.json", "identified.csv", "evaluation"}
+    assert "The gallery: " in said and set(tasks.values()) == {"COMPLETED"}
+
+
+def test_no_group_is_in_two_parts_and_unseen_classes_are_in_no_other(learned):
+    split = rows(learned[0].here / "results/identification/split.csv")
+    parts = {}
+    for row in split:
+        assert parts.setdefault(row["group"], row["part"]) == row["part"]
+    unseen = {row["label"] for row in split if row["part"] == "unseen"}
+    assert unseen and not unseen & {row["label"] for row in split if row["part"] not in ("unseen", "rest")}
+    assert {"train", "validation", "test", "unseen"} <= set(parts.values())
+
+
+def test_every_image_gets_a_name_and_a_verdict(learned):
+    found = rows(learned[0].here / "results/identification/identified.csv")
+    assert [row["image"] for row in found] == sorted(path.name for path in (learned[0].here / "more_photos").iterdir())
+    for row in found:
+        assert row["verdict"] in ("known", "unknown", "reject") and 0 <= float(row["second_score"]) <= float(row["score"]) <= 1
+        assert (float(row["known"]) >= 0.5) == (row["verdict"] == "known")
+
+
+def test_all_labelled_specimens_are_in_the_gallery_that_ships(learned):
+    folder = learned[0].here / "results/identification/gallery"
+    table = rows(folder / "specimens_0001.csv")
+    assert len(table) == 48 and np.load(folder / "embeddings_0001.npy").shape[0] == 48
+    assert weights(folder / "embedder") == weights(folder.parent / "embedder")
+
+
+def test_a_second_run_with_resume_computes_nothing(learned):
+    flow, _, tasks = learned
+    _, again = flow.run("--specimens", "specimens.csv", "--unlabelled", "more_photos", *SMALL, "-resume")
+    assert again == dict.fromkeys(tasks, "CACHED")
+
+
+def test_another_image_to_name_trains_and_embeds_nothing_anew(learned, tmp_path):
+    flow, _, tasks = learned
+    shutil.copytree(flow.here / "more_photos", flow.here / "still_more", dirs_exist_ok=True)
+    draw(flow.here / "still_more/another.png", 3, np.random.default_rng(5))
+    _, again = flow.run("--specimens", "specimens.csv", "--unlabelled", "still_more", "--outdir", str(tmp_path), *SMALL, "-resume")
+    cached = {name for name, status in again.items() if status == "CACHED"}
+    assert {"TRAIN_EMBEDDER (1)", "CHOOSE_EMBEDDER (1)", "EMBED_IMAGES (specimens_1_0001)", "ENROL_SPECIMENS (1)"} <= cached
+    assert again["IDENTIFY_IMAGES (1)"] == "COMPLETED" and "EMBED_IMAGES (unlabelled_1_0001)" not in cached
+
+
+def test_the_pages_commands_enrol_name_and_edit(learned):
+    here = learned[0].here
+    assert LAY_OUT.startswith("python3 examples/omniglot/prepare.py --data DATA ") and LEARN.startswith("./nextflow run . --specimens ")
+    shutil.copytree(here / "results", here / "before")
+    for command, copied in ((ENROL, ("new.csv", "new")), (NAME, ("more_photos",))):
+        words = command.split()
+        assert words[:3] == ["./nextflow", "run", "."] and all((here / name).exists() for name in copied)
+        learned[0].run(*words[3:])
+    before, after = here / "before/identification/gallery", here / "results/identification/gallery"
+    for path in before.rglob("*"):
+        assert path.name == "gallery.json" or not path.is_file() or path.read_bytes() == (after / path.relative_to(before)).read_bytes()
+    effect = json.loads((here / "results/identification/enrolment.json").read_text())
+    assert effect["enrolled"] == 9 and set(effect["rivals"]) == {"shape 12", "shape 13"} and 0 <= effect["after"] <= 1
+    named = rows(here / "results/identification/identified.csv")
+    assert len(named) == 14
+    said = subprocess.run([sys.executable, *f"{ROOT}/{EDIT}".split()], cwd=here, capture_output=True, text=True)
+    assert said.returncode == 0 and "enrol" in said.stdout, said.stderr
+
+
+@pytest.mark.parametrize("options, sentence", [
+    (["--unlabelled", "more_photos"], "--unlabelled needs --specimens, or --gallery: names to give"),
+    (["--gallery", "specimens", "--unlabelled", "more_photos"], "--gallery names specimens, which holds no gallery.json"),
+    (["--gallery", "results/identification/gallery"], "--gallery needs --specimens to enrol, or --unlabelled images to identify"),
+])
+def test_parameters_that_do_not_go_together_are_told_before_anything_runs(learned, options, sentence):
+    said, tasks = learned[0].run(*options, ok=False)
+    assert sentence in said and not tasks
+
+
+def test_a_backbone_that_timm_has_not_is_told_in_one_sentence(learned, tmp_path):
+    said, _ = learned[0].run("--specimens", "specimens.csv", "--weights", "none", "--backbone", "resnet11", "--outdir", str(tmp_path), "-resume", ok=False)
+    assert "error: --backbone is 'resnet11'; wanted a network of timm's" in said and "Traceback" not in said.split("error:")[-1]
