@@ -28,6 +28,13 @@ def test_evaluation_and_fusion_give_what_their_peers_give(tmp_path, capsys):
     assert rows[1].endswith("| apart <= 2e-06 | yes |")
 
 
+def test_embedding_and_search_give_what_their_peers_give(tmp_path, capsys):
+    table.main(["--least", "--folder", str(tmp_path), "embedding", "search"])
+    rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| ")][1:]
+    assert len(rows) == 3 and float(re.search(r"median cosine of the two's vectors ([0-9.]+)", rows[0])[1]) > 0.8
+    assert all("neighbours the same: 1.0000" in row for row in rows[1:])
+
+
 @pytest.mark.parametrize("holds, shown", [(True, "yes"), (False, "**no**"), (None, "")])
 def test_a_row_says_whether_its_bar_holds(holds, shown):
     assert table.line(measuring.Row("a", "b", "c", "1", "2", holds)) == f"| a | b | c | 1 | 2 | {shown} |"
