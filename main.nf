@@ -84,7 +84,7 @@ workflow {
         sources.audit_boxes = world.map { folder -> folder.resolve('audit_boxes.json') }
     }
     told = groovy.json.JsonOutput.toJson(given.findAll { name, value -> value != null && name != 'outdir' }.sort())
-    opens = [detection: "The report: ${outdir}/report.html", identification: "The gallery: ${outdir}/identification/gallery; the report: ${outdir}/report.html", prediction: "The predictions: ${outdir}/prediction/predictions.csv"]
+    opens = [detection: "The report: ${outdir}/report.html", identification: given.specimens ? "The gallery: ${outdir}/identification/gallery; the report: ${outdir}/report.html" : "The names: ${outdir}/identification/identified.csv; the report: ${outdir}/report.html", prediction: "The predictions: ${outdir}/prediction/predictions.csv"]
     chains = (given.boxes || given.demo ? ['detection'] : []) + (given.specimens || given.gallery ? ['identification'] : []) + (given.predict ? ['prediction'] : [])
     ENTOFLOW(sources, chains, given.target ?: '', given.weights, settings, told)
 

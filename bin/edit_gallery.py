@@ -4,11 +4,10 @@
 Nothing is deleted: what is removed is no longer used, and stays in the folder with who did it and when.
 """
 import argparse
-import getpass
 from datetime import datetime, timezone
 from pathlib import Path
 
-from entoflow.task import InputError, run
+from entoflow.task import InputError, login, run
 
 
 def main(argv):
@@ -55,13 +54,6 @@ def edit(opened, args):
     if args.merge:
         return opened.merge(args.merge, args.into, **who)
     return opened.remove(**who, label=args.remove, images=[] if args.remove_image is None else [args.remove_image])
-
-
-def login():
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container's user may have no name
-        raise InputError("--by is missing and you have no login name; wanted --by NAME.") from None
 
 
 def told(revision):

@@ -21,6 +21,10 @@ def main(argv):
     from entoflow import embeddings, images
 
     embedders = {path.name: loaded(path) for path in args.models}
+    taken = [*(path.name for path in args.models), *(BASELINES if args.baselines else ()), embeddings.IDS]
+    twice = next((name for name in taken if taken.count(name) > 1), None)
+    if twice:
+        raise InputError(f"--models: the name {twice} is taken; wanted folders of different names, none of them {', '.join([*BASELINES, embeddings.IDS])}.")
     pack = images.Pack(args.packs)
     ids = pack.ids()
     found = {name: [] for name in (*embedders, *(BASELINES if args.baselines else ()))}

@@ -5,14 +5,13 @@ No weight changes. What it does to the classes that were there is measured, each
 after, and told with the nearest old classes of each new one.
 """
 import argparse
-import getpass
 import json
 import shutil
 from datetime import datetime, timezone
 from pathlib import Path
 
 from entoflow import coco, model
-from entoflow.task import run
+from entoflow.task import InputError, login, run
 
 RIVALS = 3
 
@@ -23,7 +22,9 @@ def main(argv):
 
     facts = model.read(args.embedder)
     ids, vectors = embeddings.read(args.embeddings)
-    own = vectors[facts["vectors"] if facts.get("vectors") in vectors else args.embedder.name]
+    own = embeddings.of(vectors, facts, args.embedder.name, args.embeddings)
+    if "calibration" not in facts:
+        raise InputError(f"{args.embedder}: has no calibration; wanted an embedder that choose_embedder.py wrote.")
     held = started(args, facts, own.shape[1])
     n_before = len(held)
     at = args.at or datetime.now(timezone.utc).isoformat(timespec="seconds")
@@ -32,7 +33,7 @@ def main(argv):
         images = coco.read(path)["images"]
         records = [{"image": image["file_name"], "label": image["label"], "group": image["group"], "sha256": image["sha256"]} for image in images]
         rows = embeddings.rows(ids, [image["id"] for image in images])
-        for key, n in held.enrol(own[rows], records, identity(facts), args.by, at, args.source or path.name).items():
+        for key, n in held.enrol(own[rows], records, model.identity(facts), args.by or login(), at, args.source or path.name).items():
             counts[key] += n
     effect = measured(held, n_before, facts["calibration"])
     args.effect.write_text(json.dumps({**counts, **effect}, indent=1, ensure_ascii=False), encoding="utf-8")
@@ -47,7 +48,7 @@ def parser():
     p.add_argument("--embeddings", type=Path, nargs="+", required=True, help="embeddings of their images")
     p.add_argument("--embedder", type=Path, required=True, help="model folder of the embedder that made them")
     p.add_argument("--into", type=Path, help="gallery to enrol into (default: a new one)")
-    p.add_argument("--by", default=getpass.getuser(), help="who enrols (default: the login name)")
+    p.add_argument("--by", help="who enrols (default: the login name)")
     p.add_argument("--at", help="when, ISO time (default: now)")
     p.add_argument("--source", help="what the labels come from (default: the data set's name)")
     p.add_argument("--gallery", type=Path, required=True, help="gallery folder to write")
@@ -55,23 +56,17 @@ def parser():
     return p
 
 
-def identity(facts):
-    """Return the id of an embedder: whose weights and input are the same makes the same vectors."""
-    import hashlib
-
-    said = json.dumps([facts["provenance"]["weights_sha256"], {key: facts["input"][key] for key in ("backbone", "image_size", "mean", "std")}])
-    return hashlib.sha256(said.encode()).hexdigest()
-
-
 def started(args, facts, dimension):
     """Return the gallery to enrol into, in its new folder, with the embedder beside it."""
     from entoflow import gallery
 
     if args.into:
+        if args.gallery.resolve() == args.into.resolve():
+            raise InputError(f"--gallery and --into are both {args.into}; wanted a new folder for the gallery with what is enrolled.")
         gallery.read(args.into)  # told in one sentence before anything is copied
         shutil.copytree(args.into, args.gallery, dirs_exist_ok=True)
         return gallery.read(args.gallery)
-    held = gallery.create(args.gallery, identity(facts), dimension)
+    held = gallery.create(args.gallery, model.identity(facts), dimension)
     shutil.copytree(args.embedder, args.gallery / "embedder", dirs_exist_ok=True)
     return held
 
@@ -79,30 +74,46 @@ def started(args, facts, dimension):
 def measured(held, n_before, calibration):
     """Return how the old specimens are named before and after, the classes that lost, and each new class's nearest old ones."""
     import numpy as np
-    from entoflow import heads
-    from entoflow.identification import HeldOut
 
+    if not n_before or len(held) == n_before:
+        return {"sentence": "", "before": None, "after": None, "n": 0, "lost": {}, "rivals": {}}
     labels, groups, vectors = np.array(held.labels, str), np.array(held.groups, str), np.asarray(held.embeddings(), np.float32)
-    old = np.arange(n_before)
-    new_classes = sorted(set(labels[n_before:]) - set(labels[:n_before]))
-    if not n_before or len(labels) == n_before:
-        return {"sentence": "", "before": None, "after": None, "lost": {}, "rivals": {}}
-    right = {}
-    for name, rows in (("before", old), ("after", np.arange(len(labels)))):
-        classes, columns = np.unique(labels[rows], return_inverse=True)
-        found = HeldOut(vectors[rows], columns, groups[rows], old, old[:0], len(classes), calibration["head"])
-        right[name] = found.right()[found.enrolled]
-    asked = labels[old][found.enrolled]
-    lost = {str(label): int((right["before"] & ~right["after"] & (asked == label)).sum()) for label in np.unique(asked)}
-    classes = sorted(set(labels[:n_before]))
-    likeness = heads.class_mean(vectors[:n_before], np.array([classes.index(label) for label in labels[:n_before]]), len(classes))
-    rivals = {}
-    for label in new_classes:
-        found = likeness(vectors[labels == label]).mean(axis=0)
-        rivals[str(label)] = [(classes[column], round(float(found[column]), 3)) for column in np.argsort(-found)[:RIVALS]]
-    before, after = (float(right[name].mean()) if len(asked) else None for name in ("before", "after"))
-    sentence = f"Old specimens named right: {before:.3f} before, {after:.3f} after ({len(asked)} that have another of their class)." if len(asked) else ""
-    return {"sentence": sentence, "before": before, "after": after, "n": len(asked), "lost": {label: n for label, n in lost.items() if n}, "rivals": rivals}
+    asked, before, after = named(labels, groups, vectors, n_before, calibration["head"])
+    lost = {label: int((asked == label)[before & ~after].sum()) for label in sorted(set(asked.tolist()))}
+    shares = {"before": float(before.mean()) if len(asked) else None, "after": float(after.mean()) if len(asked) else None}
+    sentence = (f"Old specimens named right: {shares['before']:.3f} before, {shares['after']:.3f} after ({len(asked)} that have another of their class)."
+                if len(asked) else "")
+    return {"sentence": sentence, **shares, "n": len(asked), "lost": {label: n for label, n in lost.items() if n},
+            "rivals": rivals(labels, vectors, n_before)}
+
+
+def named(labels, groups, vectors, n_before, head):
+    """Return (labels of the old specimens asked about, which were named right before, which after): each without its group, the same ones both times."""
+    import numpy as np
+    from entoflow.identification import by_folds, folds
+
+    old, found = np.arange(n_before), []
+    fold = folds(np.unique(labels[:n_before], return_inverse=True)[1], groups[:n_before])
+    for n in (n_before, len(labels)):
+        classes, columns = np.unique(labels[:n], return_inverse=True)
+        scores = by_folds(vectors[:n], columns, fold, old, len(classes), head, (groups[:n],))
+        found.append((np.isfinite(scores[old, columns[:n_before]]), scores.argmax(axis=1) == columns[:n_before]))
+    kept = found[0][0] & found[1][0]
+    return labels[old][kept], found[0][1][kept], found[1][1][kept]
+
+
+def rivals(labels, vectors, n_before):
+    """Return the old classes that each new one is most like, with the cosine of its specimens to their means."""
+    import numpy as np
+    from entoflow import heads
+
+    classes, columns = np.unique(labels[:n_before], return_inverse=True)
+    likeness = heads.class_mean(vectors[:n_before], columns, len(classes))
+    found = {}
+    for label in sorted(set(labels[n_before:].tolist()) - set(classes.tolist())):
+        means = likeness(vectors[labels == label]).mean(axis=0)
+        found[label] = [(str(classes[column]), round(float(means[column]), 3)) for column in np.argsort(-means, kind="stable")[:RIVALS]]
+    return found
 
 
 if __name__ == "__main__":

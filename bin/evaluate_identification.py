@@ -59,10 +59,12 @@ class Sets:
         from entoflow import embeddings
 
         unseen = {image["label"] for image in dataset["images"] if image["part"] == "unseen"}
+        enrolled = {image["label"] for image in dataset["images"] if image["part"] not in ("test", "unseen")} - unseen
         parts = {"test": [], "unseen": [], "gallery": []}
         for image in dataset["images"]:
             name = image["part"] if image["part"] in parts else "gallery"
-            if name != "gallery" or image["label"] not in unseen:
+            name = "unseen" if name == "test" and image["label"] not in enrolled else name
+            if name != "gallery" or image["label"] in enrolled:
                 parts[name].append(image)
         self.images = parts
         self.rows = {name: np.array(embeddings.rows(ids, [image["id"] for image in members]), int) for name, members in parts.items()}

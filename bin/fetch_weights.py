@@ -10,7 +10,7 @@ import re
 from pathlib import Path
 
 from entoflow import model
-from entoflow.task import InputError, run
+from entoflow.task import InputError, first_line, run
 
 REMEDY = "Give a file (--weights FILE), or start from random weights (--weights none)"
 
@@ -69,6 +69,8 @@ def download(url, folder):
 
 def read_tensors(path, backend, scratch):
     """Return {name: float tensor} of a .safetensors or .pt file. Raises InputError for anything else."""
+    import torch
+
     if not path.is_file():
         raise InputError(f"weights: {path} is no file. {REMEDY}.")
     try:
@@ -76,8 +78,11 @@ def read_tensors(path, backend, scratch):
     except InputError:
         raise
     except Exception as error:  # a damaged file can break either reader in many ways
-        raise InputError(f"weights: {path} cannot be read as weights ({str(error).splitlines()[0]}). {REMEDY}.") from None
-    return {name: value.float().contiguous() for name, value in sorted(tensors.items()) if value.is_floating_point()}
+        raise InputError(f"weights: {path} cannot be read as weights ({first_line(error)}). {REMEDY}.") from None
+    numbers = {name: value.float().clone(memory_format=torch.contiguous_format) for name, value in sorted(tensors.items()) if value.is_floating_point()}
+    if not numbers:
+        raise InputError(f"weights: {path} holds no tensor of numbers. {REMEDY}.")
+    return numbers
 
 
 def read_safetensors(path):

@@ -3,7 +3,7 @@
 
 A score is the probability that the name is right: that the class is known, times that it is this one. verdict: known; unknown (an insect, of no class
 of the gallery); reject (stranger than nearly all insects of unknown classes: no insect, or unreadable). `labels` are all names that the label set
-holds, of which one is right in nine of ten images of known classes; where the gallery knows taxa, an unsure name gets the genus or family its set agrees on.
+holds, of which one is right in nine of ten images of known classes.
 """
 import argparse
 import csv
@@ -24,11 +24,14 @@ def main(argv):
 
     facts, held = model.read(args.gallery / "embedder"), gallery.read(args.gallery)
     ids, vectors = embeddings.read(args.embeddings)
-    own = vectors[facts["vectors"] if facts.get("vectors") in vectors else "embedder"]
-    identifier = Identifier(np.asarray(held.embeddings(), np.float32), held.labels, facts["calibration"])
-    images = sorted((image for path in args.datasets for image in coco.read(path)["images"]), key=lambda image: image["file_name"])
+    own = embeddings.of(vectors, facts, "embedder", args.embeddings)
+    if not len(held):
+        raise InputError(f"{args.gallery}: holds no specimen; wanted a gallery to name by.")
     if own.shape[1] != held.dimension:
         raise InputError(f"{args.gallery}: holds vectors of {held.dimension} dimensions; wanted {own.shape[1]}, as the embedder makes.")
+    held.check(model.identity(facts), own)
+    identifier = Identifier(np.asarray(held.embeddings(), np.float32), held.labels, facts["calibration"])
+    images = sorted((image for path in args.datasets for image in coco.read(path)["images"]), key=lambda image: image["file_name"])
     with args.identified.open("w", newline="", encoding="utf-8") as handle:
         writer = csv.writer(handle, lineterminator="\n")
         writer.writerow(COLUMNS)

@@ -107,6 +107,8 @@ def divide(images, args, audit):
             audit.append(note(f"fewer than {FEWEST_CLASSES} classes: none is held out, so nothing is measured of the unknown"))
         known = [image for image in images if image["label"] not in unseen]
         parts = assign([image["group"] for image in known], [image["label"] for image in known], {"test": args.test_share}, args.seed)
+        kept = {image["label"] for image, part in zip(known, parts) if part == "train"}  # groups of several classes may leave one nothing
+        parts = ["unseen" if image["label"] not in kept else part for image, part in zip(known, parts)]
         held = spread(images, known, parts, "test", "unseen")
     learned = [image for image, part in zip(images, held) if part == "train"]
     apart = held_out([image for image in learned if several(learned)[image["label"]] > 1], args.validation_share, args.seed + 1)

@@ -5,11 +5,12 @@ the cosine of their angle.
 """
 import logging
 import os
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import numpy as np
 
-from entoflow.task import InputError
+from entoflow.task import InputError, first_line
 
 AT_ONCE = 4 * 640 * 640  # pixels of a batch on a CPU, as for detectors
 GREY = (0.5, 0.5, 0.5)
@@ -26,9 +27,10 @@ def new(backbone, image_size, weights=None, seed=1):
     if not timm.is_model(backbone):
         raise InputError(f"--backbone is '{backbone}'; wanted {KNOWN}.")
     torch.manual_seed(seed)
-    network = _network(timm, backbone, image_size, weights)
-    if weights:
-        _check_loaded(network, weights, timm, backbone, image_size)
+    if weights and not Path(weights).is_file():
+        raise InputError(f"weights: {weights} is no file; wanted weights of {backbone}.")
+    with _whole(weights, backbone) if weights else nullcontext():
+        network = _network(timm, backbone, image_size, weights)
     published = network.pretrained_cfg if weights else {}
     return ready(network, backbone, image_size, published.get("mean", GREY), published.get("std", GREY))
 
@@ -46,7 +48,10 @@ def published(backbone):
     _, timm = _libraries()
     if not timm.is_model(backbone):
         raise InputError(f"--backbone is '{backbone}'; wanted {KNOWN}.")
-    facts = timm.get_pretrained_cfg(backbone)
+    try:
+        facts = timm.get_pretrained_cfg(backbone)
+    except RuntimeError as error:
+        raise InputError(f"--backbone {backbone}: {first_line(error)}; wanted {KNOWN}.") from None
     if not facts or not (facts.hf_hub_id or facts.url):
         raise InputError(f"--backbone {backbone} has no published weights; wanted one that has, a file (--weights FILE), or random ones (--weights none).")
     return f"https://huggingface.co/{facts.hf_hub_id}/resolve/main/model.safetensors" if facts.hf_hub_id else facts.url
@@ -72,6 +77,7 @@ def save(embedder, folder):
 
 def load(folder, facts):
     """Return the embedder that `save` wrote; facts: its model.json. Raises InputError where weights and backbone do not go together."""
+    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     _, timm = _libraries()
@@ -81,8 +87,8 @@ def load(folder, facts):
     try:
         network = _network(timm, given["backbone"], given["image_size"])
         network.load_state_dict(load_file(folder / "weights.safetensors"))
-    except (KeyError, RuntimeError, ValueError, OSError) as error:
-        raise InputError(f"{folder}: its weights cannot be loaded: {str(error).splitlines()[0]}") from None
+    except (KeyError, RuntimeError, ValueError, OSError, SafetensorError) as error:
+        raise InputError(f"{folder}: its weights cannot be loaded: {first_line(error)}") from None
     return ready(network, given["backbone"], given["image_size"], given["mean"], given["std"])
 
 
@@ -96,7 +102,12 @@ def embed(embedder, images):
         batch = np.stack([squared(image, size) for image in images[start:start + step]])
         with torch.inference_mode():
             found.append(normalised(embedder["network"](as_input(embedder, batch)).float().cpu().numpy()))
-    return np.concatenate(found) if found else np.empty((0, embedder["network"].num_features), np.float32)
+    return np.concatenate(found) if found else np.empty((0, dimension(embedder["network"])), np.float32)
+
+
+def dimension(network):
+    """Return how many numbers a network's vectors have: some have a layer behind their features."""
+    return getattr(network, "head_hidden_size", None) or network.num_features
 
 
 def squared(image, size):
@@ -131,24 +142,36 @@ def _network(timm, backbone, image_size, weights=None):
             return timm.create_model(backbone, num_classes=0, **given, **size)
         except TypeError:
             continue
+        except InputError:
+            raise
         except Exception as error:  # weights of another network, a damaged file, a size it cannot take: timm breaks in many ways
             what = f"with the weights of {Path(weights).name} " if weights else ""
-            reason = str(error).splitlines()[0][:200]
+            reason = first_line(error)[:200]
             raise InputError(f"--backbone {backbone} cannot be made {what}for {image_size} pixels ({reason}); wanted weights and a size "
                              "that fit it.") from None
     raise InputError(f"--backbone {backbone} cannot be made; wanted another network of timm's.")
 
 
-def _check_loaded(network, weights, timm, backbone, image_size):
-    """Raise InputError where a tensor still has random values, as timm passes over what a file lacks: those differ in a second network."""
+@contextmanager
+def _whole(weights, backbone):
+    """Raise InputError where loading leaves a tensor as it was made: without a classifier, timm passes over what a file lacks."""
     import torch
 
-    torch.manual_seed(torch.initial_seed() + 1)
-    second = _network(timm, backbone, image_size, weights).state_dict()
-    missing = [name for name, tensor in network.state_dict().items() if not torch.equal(tensor, second[name])]
-    if missing:
-        raise InputError(f"weights: {Path(weights).name} lacks {len(missing)} of the {len(second)} tensors of {backbone}, the first {missing[0]}; "
-                         "wanted weights of that network.")
+    load = torch.nn.Module.load_state_dict
+
+    def checked(network, state, strict=True, assign=False):
+        found = load(network, state, strict=strict, assign=assign)
+        missing = [name for name in found.missing_keys if not name.endswith("num_batches_tracked")]
+        if missing:
+            raise InputError(f"weights: {Path(weights).name} lacks {len(missing)} of the {len(network.state_dict())} tensors of {backbone}, the first "
+                             f"{missing[0]}; wanted weights of that network.")
+        return found
+
+    torch.nn.Module.load_state_dict = checked
+    try:
+        yield
+    finally:
+        torch.nn.Module.load_state_dict = load
 
 
 def _libraries():

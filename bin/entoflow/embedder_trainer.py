@@ -22,13 +22,13 @@ def train(embedder, images, labels, validate, settings, on_epoch):
     torch.manual_seed(settings["seed"])
     rng, network = np.random.default_rng(settings["seed"]), embedder["network"]
     _, kinds = np.unique(labels, return_inverse=True)
-    head = torch.nn.Linear(network.num_features, PROJECTED).to(embedder["device"])
+    head = torch.nn.Linear(embedders.dimension(network), PROJECTED).to(embedder["device"])
     parameters = [*network.parameters(), *head.parameters()]
     optimizer = torch.optim.AdamW(parameters, RATE, weight_decay=WEIGHT_DECAY)
     passes = -(-VIEWS_AN_EPOCH // (2 * len(kinds)))
     steps = settings["max_epochs"] * passes * len(batches(kinds, settings["specimens_per_batch"], rng))
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, total_steps=steps)
-    loss_of, best, best_epoch, kept = SupConLoss(TEMPERATURE), -np.inf, 0, None
+    loss_of, best, best_epoch, kept, risen = SupConLoss(TEMPERATURE), -np.inf, 0, None, 0
     for epoch in range(1, settings["max_epochs"] + 1):
         network.train()
         losses = []
@@ -44,23 +44,28 @@ def train(embedder, images, labels, validate, settings, on_epoch):
             losses.append(loss.item())
         network.eval()
         found = validate(embedder)
-        if found is None or found >= best:
+        risen = epoch if found is None or found > best else risen
+        if found is None or found >= best:  # of equals the later: it has learned more
             best, best_epoch, kept = found, epoch, {name: value.clone() for name, value in network.state_dict().items()}
         on_epoch({"epoch": epoch, "loss": round(float(np.mean(losses)), 5), "validation": None if found is None else round(float(found), 5),
                   "best_epoch": best_epoch})
-        if epoch - best_epoch >= settings["patience"]:
+        if epoch - risen >= settings["patience"]:
             break
     network.load_state_dict(kept)
 
 
 def batches(kinds, size, rng):
-    """Return batches of rows, every row once: up to PER_CLASS of a class stay together, in random order. A last one of a single row is left."""
+    """Return batches of about size rows, every row once: up to PER_CLASS of a class in one of them, in random order. A last row alone stays out."""
     pieces = []
     for kind in np.unique(kinds):
         rows = rng.permutation(np.flatnonzero(kinds == kind))
         pieces += [rows[start:start + PER_CLASS] for start in range(0, len(rows), PER_CLASS)]
-    rows = np.concatenate([pieces[place] for place in rng.permutation(len(pieces))])
-    return [batch for batch in np.split(rows, range(size, len(rows), size)) if len(batch) > 1]
+    found = [[]]
+    for piece in (pieces[place].tolist() for place in rng.permutation(len(pieces))):
+        if len(found[-1]) + len(piece) > size and len(found[-1]) > 1:
+            found.append([])
+        found[-1] += piece
+    return [np.array(batch) for batch in found if len(batch) > 1]
 
 
 def view(x, rng, mirror, rotation):

@@ -29,6 +29,14 @@ def read(paths):
     return ids, {name: vectors[first] for name, vectors in joined.items()}
 
 
+def of(vectors, facts, name, paths):
+    """Return the vectors of an embedder by its model.json: under the name that it was chosen by, or its own. Raises InputError where there are none."""
+    for key in (facts.get("vectors"), name):
+        if key in vectors:
+            return vectors[key]
+    raise InputError(f"{', '.join(map(str, paths))}: holds vectors of {', '.join(sorted(vectors)) or 'nothing'}; wanted {facts.get('vectors') or name}.")
+
+
 def rows(ids, wanted):
     """Return the rows of the wanted ids in sorted ids. Raises InputError where one is missing."""
     at = np.searchsorted(ids, wanted).clip(max=max(len(ids) - 1, 0))

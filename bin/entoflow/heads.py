@@ -81,6 +81,8 @@ def logistic(vectors, labels, n_classes):
     """Multinomial logistic regression."""
     from sklearn.linear_model import LogisticRegression
 
+    if len(set(labels.tolist())) < 2:  # nothing to regress
+        return nearest(vectors, labels, n_classes)
     standard = _standard(vectors)
     fitted = LogisticRegression(C=LOGISTIC_C, max_iter=200, tol=1e-3).fit(standard(vectors), labels)
     present = fitted.classes_

@@ -51,12 +51,12 @@ class HeldOut:
 
     def __init__(self, vectors, columns, groups, judged, strange, n_classes, head):
         self.columns = columns[judged]
-        by_group = _folds(columns, groups)
+        by_group = folds(columns, groups)
         fold = _order(n_classes) % FOLDS
         by_class = fold[columns]
         both = by_class * FOLDS + by_group if _spanning(columns, groups) else by_class
-        self.known, self.known_near = (_by_folds(vectors, columns, by_group, judged, n_classes, name, (groups,)) for name in (head, "nearest"))
-        self.unknown, self.unknown_near = (_by_folds(vectors, columns, both, strange, n_classes, name, (groups, columns)) for name in (head, "nearest"))
+        self.known, self.known_near = (by_folds(vectors, columns, by_group, judged, n_classes, name, (groups,)) for name in (head, "nearest"))
+        self.unknown, self.unknown_near = (by_folds(vectors, columns, both, strange, n_classes, name, (groups, columns)) for name in (head, "nearest"))
         # As many classes are out of question where a class is known: else the size of the gallery would tell.
         self._lacking = (fold[self.columns][:, None] + 1) % FOLDS == fold[None]
         self.enrolled = np.isfinite(self.known[np.arange(len(judged)), self.columns])  # whether the class has another group in the gallery
@@ -90,7 +90,7 @@ class HeldOut:
         return evidence(known, near, temperature), evidence(self.unknown, self.unknown_near, temperature)
 
 
-def _by_folds(vectors, columns, fold, judged, n_classes, head, units):
+def by_folds(vectors, columns, fold, judged, n_classes, head, units):
     """Return k x classes scores of the judged rows, each fold by a gallery without the units (groups, classes or both) of its judged rows."""
     found = np.empty((len(judged), n_classes), np.float32)
     for number in np.unique(fold[judged]):
@@ -158,7 +158,7 @@ def _spanning(columns, groups):
     return len(set(zip(groups.tolist(), columns.tolist()))) > len(set(groups.tolist()))
 
 
-def _folds(columns, groups):
+def folds(columns, groups):
     """Return the fold of each row: a class's groups lie in different ones as far as there are folds."""
     fold, start = {}, 0
     for column in np.unique(columns):

@@ -7,7 +7,7 @@ from itertools import islice
 from pathlib import Path
 
 import entoflow
-from entoflow.task import InputError
+from entoflow.task import InputError, first_line
 
 PACKAGES = ["torch", "torchvision", "ultralytics", "ultralytics-opencv-headless", "timm", "pytorch-metric-learning", "scikit-learn", "numpy", "pillow",
             "opencv-python-headless"]
@@ -70,7 +70,7 @@ def load(folder, scratch):
     try:
         return {**chosen.load(Path(folder), facts["input"], scratch), "tile_size": facts["input"].get("tile_size", 0)}, chosen, facts
     except (KeyError, RuntimeError, ValueError, OSError) as error:
-        raise InputError(f"{folder}: its weights cannot be loaded: {str(error).splitlines()[0]}") from None
+        raise InputError(f"{folder}: its weights cannot be loaded: {first_line(error)}") from None
 
 
 def predict(detector, chosen, pack, image_ids, views=((1.0, False),)):
@@ -86,6 +86,12 @@ def predict(detector, chosen, pack, image_ids, views=((1.0, False),)):
         for index, image_id in enumerate(batch):
             for view, results in enumerate(found):
                 yield image_id, view, *results[index]
+
+
+def identity(facts):
+    """Return the id of an embedder by its model.json: whose weights and input are the same makes the same vectors."""
+    said = json.dumps([facts["provenance"]["weights_sha256"], {key: facts["input"][key] for key in ("backbone", "image_size", "mean", "std")}])
+    return hashlib.sha256(said.encode()).hexdigest()
 
 
 def _view(detector, chosen, pixels, scale, flipped):

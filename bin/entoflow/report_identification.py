@@ -85,9 +85,11 @@ def verdict(found):
 def measured(found):
     if not found["metrics"]:
         return ""
-    classes = Counter(row["part"] for row in {(row["label"], row["part"]): row for row in found["split"]}.values())
-    return (f"Measured on {entry(found, 'top1')['n']} specimens of {classes['test']} classes that were never trained on, and on {classes['unseen']} "
-            "classes held out whole. In brackets: 95 % intervals, the wider of that over classes and that over groups.")
+    classes = Counter(part for _, part in {(row["label"], row["part"]) for row in found["split"]})
+    of = f" of {classes['test']} classes" if classes["test"] else ""
+    beside = f", and on {classes['unseen']} classes held out whole" if classes["unseen"] else ""
+    return (f"Measured on {entry(found, 'top1')['n']} specimens{of} that nothing learned from{beside}. In brackets: 95 % intervals, the wider of that over "
+            "classes and that over groups.")
 
 
 def tiles(found):
@@ -120,7 +122,7 @@ def next_steps(found):
     if found["metrics"] and not found["identified"]:
         steps.append("To name images: ./nextflow run . --gallery RESULTS/identification/gallery --unlabelled FOLDER")
     steps.append("To enrol new specimens, of old classes or new: ./nextflow run . --gallery RESULTS/identification/gallery --specimens NEW.csv")
-    best = found["training"][-1].get("best_epoch") if found["training"] else None
+    best = found["training"][-1].get("best_epoch") if validated(found) else None
     if best and best >= 0.9 * found["training"][-1]["epoch"]:
         steps.insert(0, f"The embedder was still improving in its last epochs ({best:.0f} of {len(found['training'])} was best): raise --max_epochs.")
     return steps
@@ -183,8 +185,13 @@ def identified(found):
             table("The most frequent names among those known.", ("class", "images"), names, numbers=(1,)))
 
 
+def validated(found):
+    """Return the epochs of the training that were validated."""
+    return [row for row in found["training"] if "validation" in row]
+
+
 def training(found):
-    rows = found["training"]
+    rows = validated(found)
     if not rows:
         return ()
     drawn = curves("The embedder's training", {"validation recall at 1": [(row["epoch"], row["validation"]) for row in rows]}, rows[-1].get("best_epoch"), 1)

@@ -11,6 +11,21 @@ class InputError(Exception):
     """What a person gave cannot be used. The message is one sentence: the file (and row), what was found, what was wanted."""
 
 
+def login():
+    """Return the login name. Raises InputError for a user without one, as a container's may be."""
+    import getpass
+
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        raise InputError("--by is missing and you have no login name; wanted --by NAME.") from None
+
+
+def first_line(error):
+    """Return the first line of what an error says, or its kind where it says nothing."""
+    return (str(error).splitlines() or [type(error).__name__])[0]
+
+
 def run(main):
     """Call main with the command line's arguments and end the process as the contract says.
 

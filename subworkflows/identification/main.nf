@@ -42,7 +42,7 @@ workflow IDENTIFICATION {
         labelled = IMPORT_SPECIMENS.out.dataset.filter { role, _dataset -> role == 'specimens' }.map { _role, dataset -> dataset }.toSortedList { a, b -> a.name <=> b.name }
         EMBED_IMAGES(all_packs.combine(embedder), suite('embed_images', settings))
         ENROL_SPECIMENS(labelled.filter { list -> list }, of_role(EMBED_IMAGES.out.embeddings, 'specimens'), embedder, into, suite('enrol_specimens', settings))
-        held = ENROL_SPECIMENS.out.gallery.ifEmpty(file(gallery)).first()
+        held = ENROL_SPECIMENS.out.gallery.ifEmpty(file(gallery))
     }
     else {
         into = channel.value([])

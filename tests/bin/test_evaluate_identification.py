@@ -1,0 +1,245 @@
+"""Evaluation on made-up vectors: normal clouds, one a class, with which what the figures should be is plain arithmetic."""
+import json
+import subprocess
+import sys
+
+import evaluate_identification
+import numpy as np
+import pytest
+from conftest import ROOT
+from entoflow import coco, embeddings, identification
+from entoflow import identification_metrics as metrics
+
+CONTRACT = ("top1", "top5", "macro_top1", "recall_at_1", "map_at_r", "unknown_auroc", "unknown_fpr95", "ece")
+CALIBRATION = {"head": "nearest", "temperature": 0.05, "known": {"weights": [20, 0, 0, 0], "offset": -15}, "reject_below": 0.01, "conformal": 0.9}
+LADDER = {"verdict": {"sentence": "No embedder was trained."}, "ladder": [
+    {"vectors": "frozen", "head": "nearest", "top1": {"value": 0.8}}, {"vectors": "frozen", "head": "ridge", "top1": {"value": 0.7}},
+    {"vectors": "colours", "head": "nearest", "top1": {"value": 0.2}}, {"vectors": "colours", "head": "class_mean", "top1": {"value": 0.3}}]}
+KNOWN = [f"class {n:02}" for n in range(25)]
+UNSEEN = {f"new {n:02}": tier for n, tier in enumerate(["near"] * 12 + ["far"] * 10)}
+
+
+def made_up(spread=0.25):
+    """Return (images, vectors): of 25 classes two to train on, one to validate on and two to test on; of 22 others, four."""
+    rng, members = np.random.default_rng(1), []
+    for label in KNOWN:
+        members += [(label, part, {}) for part in ("train", "train", "validation", "test", "test")]
+    for label, tier in UNSEEN.items():
+        members += [(label, "unseen", {"tier": tier})] * 4
+    members += [("new 00", "rest", {}), ("class 00", "rest", {})]
+    middle = {label: rng.normal(size=16) for label in (*KNOWN, *UNSEEN)}
+    vectors = np.array([middle[label] / np.linalg.norm(middle[label]) + rng.normal(size=16) * spread for label, *_ in members])
+    images = [{"id": 1000 + n, "file_name": f"{n}.jpg", "label": label, "group": f"g{n}", "part": part, "sha256": f"{n:064x}", **more}
+              for n, (label, part, more) in enumerate(members)]
+    return images, (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def world():
+    return made_up()
+
+
+@pytest.fixture
+def evaluate(tmp_path):
+    """Return a function that evaluates images by their vectors and returns what is written, read without leave for NaN."""
+    def _evaluate(images, vectors, head="nearest"):
+        rng = np.random.default_rng(3)
+        coco.write(tmp_path / "specimens.json", {"images": images, "annotations": [], "categories": []})
+        noise = rng.normal(size=(len(images), 8)).astype(np.float32)
+        embeddings.write(tmp_path / "e.npz", [image["id"] for image in images], {
+            "frozen": vectors, "colours": noise / np.linalg.norm(noise, axis=1, keepdims=True)})
+        (tmp_path / "model.json").write_text(json.dumps({"vectors": "frozen", "calibration": {**CALIBRATION, "head": head}}))
+        (tmp_path / "ladder.json").write_text(json.dumps(LADDER))
+        evaluate_identification.main([*(f"--{name}={tmp_path}/{file}" for name, file in (
+            ("specimens", "specimens.json"), ("embeddings", "e.npz"), ("model", "model.json"), ("ladder", "ladder.json"), ("metrics", "metrics.json"),
+            ("plots", "plots")))])
+        return json.loads((tmp_path / "metrics.json").read_text(), parse_constant=pytest.fail)
+    return _evaluate
+
+
+class Oracle:
+    """The nearest specimens of the gallery, by loops."""
+
+    def __init__(self, images, vectors, more=()):
+        unseen = {image["label"] for image in images if image["part"] == "unseen"}
+        self.images, self.vectors = images, vectors
+        self.gallery = [row for row, image in enumerate(images) if image["part"] in ("train", "validation", "rest") and image["label"] not in unseen]
+        self.gallery += list(more)
+        self.classes = sorted({images[row]["label"] for row in self.gallery})
+
+    def rows(self, part):
+        return [row for row, image in enumerate(self.images) if image["part"] == part]
+
+    def nearest(self, asked):
+        """Return the likeness to the nearest specimen of each class, asked x classes."""
+        found = np.full((len(asked), len(self.classes)), -np.inf)
+        for place, row in enumerate(asked):
+            for other in self.gallery:
+                column = self.classes.index(self.images[other]["label"])
+                found[place, column] = max(found[place, column], float(self.vectors[row] @ self.vectors[other]))
+        return found
+
+    def names(self, asked):
+        return [self.classes[column] for column in self.nearest(asked).argmax(axis=1)]
+
+    def of(self, rows, key):
+        return [self.images[row][key] for row in rows]
+
+    def right(self, asked):
+        return np.array(self.names(asked)) == self.of(asked, "label")
+
+
+def closely(found, wanted):
+    """Tell whether two figures are equal but for rounding."""
+    return all(found[key] == (wanted[key] if wanted[key] is None else pytest.approx(wanted[key], abs=1e-5)) for key in ("value", "low", "high", "n"))
+
+
+def test_figures_of_known_classes_are_those_of_the_nearest_specimens(evaluate, world):
+    found, oracle = evaluate(*world)["metrics"], Oracle(*world)
+    test = oracle.rows("test")
+    scaled = np.exp(oracle.nearest(test) / CALIBRATION["temperature"])
+    probability, labels = scaled / scaled.sum(axis=1, keepdims=True), oracle.of(test, "label")
+    support = [oracle.of(oracle.gallery, "label").count(label) for label in labels]
+    truth = np.array([oracle.classes.index(label) for label in labels])
+    wanted = metrics.closed_set(probability, truth, oracle.of(test, "group"), support, 1)
+    assert 0.5 < wanted["top1"]["value"] < 1 and wanted["top1"]["low"] is not None
+    assert set(wanted) >= {"top1_support_3", "top1_support_4_or_more"}  # class 00 has one more, of the part rest
+    wanted |= metrics.calibration(probability.max(axis=1), oracle.right(test), labels, oracle.of(test, "group"), 1)
+    wrong = 1 - oracle.right(test)[np.argsort(-probability.max(axis=1))]
+    assert found["aurc"]["value"] == pytest.approx(np.mean(np.cumsum(wrong) / np.arange(1, len(test) + 1)), abs=1e-6)
+    assert all(closely(found[name], figure) for name, figure in wanted.items())
+    plain = np.exp(oracle.nearest(test))
+    before = metrics.calibration((plain / plain.sum(axis=1, keepdims=True)).max(axis=1), oracle.right(test), labels, oracle.of(test, "group"), 1)
+    assert closely(found["ece_before"], before["ece"])
+    inside = probability >= 0.1
+    assert found["label_set_coverage"]["value"] == pytest.approx(np.mean([row[column] for row, column in zip(inside, truth)]))
+    assert found["label_set_size"]["value"] == pytest.approx(inside.sum(axis=1).mean())
+
+
+def test_figures_of_unknown_classes_are_those_of_the_likeness_to_the_nearest(evaluate, world):
+    found, oracle = evaluate(*world)["metrics"], Oracle(*world)
+    test, unseen = oracle.rows("test"), oracle.rows("unseen")
+    chance = 1 / (1 + np.exp(15 - 20 * oracle.nearest(test + unseen).max(axis=1)))
+    known, right = np.arange(len(chance)) < len(test), np.append(oracle.right(test), np.zeros(len(unseen), bool))
+    labels, groups = oracle.of(test + unseen, "label"), oracle.of(test + unseen, "group")
+    wanted = metrics.open_set(chance, known, right, labels, groups, 1)
+    assert 0.6 < wanted["unknown_auroc"]["value"] < 1
+    assert all(closely(found[name], figure) for name, figure in wanted.items())
+    for tier in ("near", "far"):
+        kept = [row for row in range(len(chance)) if known[row] or UNSEEN[labels[row]] == tier]
+        won = [(chance[a] > chance[b]) + (chance[a] == chance[b]) / 2 for a in kept if known[a] for b in kept if not known[b]]
+        assert found[f"unknown_auroc_{tier}"]["value"] == pytest.approx(np.mean(won), abs=1e-4)
+    assert found["known_accepted"]["value"] == pytest.approx((chance[known] >= 0.5).mean())
+    assert found["unknown_refused"]["value"] == pytest.approx((chance[~known] < 0.5).mean())
+
+
+def test_new_classes_are_named_by_the_old_specimens_and_the_first_groups_of_the_new(evaluate, world):
+    found, oracle = evaluate(*world)["metrics"], Oracle(*world)
+    unseen, test = oracle.rows("unseen"), oracle.rows("test")
+    for name, figure in metrics.retrieval(world[1][unseen], oracle.of(unseen, "label"), oracle.of(unseen, "group"), 1).items():
+        assert closely(found[name], figure)
+    for shots in (1, 2, 3):
+        shown = []
+        for label in UNSEEN:
+            shown += sorted((row for row in unseen if world[0][row]["label"] == label), key=lambda row: world[0][row]["group"])[:shots]
+        more, asked = Oracle(*world, shown), [row for row in unseen if row not in shown]
+        assert found[f"enrolled_top1_{shots}"]["value"] == pytest.approx(more.right(asked).mean())
+        assert found[f"enrolled_top1_{shots}"]["n"] == len(UNSEEN) * (4 - shots)
+        change = more.right(test).mean() - oracle.right(test).mean()
+        assert found[f"old_top1_change_{shots}"]["value"] == pytest.approx(change) and change <= 0
+
+
+@pytest.mark.parametrize("shots, shown", [(1, [1, 3]), (2, [0, 1]), (3, [])])
+def test_the_first_image_of_each_of_the_first_groups_is_shown_of_classes_that_have_one_more(shots, shown):
+    # Class a has the groups p, q, r (twice q); class b has p and s.
+    labels, groups = ["a", "a", "a", "b", "a", "b"], np.array(["q", "p", "q", "p", "r", "s"])
+    assert evaluate_identification.first_groups(labels, groups, shots) == shown
+
+
+def test_an_image_of_a_group_that_was_shown_is_not_asked(evaluate, world):
+    images, vectors = [dict(image) for image in world[0]], world[1]
+    unseen = [row for row, image in enumerate(images) if image["part"] == "unseen"]
+    for row in unseen:
+        images[row]["group"] = f"{images[row]['label']} {row % 2}"  # two groups of two images each
+    found = evaluate(images, vectors)["metrics"]
+    assert found["enrolled_top1_1"]["n"] == 2 * len(UNSEEN)
+    assert not {"enrolled_top1_2", "enrolled_top1_3", "old_top1_change_2"} & set(found)
+
+
+def test_beside_it_stand_chance_and_each_kind_of_vectors_by_its_best_way(evaluate, world):
+    rows = evaluate(*world)["comparison"]
+    assert [(row["vectors"], row["head"]) for row in rows] == [("chance", ""), ("frozen", "nearest"), ("colours", "class_mean")]
+    assert rows[0]["top1"]["value"] == 1 / 25
+    oracle = Oracle(*world)
+    test = oracle.rows("test")
+    assert rows[1]["top1"]["value"] == pytest.approx(oracle.right(test).mean()) and rows[1]["chosen_less_this"]["value"] == 0
+    assert rows[1]["chosen_less_this"]["verdict"] == "not distinguishable" and rows[2]["chosen_less_this"]["verdict"] == "better"
+    assert rows[2]["chosen_less_this"]["value"] == pytest.approx(rows[1]["top1"]["value"] - rows[2]["top1"]["value"])
+
+
+def test_the_names_of_the_contract_are_there_with_the_pictures(evaluate, world, tmp_path):
+    content = evaluate(*world)
+    assert content["chain"] == "identification" and content["n"] == 2 * 25 + 4 * 22 and content["verdict"] == "No embedder was trained."
+    for name in CONTRACT:
+        assert set(content["metrics"][name]) >= {"value", "low", "high", "n", "unit"} and content["metrics"][name]["value"] is not None
+    assert sorted(path.name for path in (tmp_path / "plots").iterdir()) == ["calibration.png", "known_unknown.png", "risk_coverage.png"]
+
+
+def test_equal_input_gives_equal_bytes(evaluate, world, tmp_path):
+    evaluate(*world)
+    first = (tmp_path / "metrics.json").read_bytes()
+    evaluate(*world)
+    assert (tmp_path / "metrics.json").read_bytes() == first
+
+
+@pytest.mark.parametrize("head", ["class_mean", "lda"])
+def test_perfect_vectors_give_perfect_figures(evaluate, head):
+    found = evaluate(*made_up(spread=1e-3), head=head)["metrics"]
+    for name in ("top1", "top5", "macro_top1", "macro_f1", "recall_at_1", "map_at_r", "unknown_auroc", "oscr", "enrolled_top1_1", "enrolled_top1_3"):
+        assert found[name]["value"] == pytest.approx(1), name
+    assert found["unknown_fpr95"]["value"] == found["aurc"]["value"] == found["old_top1_change_3"]["value"] == 0
+
+
+def test_without_unseen_classes_what_is_of_them_is_null(evaluate, world, tmp_path):
+    kept = [row for row, image in enumerate(world[0]) if not image["label"].startswith("new")]
+    content = evaluate([world[0][row] for row in kept], world[1][kept])
+    assert content["n"] == 50 and content["metrics"]["top1"]["value"] > 0.5
+    for name in ("unknown_auroc", "unknown_fpr95", "oscr", "unknown_refused", "recall_at_1", "map_at_r"):
+        assert content["metrics"][name]["value"] is None and content["metrics"][name]["low"] is None
+    assert set(CONTRACT) <= set(content["metrics"]) and (tmp_path / "plots/known_unknown.png").is_file()
+
+
+def test_no_unseen_class_and_no_test_image_is_in_the_gallery_that_tells_unknown_ones(evaluate, world, monkeypatch):
+    made, judge = [], identification.Identifier.judge
+
+    class Spied(identification.Identifier):
+        def __init__(self, vectors, labels, calibration):
+            super().__init__(vectors, labels, calibration)
+            self.labels, self.rows, self.asked = list(labels), {row.tobytes() for row in vectors}, []
+            made.append(self)
+
+        def judge(self, vectors):
+            self.asked += [row.tobytes() for row in vectors]
+            return judge(self, vectors)
+
+    monkeypatch.setattr(identification, "Identifier", Spied)
+    evaluate(*world)
+    assert [sorted(set(one.labels)) for one in made] == [KNOWN] + [sorted([*KNOWN, *UNSEEN])] * 3
+    assert len(made[0].labels) == 25 * 3 + 1  # and the one of the part rest, but not that of an unseen class
+    for one in made:
+        assert not one.rows & set(one.asked)
+
+
+def test_a_test_image_whose_class_the_gallery_lacks_breaks_nothing(evaluate, world):
+    # split_images' assign does so where groups hold several classes: of the groups of c, one went for a and one for b.
+    kept = [row for row, image in enumerate(world[0]) if image["label"] != "class 07" or image["part"] == "test"]
+    content = evaluate([world[0][row] for row in kept], world[1][kept])
+    assert content["metrics"]["top1"]["value"] < 1
+
+
+def test_the_command_ends_with_status_2_and_one_sentence(tmp_path):
+    names = ("specimens", "embeddings", "model", "ladder", "metrics", "plots")
+    done = subprocess.run([sys.executable, ROOT / "bin/evaluate_identification.py", *(f"--{name}={tmp_path}/{name}" for name in names)],
+                          capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("error: ") and "model: cannot be read" in done.stderr and len(done.stderr.splitlines()) == 1

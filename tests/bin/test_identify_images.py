@@ -1,0 +1,162 @@
+"""Images named by a gallery of a few hand-placed vectors."""
+import csv
+import hashlib
+import json
+import shutil
+import subprocess
+import sys
+
+import identify_images
+import numpy as np
+import pytest
+from conftest import ROOT
+from entoflow import coco, embeddings, gallery, model
+from entoflow.task import InputError
+
+pytest.importorskip("safetensors")
+from safetensors.numpy import save_file  # noqa: E402
+
+CONTRACT = ["image", "label", "score", "second", "second_score", "verdict"]
+# P(known) is 1 / (1 + exp(-20 (likeness to the nearest - 0.7))): known from 0.7, reject below 0.6.
+CALIBRATION = {"head": "nearest", "temperature": 0.1, "known": {"weights": [20, 0, 0, 0], "offset": -14}, "reject_below": 1 / (1 + np.exp(2)), "conformal": 0.8}
+GALLERY = {"ant": [1, 0, 0], "bee": [0, 1, 0], "wasp": [0, 0.6, 0.8]}
+
+
+def direction(*values):
+    return (np.array(values) / np.linalg.norm(values)).tolist()
+
+
+IMAGES = {"z.jpg": direction(1, 0.1, 0), "b.jpg": direction(0, 1, 0.35), "Ä <b>.jpg": direction(0.9, 0, -1), "x.jpg": direction(-1, -0.3, 0),
+          "a.jpg": direction(0, 0.3, 1)}
+
+
+@pytest.fixture
+def shared(tmp_path):
+    """A gallery with its embedder beside it."""
+    folder = tmp_path / "shared"
+    write_embedder(folder / "embedder", 1)
+    held = gallery.create(folder, model.identity(json.loads((folder / "embedder/model.json").read_text())), 3)
+    records = [{"image": f"{label}.jpg", "label": label, "group": label, "sha256": hashlib.sha256(label.encode()).hexdigest()} for label in GALLERY]
+    held.enrol(np.array(list(GALLERY.values()), np.float32), records, held.embedder, "ada", "2026-11-05T10:00:00+00:00", "labels.csv")
+    return folder
+
+
+def write_embedder(folder, weight):
+    folder.mkdir(parents=True, exist_ok=True)
+    save_file({"weight": np.array([weight], np.float32)}, folder / "weights.safetensors")
+    model.write(folder, {"name": "embedder", "kind": "embedder", "classes": [], "threshold": 0.5, "metrics": {}, "metrics_of": "validation",
+                         "vectors": "frozen", "calibration": CALIBRATION,
+                         "input": {"backend": "timm", "backbone": "test_resnet", "image_size": 32, "mean": [0.5] * 3, "std": [0.5] * 3}},
+                {"data": {}, "parameters": {}, "seed": 1}, "none")
+
+
+@pytest.fixture
+def identify(shared, tmp_path):
+    """Return a function that names {image: vector} and returns the rows of identified.csv."""
+    def _identify(vectors, name="frozen"):
+        images = [{"id": 7 + n, "file_name": image} for n, image in enumerate(vectors)]
+        for half in (0, 1):
+            coco.write(tmp_path / f"{half}.json", {"images": images[half::2], "annotations": [], "categories": []})
+        embeddings.write(tmp_path / "e.npz", [image["id"] for image in images], {
+            name: np.array(list(vectors.values()), np.float32).reshape(len(vectors), -1) if vectors else np.empty((0, 3), np.float32)})
+        identify_images.main(["--datasets", f"{tmp_path}/0.json", f"{tmp_path}/1.json", f"--embeddings={tmp_path}/e.npz", f"--gallery={shared}",
+                              f"--identified={tmp_path}/identified.csv"])
+        with (tmp_path / "identified.csv").open(newline="", encoding="utf-8") as handle:
+            return list(csv.DictReader(handle))
+    return _identify
+
+
+def by_hand(vector):
+    """Return ({label: probability that it is known and this one}, P(known), [labels of at least 0.2 given that it is known])."""
+    likeness = {label: float(np.dot(vector, own)) for label, own in GALLERY.items()}
+    known = 1 / (1 + np.exp(14 - 20 * max(likeness.values())))
+    together = sum(np.exp(value / 0.1) for value in likeness.values())
+    given = {label: np.exp(value / 0.1) / together for label, value in likeness.items()}
+    return {label: known * value for label, value in given.items()}, known, sorted((label for label in given if given[label] >= 0.2), key=lambda k: -given[k])
+
+
+def test_images_are_named_with_the_columns_of_the_contract_sorted_by_image(identify, capsys):
+    rows = identify(IMAGES)
+    assert list(rows[0])[:6] == CONTRACT
+    assert [row["image"] for row in rows] == sorted(IMAGES)
+    assert {row["image"]: (row["label"], row["second"], row["verdict"]) for row in rows} == {
+        "z.jpg": ("ant", "bee", "known"), "b.jpg": ("bee", "wasp", "known"), "a.jpg": ("wasp", "bee", "known"),
+        "Ä <b>.jpg": ("ant", "bee", "unknown"), "x.jpg": ("wasp", "bee", "reject")}
+    assert capsys.readouterr().out == "known 3, unknown 1, reject 1\n"
+
+
+def test_a_score_is_the_chance_that_the_class_is_known_times_that_it_is_this_one(identify):
+    for row in identify(IMAGES):
+        chances, known, held = by_hand(IMAGES[row["image"]])
+        assert float(row["score"]) == pytest.approx(chances[row["label"]], abs=1e-4) and float(row["known"]) == pytest.approx(known, abs=1e-4)
+        assert float(row["second_score"]) == pytest.approx(chances[row["second"]], abs=1e-4)
+        assert 1 >= float(row["score"]) >= float(row["second_score"]) >= 0 and row["score"] == f"{float(row['score']):.4f}"
+        assert row["labels"] == " | ".join(held)
+
+
+def test_a_label_set_of_many_names_is_cut(identify, monkeypatch):
+    monkeypatch.setattr(identify_images, "MOST", 1)
+    monkeypatch.setitem(CALIBRATION, "conformal", 1.0)
+    assert all(row["labels"] == row["label"] for row in identify(IMAGES))
+
+
+def test_scores_of_random_vectors_are_in_order_and_do_not_depend_on_who_is_beside(identify):
+    rng = np.random.default_rng(2)
+    many = {f"{n:04}.jpg": direction(*rng.normal(size=3)) for n in range(1100)}  # two blocks
+    rows = {row["image"]: row for row in identify(many)}
+    assert len(rows) == 1100 and all(1 >= float(row["score"]) >= float(row["second_score"]) >= 0 for row in rows.values())
+    for row in identify({name: many[name] for name in ("1099.jpg", "0003.jpg")}):
+        assert row == rows[row["image"]]
+
+
+def test_a_gallery_of_one_class_has_no_second(identify, shared):
+    gallery.read(shared).remove("ada", "2026-11-06T10:00:00+00:00", images=["ant.jpg", "wasp.jpg"])
+    row, = identify({"b.jpg": IMAGES["b.jpg"]})
+    assert (row["label"], row["second"], row["second_score"], row["verdict"], row["labels"]) == ("bee", "", "", "known", "bee")
+    assert row["score"] == row["known"]
+
+
+def test_no_images_give_a_table_of_no_rows(identify, tmp_path, capsys):
+    assert identify({}) == []
+    assert (tmp_path / "identified.csv").read_text().startswith(",".join(CONTRACT)) and capsys.readouterr().out == "known 0, unknown 0, reject 0\n"
+
+
+def test_a_gallery_without_its_embedder_is_told(identify, shared):
+    shutil.rmtree(shared / "embedder")
+    with pytest.raises(InputError, match="shared/embedder: holds no model; wanted a model folder"):
+        identify(IMAGES)
+
+
+def test_vectors_of_another_size_are_told(identify):
+    with pytest.raises(InputError, match="shared: holds vectors of 3 dimensions; wanted 2, as the embedder makes"):
+        identify({"a.jpg": [1, 0]})
+
+
+def test_vectors_are_found_under_the_name_embedder_too(identify):
+    assert identify(IMAGES, name="embedder") == identify(IMAGES)
+
+
+def test_embeddings_without_those_of_the_galleries_embedder_are_told(identify):
+    with pytest.raises(InputError, match="e.npz.*: hold.* vectors of trained; wanted"):
+        identify(IMAGES, name="trained")
+
+
+def test_a_gallery_whose_embedder_is_another_than_that_of_its_vectors_is_refused(identify, shared):
+    write_embedder(shared / "embedder", 2)
+    with pytest.raises(InputError, match="shared.* another model"):
+        identify(IMAGES)
+
+
+def test_a_gallery_of_which_all_was_removed_is_told(identify, shared):
+    for label in GALLERY:
+        gallery.read(shared).remove("ada", "2026-11-06T10:00:00+00:00", label=label)
+    with pytest.raises(InputError, match="shared: holds no specimen"):
+        identify(IMAGES)
+
+
+def test_the_command_ends_with_status_2_and_one_sentence(tmp_path):
+    names = ("datasets", "embeddings", "gallery", "identified")
+    done = subprocess.run([sys.executable, ROOT / "bin/identify_images.py", *(f"--{name}={tmp_path}/{name}" for name in names)],
+                          capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("error: ") and "gallery/embedder: holds no model" in done.stderr and len(done.stderr.splitlines()) == 1
