@@ -28,7 +28,7 @@ def main(argv):
     ids, vectors = embeddings.read(args.embeddings)
     at = embeddings.rows(ids, [image["id"] for image in enrolled])
     table = ladder({name: vectors[name][at] for name in vectors if name != "refit"}, enrolled, judged, strange, args.seed)
-    chosen, verdict = choose(table, enrolled, judged, args.seed)
+    chosen, verdict = choose(table, enrolled, judged, random_start(args.models), args.seed)
     best = table[chosen]
     write_embedder(args, chosen, best, dataset)
     rows = [{key: row[key] for key in ("vectors", "head", "top1", "unknown_auroc", "seconds", "n")} for row in table.values()]
@@ -93,8 +93,11 @@ def ladder(vectors, enrolled, judged, strange, seed):
     return table
 
 
-def choose(table, enrolled, judged, seed):
-    """Return ((vectors, head), verdict): of each embedder's ways the one of best top1; the trained one only if it is better beyond the interval."""
+def choose(table, enrolled, judged, random, seed):
+    """Return ((vectors, head), verdict): of each embedder's ways the one of best top1; the trained one only if it is better beyond the interval.
+
+    random: whether the frozen one has random weights. It is then no alternative to fall back on where there are too few classes for an interval.
+    """
     from entoflow.identification_metrics import paired
 
     best = {}
@@ -107,8 +110,15 @@ def choose(table, enrolled, judged, seed):
     images = [enrolled[row] for row, kept in zip(judged, trained["kept"]) if kept]
     labels, groups = ([image[key] for image in images] for key in ("label", "group"))
     difference = paired(trained["right"][trained["kept"]], frozen["right"][frozen["kept"]], labels, groups, seed)
-    name = "trained" if difference["verdict"] == "better" or (difference["low"] is None and difference["value"] > 0) else "frozen"
+    ahead = difference["low"] is None and random and difference["value"] > 0
+    name = "trained" if difference["verdict"] == "better" or ahead else "frozen"
     return (name, best[name]), {"difference": difference, "sentence": in_words(difference, name)}
+
+
+def random_start(models):
+    """Tell whether the frozen embedder has random weights."""
+    frozen = next((path for path in models if path.name == "frozen"), None)
+    return frozen is not None and model.read(frozen)["provenance"]["parameters"].get("weights") == "none"
 
 
 def in_words(difference, name):

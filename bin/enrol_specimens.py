@@ -96,7 +96,7 @@ def named(labels, groups, vectors, n_before, head):
     fold = folds(np.unique(labels[:n_before], return_inverse=True)[1], groups[:n_before])
     for n in (n_before, len(labels)):
         classes, columns = np.unique(labels[:n], return_inverse=True)
-        scores = by_folds(vectors[:n], columns, fold, old, len(classes), head, (groups[:n],))
+        scores = by_folds(vectors[:n], columns, fold, old, len(classes), head, groups[:n])
         found.append((np.isfinite(scores[old, columns[:n_before]]), scores.argmax(axis=1) == columns[:n_before]))
     kept = found[0][0] & found[1][0]
     return labels[old][kept], found[0][1][kept], found[1][1][kept]

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Split labelled specimens into parts that share no group, with whole classes held out beside.
+"""Split labelled specimens into parts: no group is both learned from and tested on, and whole classes are held out beside.
 
 train: what the embedder learns from before a choice. validation: what choices are made on, whole classes that it does not learn from, and groups
 of the other classes. test: groups of the classes above. unseen: whole classes that neither embedding nor gallery knows, to be told
@@ -41,6 +41,7 @@ def main(argv):
     coco.write(args.specimens, roles["specimens"])
     coco.write(args.unlabelled, roles["unlabelled"])
     write_split(args.split, specimens)
+    audit.sort(key=lambda row: (row["image"] or "", row["source"], row["reason"]))
     args.audit.write_text(json.dumps(audit, ensure_ascii=False, indent=1), encoding="utf-8")
     print(summary(specimens))
 
@@ -103,15 +104,18 @@ def divide(images, args, audit):
         held = given(images)
     else:
         unseen = held_out(images, args.unseen_share, args.seed)
-        if not unseen:
-            audit.append(note(f"fewer than {FEWEST_CLASSES} classes: none is held out, so nothing is measured of the unknown"))
+        if not any(n > 1 for label, n in several(images).items() if label not in unseen):
+            unseen = set()  # what could be tested is needed for that
         known = [image for image in images if image["label"] not in unseen]
         parts = assign([image["group"] for image in known], [image["label"] for image in known], {"test": args.test_share}, args.seed)
         kept = {image["label"] for image, part in zip(known, parts) if part == "train"}  # groups of several classes may leave one nothing
         parts = ["unseen" if image["label"] not in kept else part for image, part in zip(known, parts)]
         held = spread(images, known, parts, "test", "unseen")
+    if "unseen" not in held:
+        audit.append(note("no class is held out as unseen (too few, or too small a share of them), so nothing is measured of the unknown"))
     learned = [image for image, part in zip(images, held) if part == "train"]
-    apart = held_out([image for image in learned if several(learned)[image["label"]] > 1], args.validation_share, args.seed + 1)
+    counts = several(learned)
+    apart = held_out([image for image in learned if counts[image["label"]] > 1], args.validation_share, args.seed + 1)
     taught = [image for image in learned if image["label"] not in apart]
     counts = several(taught)
     large = {label for label, n in counts.items() if n >= MANY_GROUPS} | set(order([label for label, n in counts.items() if n == 2], args.seed)[::3])
@@ -175,7 +179,8 @@ def several(images):
 
 def note_tiers(images):
     """Give unseen images their tier: near where the gallery's classes include one of the same genus (or family), far where not."""
-    known = {kin(image) for image in images if image["part"] != "unseen"}
+    unseen = {image["label"] for image in images if image["part"] == "unseen"}
+    known = {kin(image) for image in images if image["label"] not in unseen}
     for image in images:
         if image["part"] == "unseen" and kin(image):
             image["tier"] = "near" if kin(image) in known else "far"
@@ -184,7 +189,10 @@ def note_tiers(images):
 def refuse_no_parts(images):
     """Raise InputError where nothing is left to learn from, or no class has a second group to test on."""
     parts = {image["part"] for image in images}
-    if not {"train", "test"} <= parts:
+    lacking = [part for part in ("train", "test") if part not in parts]
+    if lacking and any(image.get("split") for image in images):
+        raise InputError(f"--specimens: its column split leaves nothing for {' and '.join(lacking)}; wanted specimens of a class in both train and test.")
+    if lacking:
         n = len({image["label"] for image in images})
         raise InputError(f"--specimens: none of the {n} classes has specimens of two groups, one to learn from and one to test on; wanted a second "
                          "specimen of some (near-duplicates are one, and so is what `group` says).")

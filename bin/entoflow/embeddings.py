@@ -1,4 +1,6 @@
 """The file of what embedders make of images: one or more vectors of each, by the name of the embedder."""
+import zipfile
+
 import numpy as np
 
 from entoflow.task import InputError
@@ -24,6 +26,10 @@ def read(paths):
     for path, file in zip(paths, files):
         if file.keys() != names:
             raise InputError(f"{path}: holds vectors of {', '.join(sorted(file.keys() - {IDS}))}; wanted {', '.join(sorted(names - {IDS}))} as in {paths[0]}.")
+    sizes = [{name: array.shape[1:] for name, array in file.items()} for file in files]
+    other = next((path for path, size in zip(paths, sizes) if size != sizes[0]), None)
+    if other:
+        raise InputError(f"{other}: holds vectors of other lengths than {paths[0]}; wanted those of the same embedders.")
     joined = {name: np.concatenate([file[name] for file in files]) for name in names}
     ids, first = np.unique(joined.pop(IDS), return_index=True)
     return ids, {name: vectors[first] for name, vectors in joined.items()}
@@ -48,10 +54,10 @@ def rows(ids, wanted):
 
 def _read(path):
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with open(path, "rb") as handle, np.lib.npyio.NpzFile(handle, allow_pickle=False) as file:
             found = {name: file[name] for name in file.files}
-        if IDS not in found or len({len(array) for array in found.values()}) != 1:
+        if IDS not in found or len({array.shape[:1] for array in found.values()}) != 1:
             raise ValueError("no image_id, or arrays of several lengths")
         return found
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
         raise InputError(f"{path}: holds no embeddings ({error}); wanted a file that embed_images.py wrote.") from None

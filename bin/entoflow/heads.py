@@ -55,7 +55,10 @@ def lda(vectors, labels, n_classes):
     whiten = axes / np.sqrt(np.maximum(values, 1e-12))
     middle = means[counts > 0].mean(axis=0)
     white = (means - middle) @ whiten
-    between = np.maximum((white[counts > 0] ** 2).mean(axis=0) - (1 / n[counts > 0]).mean(), 1e-3)  # less what the means' own noise adds
+    between = (white[counts > 0] ** 2).mean(axis=0)
+    same = np.unique(np.round(np.log(np.maximum(values, 1e-12)), 3) + np.zeros(len(between)), return_inverse=True)[1]
+    between = (np.bincount(same, between) / np.bincount(same))[same]  # axes of equal variance within classes are any
+    between = np.maximum(between - (1 / n[counts > 0]).mean(), 1e-3)  # less what the means' own noise adds
     expected, variance = white * (between * n / (between * n + 1)), 1 + between / (between * n + 1)
     offset = np.log(variance).sum(axis=1) + (expected ** 2 / variance).sum(axis=1)
 

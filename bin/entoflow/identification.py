@@ -8,7 +8,7 @@ import numpy as np
 from entoflow import heads
 from entoflow.splits import order
 
-FOLDS = 5
+FOLDS, CLASS_FOLDS = 5, 3  # of groups; of classes that stand for unknown ones
 COVERAGE = 0.9  # of the label sets: the share of known images whose set holds their label
 STRANGE = 0.01  # an image stranger than all but this share of insects of unknown classes is none of ours: reject
 
@@ -45,21 +45,29 @@ class Identifier:
 class HeldOut:
     """What a head says of judged rows by galleries that lack something of them, and how near the nearest of each class is; k x classes each.
 
-    known: without the row's group. unknown: the strange rows, without their group and class; these are of classes that the embedder did not learn
-    from, as those that it did are easier to tell.
+    known: without the row's group. unknown: the strange rows, without their class, too; these are of classes that the embedder did not learn from, as
+    those that it did are easier to tell. familiar: the judged rows once more, without as many other strange classes: else the size of the gallery
+    would tell known from unknown. All lack the groups of one fold.
     """
 
     def __init__(self, vectors, columns, groups, judged, strange, n_classes, head):
         self.columns = columns[judged]
-        by_group = folds(columns, groups)
-        fold = _order(n_classes) % FOLDS
-        by_class = fold[columns]
-        both = by_class * FOLDS + by_group if _spanning(columns, groups) else by_class
-        self.known, self.known_near = (by_folds(vectors, columns, by_group, judged, n_classes, name, (groups,)) for name in (head, "nearest"))
-        self.unknown, self.unknown_near = (by_folds(vectors, columns, both, strange, n_classes, name, (groups, columns)) for name in (head, "nearest"))
-        # As many classes are out of question where a class is known: else the size of the gallery would tell.
-        self._lacking = (fold[self.columns][:, None] + 1) % FOLDS == fold[None]
-        self.enrolled = np.isfinite(self.known[np.arange(len(judged)), self.columns])  # whether the class has another group in the gallery
+        by_group, n = folds(columns, groups), np.arange(len(judged))
+        odd = order(np.unique(columns[strange]).tolist(), 0)
+        n_folds = max(1, min(CLASS_FOLDS, len(odd)))
+        fold = np.full(n_classes, -1)
+        fold[odd] = np.arange(len(odd)) % n_folds
+        own = fold[self.columns]
+        other = np.where(own >= 0, (own + 1) % n_folds, n % n_folds)
+
+        def scores(rows, lacking):
+            return [_without(vectors, columns, groups, fold, by_group, judged, rows, lacking, n_classes, name) for name in (head, "nearest")]
+
+        self.known, self.known_near = scores(judged, np.full(len(judged), -1))
+        self.familiar, self.familiar_near = scores(judged, other)
+        self.unknown, self.unknown_near = scores(strange, fold[columns[strange]])
+        self.enrolled = np.isfinite(self.known[n, self.columns])  # whether the class has another group in the gallery
+        self._usable = np.isfinite(self.familiar[n, self.columns])
 
     def right(self):
         """Return whether each row was named right."""
@@ -86,25 +94,30 @@ class HeldOut:
         return float(auroc(chances, np.arange(len(chances)) < len(familiar), np.ones((1, len(chances))))[0])
 
     def _evidence(self, temperature):
-        known, near = (np.where(self._lacking, -np.inf, table)[self.enrolled] for table in (self.known, self.known_near))
-        return evidence(known, near, temperature), evidence(self.unknown, self.unknown_near, temperature)
+        return (evidence(self.familiar[self._usable], self.familiar_near[self._usable], temperature),
+                evidence(self.unknown, self.unknown_near, temperature))
 
 
-def by_folds(vectors, columns, fold, judged, n_classes, head, units):
-    """Return k x classes scores of the judged rows, each fold by a gallery without the units (groups, classes or both) of its judged rows."""
-    found = np.empty((len(judged), n_classes), np.float32)
-    for number in np.unique(fold[judged]):
-        asked = fold[judged] == number
-        kept = ~np.any([np.isin(names, np.unique(names[judged[asked]])) for names in units], axis=0)
-        found[asked] = heads.HEADS[head](vectors[kept], columns[kept], n_classes)(vectors[judged[asked]])
+def _without(vectors, columns, groups, fold, by_group, judged, rows, lacking, n_classes, head):
+    """Return the scores of rows by galleries without the groups judged in the row's fold, and without the classes of the fold that each lacks (-1: none)."""
+    found = np.empty((len(rows), n_classes), np.float32)
+    for number in np.unique(by_group[rows]):
+        gone = np.isin(groups, np.unique(groups[judged[by_group[judged] == number]]))
+        for other in np.unique(lacking[by_group[rows] == number]):
+            asked = (by_group[rows] == number) & (lacking == other)
+            kept = ~gone & ((fold[columns] != other) | (other < 0))
+            found[asked] = heads.HEADS[head](vectors[kept], columns[kept], n_classes)(vectors[rows[asked]])
     return found
 
 
-def _order(n_classes):
-    """Return a place for each column, in an order that tells nothing of the names."""
-    places = np.empty(n_classes, int)
-    places[order(range(n_classes), 0)] = np.arange(n_classes)
-    return places
+def by_folds(vectors, columns, fold, judged, n_classes, head, groups):
+    """Return k x classes scores of the judged rows, each fold by a gallery without the groups of its judged rows."""
+    found = np.empty((len(judged), n_classes), np.float32)
+    for number in np.unique(fold[judged]):
+        asked = fold[judged] == number
+        kept = ~np.isin(groups, np.unique(groups[judged[asked]]))
+        found[asked] = heads.HEADS[head](vectors[kept], columns[kept], n_classes)(vectors[judged[asked]])
+    return found
 
 
 def evidence(scores, near, temperature):
@@ -120,6 +133,8 @@ def fit_known(known, unknown):
     """Return the logistic regression that tells known from unknown by their evidence, both kinds weighing the same."""
     from sklearn.linear_model import LogisticRegression
 
+    if not len(known) or not len(unknown):
+        return {"weights": [0.0] * 4, "offset": 0.0}  # nothing tells: all are known
     x = np.concatenate([known, unknown]).astype(float)
     middle, size = x.mean(axis=0), np.maximum(x.std(axis=0), 1e-9)
     fitted = LogisticRegression(class_weight="balanced").fit((x - middle) / size, np.arange(len(x)) < len(known))
@@ -153,21 +168,21 @@ def softmax(scores):
     return shifted / shifted.sum(axis=1, keepdims=True)
 
 
-def _spanning(columns, groups):
-    """Tell whether a group holds images of two classes."""
-    return len(set(zip(groups.tolist(), columns.tolist()))) > len(set(groups.tolist()))
-
-
 def folds(columns, groups):
-    """Return the fold of each row: a class's groups lie in different ones as far as there are folds."""
-    fold, start = {}, 0
+    """Return the fold of each row: a class's groups lie in different ones as far as there are folds, and folds are of like size."""
+    fold, sizes = {}, np.zeros(FOLDS, int)
     for column in np.unique(columns):
-        for group in order(set(groups[columns == column].tolist()) - fold.keys(), 0):
-            fold[group] = start % FOLDS
-            start += 1
-    return np.array([fold[group] for group in groups.tolist()])
+        held = np.zeros(FOLDS, int)
+        own = set(groups[columns == column].tolist())
+        for group in own & fold.keys():
+            held[fold[group]] += 1
+        for group in order(own - fold.keys(), 0):
+            fold[group] = int(np.lexsort((sizes, held))[0])
+            held[fold[group]] += 1
+            sizes[fold[group]] += 1
+    return np.array([fold[group] for group in groups.tolist()], int)
 
 
 def _log_sum_exp(scores):
-    top = scores.max(axis=1)
-    return top + np.log(np.exp(scores - top[:, None]).sum(axis=1))
+    top = np.maximum(scores.max(axis=1), -1e30)
+    return top + np.log(np.maximum(np.exp(scores - top[:, None]).sum(axis=1), np.finfo(np.float32).tiny))
