@@ -10,6 +10,7 @@ from entoflow.splits import order
 
 FOLDS, CLASS_FOLDS = 5, 3  # of groups; of classes that stand for unknown ones
 COVERAGE = 0.9  # of the label sets: the share of known images whose set holds their label
+NONE = np.float32(-1e30)  # in place of -inf where numbers are subtracted
 STRANGE = 0.01  # an image stranger than all but this share of insects of unknown classes is none of ours: reject
 
 
@@ -122,11 +123,12 @@ def by_folds(vectors, columns, fold, judged, n_classes, head, groups):
 
 def evidence(scores, near, temperature):
     """Return what tells a known class from an unknown (m x 4): likeness of the nearest, best score, its lead, and all scores together."""
-    ranked = -np.sort(-scores, axis=1)[:, :2]
+    ranked = np.maximum(-np.sort(-scores, axis=1)[:, :2], NONE)
     if ranked.shape[1] < 2:
         ranked = np.concatenate([ranked, ranked], axis=1)
     together = temperature * _log_sum_exp(scores / temperature)
-    return np.nan_to_num(np.stack([near.max(axis=1), ranked[:, 0], ranked[:, 0] - ranked[:, 1], together], axis=1), posinf=0, neginf=0)
+    found = np.stack([np.maximum(near.max(axis=1), NONE), ranked[:, 0], ranked[:, 0] - ranked[:, 1], together], axis=1)
+    return np.where(abs(found) < -NONE / 10, found, 0)  # 0 where there is no class, or no second
 
 
 def fit_known(known, unknown):
@@ -184,5 +186,5 @@ def folds(columns, groups):
 
 
 def _log_sum_exp(scores):
-    top = np.maximum(scores.max(axis=1), -1e30)
+    top = np.maximum(scores.max(axis=1), NONE)
     return top + np.log(np.maximum(np.exp(scores - top[:, None]).sum(axis=1), np.finfo(np.float32).tiny))
