@@ -70,7 +70,7 @@ def parser():
 def check(dataset, args):
     """Raise InputError where there is nothing to learn from or to validate on, or a number is out of its range."""
     parts = [image["part"] for image in dataset["images"]]
-    if parts.count("train") < 2:
+    if args.max_epochs and parts.count("train") < 2:
         raise InputError(f"{args.specimens}: holds {'one' if 'train' in parts else 'no'} specimen to learn from; wanted some of the part train.")
     for name, least in (("embedder_size", 16), ("specimens_per_batch", 2), ("max_epochs", 0), ("patience", 1), ("rotation", 0)):
         if getattr(args, name) < least:

@@ -62,25 +62,28 @@ def test_all_that_is_wrong_with_the_parameters_is_told_at_once_and_nothing_runs(
         "--test_share is at most 0.5, not 0.6",
         "--weak_rule is one of full, threshold, top1, not 'best'",
         "--weights names nothing.pt, which does not exist; wanted pretrained, none or a file",
-        "nothing to do: give --boxes, or --model with --predict, or -profile demo; --help lists all",
+        "nothing to do: give --boxes, or --specimens, or --model with --predict, or -profile demo; --help lists all",
     ]
     assert tasks == {}
 
 
 def test_parameters_that_go_wrong_together_are_told_each_with_a_sentence(flow):
-    """Between them, two runs bring up every sentence of main.nf's conflicts()."""
+    """Between them, a few runs bring up every sentence of main.nf's conflicts()."""
     here = flow.here
     first, _ = flow.run("--labelled_images", here, "--test_boxes", here, "--model", here, "--weights", "none.pt", "--architecture", "fcos_resnet18",
                         ok=False)
     second, _ = flow.run("--detector", "torchvision", "--architecture", "yolo11s", "--target", "bug", "--audit_boxes", here, "--reviewed", here,
                          "--predict", here, ok=False)
     third, tasks = flow.run("-profile", "demo", "--boxes", here, "--reviewed", here / "results/detection/weak_boxes/review/export.json", ok=False)
+    fourth, _ = flow.run("--unlabelled", here, ok=False)
+    fifth, _ = flow.run("--gallery", here, ok=False)
+    sixth, _ = flow.run("--boxes", here, "--specimens", here, "--weights", ROOT / "main.nf", ok=False)
     body = re.search(r"^def conflicts.*?^}", (ROOT / "main.nf").read_text(), re.MULTILINE | re.DOTALL)[0]
     sentences = re.findall(r"""\? (['"])(.*?)\1 : null""", body)
     assert len(sentences) == len(body.split(" : null,")) - 1
     for _, sentence in sentences:
         pattern = re.sub(r"\\\$\\\{.*?\\\}", ".*", re.escape(sentence))
-        assert any(re.fullmatch(pattern, line) for said in (first, second, third) for line in told(said)), sentence
+        assert any(re.fullmatch(pattern, line) for said in (first, second, third, fourth, fifth, sixth) for line in told(said)), sentence
     assert tasks == {}
 
 

@@ -112,5 +112,5 @@ def line_of(entry) {
     def lines = text.tokenize(' ').inject(['']) { lines, word ->
         lines.last().size() + word.size() < 90 ? lines.init() + ["${lines.last()} ${word}".toString().trim()] : lines + [word]
     }
-    return "  --${entry.name.padRight(18)}" + lines.join('\n' + ' ' * 22)
+    return "  --${entry.name.padRight(20)}" + lines.join('\n' + ' ' * 24)
 }
