@@ -16,6 +16,7 @@ from pathlib import Path
 from entoflow.task import InputError, run
 
 SYNTHETIC = "Synthetic insects drawn by entoflow's make_specimens. No photographs: figures on them say nothing about real insects."
+PARTS = ("specimens", "test", "unlabelled")
 LABELLED = ["image", "label", "group", "genus", "family"]
 FEWEST_CLASSES = 6  # fewer may not fill a genus with sisters near to the unseen
 SPARE = 8  # a genus that is cut to fit the far classes loses fewer species than this
@@ -28,7 +29,7 @@ def main(argv):
     photos = plan(args, classes)
     with ThreadPoolExecutor() as threads:
         list(threads.map(partial(draw_one, args), photos))
-    parts = {name: [photo for photo in photos if photo["part"] == name] for name in ("specimens", "test", "unlabelled")}
+    parts = {name: [photo for photo in photos if photo["part"] == name] for name in PARTS}
     write(args.folder / "specimens/specimens.csv", LABELLED, sorted(parts["specimens"], key=lambda photo: photo["image"]))
     write(args.folder / "test/test.csv", [*LABELLED, "kind", "tier"], parts["test"])
     hidden = [{**photo, "image": f"unlabelled/{photo['image']}"} for photo in parts["unlabelled"]]
@@ -55,7 +56,7 @@ def parser():
 
 
 def check(args):
-    """Raise InputError for a number that makes no collection."""
+    """Raise InputError for a number that makes no collection, and for a folder that holds one."""
     least = {"seed": 0, "classes": FEWEST_CLASSES, "labels_per_class": 1, "tests_per_class": 1, "unseen_classes": 0, "unseen_per_class": 1,
              "junk": 0, "photos_per_specimen": 1, "size": 32}
     for name, lowest in least.items():
@@ -65,6 +66,9 @@ def check(args):
         raise InputError(f"--unseen_classes: found {args.unseen_classes}; wanted at most as many as --classes, {args.classes}.")
     if not 0 <= args.singletons <= 1:
         raise InputError(f"--singletons: found {args.singletons}; wanted a share from 0 to 1.")
+    for part in PARTS:
+        if any(args.folder.glob(f"{part}/*")):
+            raise InputError(f"--folder: found files in {args.folder / part}; wanted a folder without, as photos of two worlds would mix.")
 
 
 def divide(classes, unseen, seed):

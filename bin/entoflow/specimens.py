@@ -65,8 +65,8 @@ def parts(total, count, rng):
 def stem(rng):
     """Return two syllables and a consonant, as in velmor-."""
     onset = ["b", "c", "d", "f", "g", "l", "m", "n", "p", "r", "s", "t", "v", "z", "br", "cl", "cr", "dr", "gr", "pl", "pr", "st", "th", "tr", "ph", "ch"]
-    parts_of_it = (onset, list("aeiou"), ["", "l", "m", "n", "r", "s"], onset[:14], list("aeiou"), list("bcdlmnrstv"))
-    return "".join(str(rng.choice(choices)) for choices in parts_of_it)
+    syllables = (onset, list("aeiou"), ["", "l", "m", "n", "r", "s"], onset[:14], list("aeiou"), list("bcdlmnrstv"))
+    return "".join(str(rng.choice(choices)) for choices in syllables)
 
 
 def name(taken, rng, endings):
