@@ -9,7 +9,7 @@ from conftest import ROOT, commands
 
 DEMO, TESTS, FOLLOW, OWN_DATA, PREDICT = SHOWN = commands(ROOT / "README.md")
 MEASURED = commands(ROOT / "docs/results.md")
-GALLERY = commands(ROOT / "docs/identification.md")[2:]  # run by tests/subworkflows/test_identification.py
+GALLERY = commands(ROOT / "docs/identification.md")[2:]  # run by tests/subworkflows/test_identification_subworkflow.py
 
 
 @pytest.fixture(scope="module")
