@@ -10,7 +10,7 @@ include { PREDICTION } from './subworkflows/prediction/main'
 // The suite without parameters: `sources` maps each input's name to a channel of paths (empty where it is not given).
 workflow ENTOFLOW {
     take:
-    sources  // map: boxes, labelled_images, test_boxes, audit_boxes, reviewed, specimens, unlabelled, model, predict -> channel of paths; gallery -> path or null
+    sources  // map: boxes, labelled_images, test_boxes, audit_boxes, reviewed, specimens, unlabelled, reviewed_clusters, model, predict -> channel of paths; gallery -> path or null
     chains   // list: the chains to run, of 'detection', 'identification' and 'prediction'
     target   // value: label whose detector is wanted, '' for none
     weights  // value: 'pretrained', 'none' or a path
@@ -35,8 +35,8 @@ workflow ENTOFLOW {
         files.plots = DETECTION.out.plots.flatten()
     }
     if( 'identification' in chains ) {
-        IDENTIFICATION(sources.specimens, sources.unlabelled, sources.gallery, weights, settings)
-        files.identification = IDENTIFICATION.out.split.mix(IDENTIFICATION.out.audit, IDENTIFICATION.out.training, IDENTIFICATION.out.enrolment, IDENTIFICATION.out.identified)
+        IDENTIFICATION(sources.specimens, sources.unlabelled, sources.reviewed_clusters, sources.gallery, weights, settings)
+        files.identification = IDENTIFICATION.out.split.mix(IDENTIFICATION.out.audit, IDENTIFICATION.out.training, IDENTIFICATION.out.enrolment, IDENTIFICATION.out.identified, IDENTIFICATION.out.clusters)
         files.embedder = IDENTIFICATION.out.embedder.map { folder -> folder.resolve('model.json') }
         files.identification_evaluation = IDENTIFICATION.out.metrics.mix(IDENTIFICATION.out.ladder)
         files.identification_plots = IDENTIFICATION.out.plots.flatten()
@@ -75,6 +75,8 @@ workflow {
     sources = ['boxes', 'labelled_images', 'test_boxes', 'audit_boxes', 'reviewed', 'specimens', 'unlabelled', 'predict'].collectEntries { name -> [name, channel.fromList(paths(given[name]))] }
     sources.model = channel.fromList(given.model ? file(given.model).listFiles().findAll { item -> item.isFile() } : [])
     sources.gallery = given.gallery
+    sources.reviewed_clusters = given.unlabelled ? sources.reviewed : channel.empty()
+    sources.reviewed = given.unlabelled ? channel.empty() : sources.reviewed
     if( given.demo ) {
         MAKE_DEMO(suite('make_demo', settings))
         world = MAKE_DEMO.out.folder
@@ -117,8 +119,9 @@ def conflicts(given) {
         given.target && !given.labelled_images && !demo ? '--target needs --labelled_images: photos that carry this label' : null,
         given.labelled_images && !given.boxes ? '--labelled_images needs --boxes: the insect detector learns from them' : null,
         given.audit_boxes && !given.labelled_images ? '--audit_boxes needs --labelled_images: they are true boxes of those photos' : null,
-        given.reviewed && !given.labelled_images && !demo ? '--reviewed needs --labelled_images: it corrects the boxes of those photos' : null,
-        given.reviewed && in_review(given) ? "--reviewed lies in ${given.outdir}/detection/weak_boxes/review, which this run writes anew; copy that folder elsewhere and give the copy" : null,
+        given.reviewed && !given.labelled_images && !given.unlabelled && !demo ? '--reviewed needs --labelled_images, whose boxes it corrects, or --unlabelled, whose clusters it names' : null,
+        given.reviewed && given.labelled_images && given.unlabelled ? '--reviewed could be of --labelled_images or of --unlabelled: run the two chains one after the other' : null,
+        given.reviewed && in_review(given) ? "--reviewed lies in ${in_review(given)}, which this run writes anew; copy it elsewhere and give the copy" : null,
         given.test_boxes && !given.boxes ? '--test_boxes needs --boxes: a detector to test' : null,
         given.architecture.toString().startsWith('fcos') && given.detector.toString() != 'torchvision' ? "--architecture ${given.architecture} needs --detector torchvision" : null,
         given.architecture.toString().startsWith('yolo') && given.detector.toString() == 'torchvision' ? "--architecture ${given.architecture} needs --detector yolo" : null,
@@ -134,10 +137,10 @@ def conflicts(given) {
     ].findAll { text -> text }
 }
 
-// A person's work would be lost there.
+// The folder of the results that holds what a person reviewed, or null: the work would be lost there.
 def in_review(given) {
-    def review = file(given.outdir.toString()).resolve('detection/weak_boxes/review').toAbsolutePath().normalize()
-    return paths(given.reviewed).any { path -> path.toAbsolutePath().normalize().startsWith(review) }
+    def folders = ['detection/weak_boxes/review', 'identification/sheet'].collect { name -> file(given.outdir.toString()).resolve(name) }
+    return folders.find { folder -> paths(given.reviewed).any { path -> path.toAbsolutePath().normalize().startsWith(folder.toAbsolutePath().normalize()) } }
 }
 
 // Tried, as neither permissions nor room can be read off a folder. A list of one sentence, or of none.

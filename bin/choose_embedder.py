@@ -30,6 +30,7 @@ def main(argv):
     table = ladder({name: vectors[name][at] for name in vectors if name != "refit"}, enrolled, judged, strange, args.seed)
     chosen, verdict = choose(table, enrolled, judged, random_start(args.models), args.seed)
     best = table[chosen]
+    best["clustering"] = way_to_cluster(vectors[chosen[0]][at], enrolled, strange, args.seed)
     write_embedder(args, chosen, best, dataset)
     rows = [{key: row[key] for key in ("vectors", "head", "top1", "unknown_auroc", "seconds", "n")} for row in table.values()]
     args.ladder.write_text(json.dumps({"chosen": {"vectors": chosen[0], "head": chosen[1]}, "verdict": verdict, "ladder": rows}, indent=1), encoding="utf-8")
@@ -130,6 +131,16 @@ def in_words(difference, name):
     return f"Validation top1 of the trained embedder less the frozen one's: {by} ({span}), {difference['verdict']}; the {name} one is used."
 
 
+def way_to_cluster(vectors, enrolled, strange, seed):
+    """Return the way to cluster that finds the classes of the strange rows best, or of all where none of those has specimens of two groups."""
+    from entoflow.clusters import replayed
+
+    groups = {(enrolled[row]["label"], enrolled[row]["group"]) for row in strange}
+    rows = strange if len(groups) > len({label for label, _ in groups}) else range(len(enrolled))
+    labels, own = ([enrolled[row][key] for row in rows] for key in ("label", "group"))
+    return replayed(vectors[list(rows)], labels, own, seed)
+
+
 def write_embedder(args, chosen, best, dataset):
     """Write the chosen model folder anew, with its head, its calibration and its validation figures."""
     name = "refit" if chosen[0] == "trained" else chosen[0]
@@ -139,7 +150,7 @@ def write_embedder(args, chosen, best, dataset):
     facts = model.read(source)
     args.embedder.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(source / "weights.safetensors", args.embedder / "weights.safetensors")
-    facts = {**facts, "name": "embedder", "vectors": name, "threshold": 0.5, "calibration": best["calibration"],
+    facts = {**facts, "name": "embedder", "vectors": name, "threshold": 0.5, "calibration": best["calibration"], "clustering": best["clustering"],
              "metrics": {"top1": best["top1"], "unknown_auroc": {"value": best["unknown_auroc"], "low": None, "high": None, "n": best["n"]}}}
     given = facts.pop("provenance")
     model.write(args.embedder, {key: value for key, value in facts.items() if key != "licence"},

@@ -6,6 +6,7 @@ three, and the others are to be named among old and new classes, without any tra
 colours, pixels and the other embedder, each by the way that was best on the validation specimens.
 """
 import argparse
+import csv
 import json
 from collections import Counter
 from pathlib import Path
@@ -15,6 +16,7 @@ from entoflow.tables import read_json
 from entoflow.task import run
 
 SHOTS = (1, 2, 3)
+PREDICTED = ("image", "label", "part", "named", "score", "verdict", "right", "id")
 
 
 def main(argv):
@@ -29,13 +31,14 @@ def main(argv):
     judged = {part: identifier.judge(own[rows]) for part, rows in sets.rows.items() if part in ("test", "unseen") and len(rows)}
     right = right_of(identifier.classes, judged["test"][0], sets.labels["test"])
     figures = {**closed(sets, identifier, judged["test"][0], right, args.seed), **opened(sets, judged, right, args.seed),
-               **enrolled(sets, own, facts["calibration"], right, args.seed)}
+               **enrolled(sets, own, facts["calibration"], right, args.seed), **clustered(sets, own, facts["clustering"], args.seed)}
     table = beside(sets, vectors, ladder, right, args.seed)
     n = sum(len(sets.rows[part]) for part in ("test", "unseen"))
     content = {"chain": "identification", "n": n, "metrics": figures, "comparison": table, "verdict": ladder["verdict"]["sentence"]}
     args.metrics.write_text(json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
     args.plots.mkdir(parents=True, exist_ok=True)
     draw(args.plots, judged, right)
+    write_predictions(args.predictions, sets, identifier.classes, judged)
     print("  ".join(f"{name} {figure['value']:.3f}" for name, figure in figures.items() if figure["value"] is not None))
 
 
@@ -47,6 +50,7 @@ def parser():
     p.add_argument("--ladder", type=Path, required=True, help="JSON that choose_embedder.py wrote")
     p.add_argument("--seed", type=int, default=1, help="seed of the bootstrap (default %(default)s)")
     p.add_argument("--metrics", type=Path, required=True, help="JSON to write: every figure with its interval")
+    p.add_argument("--predictions", type=Path, required=True, help="CSV to write: the name of each test and unseen image, and whether it is right")
     p.add_argument("--plots", type=Path, required=True, help="folder for the pictures")
     return p
 
@@ -148,6 +152,16 @@ def enrolled(sets, vectors, calibration, right, seed):
     return found
 
 
+def clustered(sets, vectors, way, seed):
+    """Return the figures of the clusters of unseen images, made as if nobody knew their classes."""
+    import numpy as np
+    from entoflow import clusters
+    from entoflow import identification_metrics as metrics
+
+    own = vectors[sets.rows["unseen"]]
+    return metrics.cluster_figures(clusters.clustered(own, way, np.ones(len(own), bool), seed), sets.labels["unseen"], seed)
+
+
 def first_groups(labels, groups, shots):
     """Return the places of the first images of as many of a class's groups as there are shots, for each class that has one group more."""
     shown = []
@@ -178,6 +192,18 @@ def beside(sets, vectors, ladder, chosen_right, seed):
         rows.append({"vectors": name, "head": way["head"], "top1": metrics.Intervals(labels, groups, seed).mean(right.astype(float), "share of images"),
                      "chosen_less_this": metrics.paired(chosen_right, right, labels, groups, seed)})
     return rows
+
+
+def write_predictions(path, sets, classes, judged):
+    """Write a row per test and unseen image; right is empty for one whose class the gallery lacks."""
+    with path.open("w", newline="", encoding="utf-8") as handle:
+        writer = csv.writer(handle, lineterminator="\n")
+        writer.writerow(PREDICTED)
+        for part, (probability, known, verdicts) in judged.items():
+            chances, columns = probability.max(axis=1) * known, probability.argmax(axis=1)
+            for image, column, chance, verdict in zip(sets.images[part], columns, chances, verdicts):
+                right = {True: "yes", False: "no"}[classes[column] == image["label"]] if part == "test" else ""
+                writer.writerow((image["file_name"], image["label"], part, classes[column], f"{chance:.4f}", verdict, right, image["id"]))
 
 
 def draw(folder, judged, right):

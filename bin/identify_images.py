@@ -9,8 +9,7 @@ import argparse
 import csv
 from pathlib import Path
 
-from entoflow import coco, model
-from entoflow.task import InputError, run
+from entoflow.task import run
 
 COLUMNS = ("image", "label", "score", "second", "second_score", "verdict", "known", "labels")
 MOST = 20  # names of a label set that are written
@@ -18,27 +17,16 @@ MOST = 20  # names of a label set that are written
 
 def main(argv):
     args = parser().parse_args(argv)
-    import numpy as np
-    from entoflow import embeddings, gallery
-    from entoflow.identification import Identifier
+    from entoflow import queries
 
-    facts, held = model.read(args.gallery / "embedder"), gallery.read(args.gallery)
-    ids, vectors = embeddings.read(args.embeddings)
-    own = embeddings.of(vectors, facts, "embedder", args.embeddings)
-    if not len(held):
-        raise InputError(f"{args.gallery}: holds no specimen; wanted a gallery to name by.")
-    if own.shape[1] != held.dimension:
-        raise InputError(f"{args.gallery}: holds vectors of {held.dimension} dimensions; wanted {own.shape[1]}, as the embedder makes.")
-    held.check(model.identity(facts), own)
-    identifier = Identifier(np.asarray(held.embeddings(), np.float32), held.labels, facts["calibration"])
-    images = sorted((image for path in args.datasets for image in coco.read(path)["images"]), key=lambda image: image["file_name"])
+    images, vectors, held, facts = queries.read(args.datasets, args.embeddings, args.gallery)
+    identifier = queries.identifier(held, facts)
     with args.identified.open("w", newline="", encoding="utf-8") as handle:
         writer = csv.writer(handle, lineterminator="\n")
         writer.writerow(COLUMNS)
         counts = dict.fromkeys(("known", "unknown", "reject"), 0)
         for start in range(0, len(images), 1000):
-            some = images[start:start + 1000]
-            for image, cells in zip(some, named(identifier, own[embeddings.rows(ids, [image["id"] for image in some])])):
+            for image, cells in zip(images[start:start + 1000], named(identifier, vectors[start:start + 1000])):
                 counts[cells[4]] += 1
                 writer.writerow((image["file_name"], *cells))
     print(", ".join(f"{verdict} {n}" for verdict, n in counts.items()))

@@ -94,6 +94,11 @@ class Gallery:
         return [specimen.group for specimen in self._specimens.values()]
 
     @property
+    def sha256s(self):
+        """The n SHA-256 of the images' files."""
+        return [specimen.sha256 for specimen in self._specimens.values()]
+
+    @property
     def classes(self):
         """The number of images of each class, {label: number}, sorted by label."""
         return dict(sorted(Counter(self.labels).items()))

@@ -267,6 +267,20 @@ def clustering(clusters, labels):
             "share_unclustered": _bare(divide(alone.sum(), n), n, "share of images")}
 
 
+def cluster_figures(clusters, labels, seed):
+    """Return the figures of `clustering`, with an interval of cluster_ami: of the classes that a resample draws, each counts once, since copies of a
+    class would be found together."""
+    from sklearn.metrics import adjusted_mutual_info_score
+
+    found, labels = clustering(clusters, labels), np.asarray(labels, str)
+    clusters = np.asarray(clusters, int)
+    own = np.where(clusters == -1, clusters.max(initial=0) + 1 + np.arange(len(labels)), clusters)
+    over = Bootstrap(labels, seed)
+    resamples = over.resample(lambda weights: np.array([adjusted_mutual_info_score(labels[drawn], own[drawn]) for drawn in weights > 0]))
+    value = found["cluster_ami"]["value"]
+    return {**found, "cluster_ami": figure(value, resamples, len(labels), over.n_groups, found["cluster_ami"]["unit"])}
+
+
 def paired(right_a, right_b, classes, groups, seed):
     """Return the figure of how much more system a is right (n) than b on the same images, and a verdict on a.
 

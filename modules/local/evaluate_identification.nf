@@ -12,11 +12,12 @@ process EVALUATE_IDENTIFICATION {
 
     output:
     path 'metrics.json', emit: metrics
+    path 'predictions.csv', emit: predictions
     path 'plots/*.png', emit: plots
 
     script:
     """
     python3 -m ${script.baseName} --specimens ${specimens} --embeddings embeddings/* --model ${embedder}/model.json --ladder ${ladder} \\
-        --metrics metrics.json --plots plots ${flags}
+        --metrics metrics.json --predictions predictions.csv --plots plots ${flags}
     """
 }

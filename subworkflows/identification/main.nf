@@ -9,13 +9,17 @@ include { EMBED_IMAGES } from '../../modules/local/embed_images'
 include { CHOOSE_EMBEDDER } from '../../modules/local/choose_embedder'
 include { EVALUATE_IDENTIFICATION } from '../../modules/local/evaluate_identification'
 include { ENROL_SPECIMENS } from '../../modules/local/enrol_specimens'
+include { LABEL_REVIEWED } from '../../modules/local/label_reviewed'
 include { IDENTIFY_IMAGES } from '../../modules/local/identify_images'
+include { CLUSTER_IMAGES } from '../../modules/local/cluster_images'
+include { WRITE_MAP } from '../../modules/local/write_map'
 include { WRITE_AUDIT as WRITE_IDENTIFICATION_AUDIT } from '../../modules/local/write_audit'
 
 workflow IDENTIFICATION {
     take:
     specimens  // channel of paths: sources of labelled specimens; may be empty where a gallery is given
     unlabelled // channel of paths: sources of images to identify; may be empty
+    reviewed   // channel of paths: tables of the cluster sheet that a person filled in, of these unlabelled images; may be empty
     gallery    // value: path of a gallery of an earlier run, whose embedder is used as it is; null to train one
     weights    // value: 'pretrained', 'none' or the path of a file: what the embedder starts from
     settings   // map: task name -> its settings, e.g. [train_embedder: [max_epochs: 50]]
@@ -33,15 +37,20 @@ workflow IDENTIFICATION {
     audits = IMPORT_SPECIMENS.out.audit
     split = channel.empty()
     metrics = channel.empty()
+    predictions = channel.empty()
     plots = channel.empty()
     ladder = channel.empty()
     training = channel.empty()
+    reviews = reviewed.toSortedList { a, b -> a.name <=> b.name }
+    asked = IMPORT_SPECIMENS.out.dataset.filter { role, _dataset -> role == 'unlabelled' }.map { _role, dataset -> dataset }.toSortedList { a, b -> a.name <=> b.name }
     if( gallery ) {
         into = channel.value(file(gallery))
         embedder = into.map { folder -> folder.resolve('embedder') }
         labelled = IMPORT_SPECIMENS.out.dataset.filter { role, _dataset -> role == 'specimens' }.map { _role, dataset -> dataset }.toSortedList { a, b -> a.name <=> b.name }
+        LABEL_REVIEWED(reviews.filter { list -> list }, asked, labelled, into, suite('label_reviewed', settings))
         EMBED_IMAGES(all_packs.combine(embedder), suite('embed_images', settings))
-        ENROL_SPECIMENS(labelled.filter { list -> list }, of_role(EMBED_IMAGES.out.embeddings, 'specimens'), embedder, into, suite('enrol_specimens', settings))
+        enrolled = labelled.flatMap { list -> list }.mix(LABEL_REVIEWED.out.dataset).toSortedList { a, b -> a.name <=> b.name }
+        ENROL_SPECIMENS(enrolled.filter { list -> list }, to_enrol(EMBED_IMAGES.out.embeddings, reviewed), embedder, into, suite('enrol_specimens', settings))
         held = ENROL_SPECIMENS.out.gallery.ifEmpty(file(gallery))
     }
     else {
@@ -57,21 +66,29 @@ workflow IDENTIFICATION {
         CHOOSE_EMBEDDER(SPLIT_SPECIMENS.out.specimens, embeddings, models, suite('choose_embedder', settings))
         embedder = CHOOSE_EMBEDDER.out.embedder
         EVALUATE_IDENTIFICATION(SPLIT_SPECIMENS.out.specimens, embeddings, embedder, CHOOSE_EMBEDDER.out.ladder, suite('evaluate_identification', settings))
-        ENROL_SPECIMENS(SPLIT_SPECIMENS.out.specimens, embeddings, embedder, into, suite('enrol_specimens', settings))
+        LABEL_REVIEWED(reviews.filter { list -> list }, asked, SPLIT_SPECIMENS.out.specimens, into, suite('label_reviewed', settings))
+        enrolled = SPLIT_SPECIMENS.out.specimens.mix(LABEL_REVIEWED.out.dataset).toSortedList { a, b -> a.name <=> b.name }
+        ENROL_SPECIMENS(enrolled, to_enrol(EMBED_IMAGES.out.embeddings, reviewed), embedder, into, suite('enrol_specimens', settings))
         held = ENROL_SPECIMENS.out.gallery
         audits = audits.mix(SPLIT_SPECIMENS.out.audit)
         split = SPLIT_SPECIMENS.out.split
         metrics = EVALUATE_IDENTIFICATION.out.metrics
+        predictions = EVALUATE_IDENTIFICATION.out.predictions
         plots = EVALUATE_IDENTIFICATION.out.plots
         ladder = CHOOSE_EMBEDDER.out.ladder
         training = TRAIN_EMBEDDER.out.training
     }
-    asked = IMPORT_SPECIMENS.out.dataset.filter { role, _dataset -> role == 'unlabelled' }.map { _role, dataset -> dataset }.toSortedList { a, b -> a.name <=> b.name }
-    IDENTIFY_IMAGES(asked.filter { list -> list }, of_role(EMBED_IMAGES.out.embeddings, 'unlabelled'), held, suite('identify_images', settings))
+    named = of_role(EMBED_IMAGES.out.embeddings, 'unlabelled')
+    IDENTIFY_IMAGES(asked.filter { list -> list }, named, held, suite('identify_images', settings))
+    CLUSTER_IMAGES(asked.filter { list -> list }, named, held, suite('cluster_images', settings))
+    clusters = CLUSTER_IMAGES.out.clusters
+    WRITE_MAP(held, asked, named, packs, clusters.mix(predictions).toSortedList { a, b -> a.name <=> b.name }, suite('write_map', settings))
+    audits = audits.mix(LABEL_REVIEWED.out.audit)
     WRITE_IDENTIFICATION_AUDIT(audits.toSortedList { a, b -> a.name <=> b.name }, suite('write_audit', settings))
     audit = WRITE_IDENTIFICATION_AUDIT.out.audit
     enrolment = ENROL_SPECIMENS.out.enrolment
     identified = IDENTIFY_IMAGES.out.identified
+    map = WRITE_MAP.out.map
 
     emit:
     split      // path: CSV, group and part of each specimen; nothing with a gallery
@@ -82,11 +99,19 @@ workflow IDENTIFICATION {
     held       // path: folder of named embeddings, with its embedder
     enrolment  // path: JSON, what the enrolment did to the classes that were there
     metrics    // path: JSON of the figures on test specimens; nothing with a gallery
+    predictions // path: CSV, the name of each test and unseen specimen; nothing with a gallery
     plots      // paths: PNG
     identified // path: CSV, a name, its probability and a verdict for each unlabelled image
+    clusters   // path: CSV, the cluster of each unlabelled image and the known class it is most like
+    map        // path: HTML page, every image by its likeness to the others
 }
 
 // A list of the embeddings of one role: a photo more to identify is nothing to those that work on the specimens.
 def of_role(embeddings, role) {
     return embeddings.filter { path -> path.name.startsWith("${role}_") }.toSortedList { a, b -> a.name <=> b.name }
+}
+
+// What a person named is enrolled by the embeddings of the unlabelled images.
+def to_enrol(embeddings, reviewed) {
+    return embeddings.combine(reviewed.count()).filter { path, n -> path.name.startsWith('specimens_') || n > 0 }.map { path, _n -> path }.toSortedList { a, b -> a.name <=> b.name }
 }

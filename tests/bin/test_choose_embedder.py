@@ -137,6 +137,21 @@ def test_the_nearest_is_judged_by_all_images_but_its_own_group_and_those_to_test
     assert set(found) == {True, False}
 
 
+def test_the_way_to_cluster_is_that_of_a_replay_on_classes_that_nobody_learned_from(choose, two_heads, tmp_path):
+    from entoflow.clusters import replayed
+
+    images = collection(30, ("train", "train", "validation", "validation"))
+    for image in images:
+        image["part"] = "validation" if int(image["label"].split()[-1]) < 12 else image["part"]
+    found = {name: vectors(images, 0.3, seed) for seed, name in enumerate(("frozen", "trained", "refit"), 1)}
+    choose(images, found)
+    facts = json.loads((tmp_path / "embedder/model.json").read_text())
+    rows = [row for row, image in enumerate(images) if int(image["label"].split()[-1]) < 12]
+    own = found["trained" if facts["vectors"] == "refit" else facts["vectors"]]
+    assert facts["clustering"] == replayed(own[rows], [images[row]["label"] for row in rows], [images[row]["group"] for row in rows], 1)
+    assert facts["clustering"]["n_classes"] == 12
+
+
 def test_baselines_never_ship_however_good_they_are(choose, two_heads):
     found = {"frozen": vectors(IMAGES, BAD), "colours": vectors(IMAGES, 0.01), "pixels": vectors(IMAGES, 0.01)}
     ladder, facts, _ = choose(IMAGES, found, models=["frozen"])

@@ -1,4 +1,5 @@
 """Evaluation on made-up vectors: normal clouds, one a class, with which what the figures should be is plain arithmetic."""
+import csv
 import json
 import subprocess
 import sys
@@ -10,8 +11,9 @@ from conftest import ROOT
 from entoflow import coco, embeddings, identification
 from entoflow import identification_metrics as metrics
 
-CONTRACT = ("top1", "top5", "macro_top1", "recall_at_1", "map_at_r", "unknown_auroc", "unknown_fpr95", "ece")
+CONTRACT = ("top1", "top5", "macro_top1", "recall_at_1", "map_at_r", "unknown_auroc", "unknown_fpr95", "ece", "cluster_ami")
 CALIBRATION = {"head": "nearest", "temperature": 0.05, "known": {"weights": [20, 0, 0, 0], "offset": -15}, "reject_below": 0.01, "conformal": 0.9}
+CLUSTERING = {"method": "agglomerative", "distance": 0.5}
 LADDER = {"verdict": {"sentence": "No embedder was trained."}, "ladder": [
     {"vectors": "frozen", "head": "nearest", "top1": {"value": 0.8}}, {"vectors": "frozen", "head": "ridge", "top1": {"value": 0.7}},
     {"vectors": "colours", "head": "nearest", "top1": {"value": 0.2}}, {"vectors": "colours", "head": "class_mean", "top1": {"value": 0.3}}]}
@@ -48,11 +50,11 @@ def evaluate(tmp_path):
         noise = rng.normal(size=(len(images), 8)).astype(np.float32)
         embeddings.write(tmp_path / "e.npz", [image["id"] for image in images], {
             "frozen": vectors, "colours": noise / np.linalg.norm(noise, axis=1, keepdims=True)})
-        (tmp_path / "model.json").write_text(json.dumps({"vectors": "frozen", "calibration": {**CALIBRATION, "head": head}}))
+        (tmp_path / "model.json").write_text(json.dumps({"vectors": "frozen", "calibration": {**CALIBRATION, "head": head}, "clustering": CLUSTERING}))
         (tmp_path / "ladder.json").write_text(json.dumps(LADDER))
         evaluate_identification.main([*(f"--{name}={tmp_path}/{file}" for name, file in (
             ("specimens", "specimens.json"), ("embeddings", "e.npz"), ("model", "model.json"), ("ladder", "ladder.json"), ("metrics", "metrics.json"),
-            ("plots", "plots")))])
+            ("predictions", "predictions.csv"), ("plots", "plots")))])
         return json.loads((tmp_path / "metrics.json").read_text(), parse_constant=pytest.fail)
     return _evaluate
 
@@ -177,6 +179,29 @@ def test_beside_it_stand_chance_and_each_kind_of_vectors_by_its_best_way(evaluat
     assert rows[2]["chosen_less_this"]["value"] == pytest.approx(rows[1]["top1"]["value"] - rows[2]["top1"]["value"])
 
 
+def test_clusters_of_unseen_images_are_compared_with_their_classes(evaluate, world):
+    from sklearn.cluster import AgglomerativeClustering
+    from sklearn.metrics import adjusted_mutual_info_score
+
+    figure = evaluate(*world)["metrics"]["cluster_ami"]
+    rows = [row for row, image in enumerate(world[0]) if image["part"] == "unseen"]
+    theirs = AgglomerativeClustering(None, metric="cosine", linkage="average", distance_threshold=CLUSTERING["distance"]).fit_predict(world[1][rows])
+    assert figure["value"] == pytest.approx(adjusted_mutual_info_score([world[0][row]["label"] for row in rows], theirs), abs=1e-9)
+    assert figure["n"] == 88 and figure["groups"] == 22 and figure["low"] < figure["value"] < figure["high"]
+
+
+def test_each_test_and_unseen_image_has_a_row_with_its_name(evaluate, world, tmp_path):
+    figures = evaluate(*world)["metrics"]
+    with (tmp_path / "predictions.csv").open(newline="") as handle:
+        rows = list(csv.DictReader(handle))
+    assert sorted(int(row["id"]) for row in rows) == [image["id"] for image in world[0] if image["part"] in ("test", "unseen")]
+    tested = [row for row in rows if row["part"] == "test"]
+    assert np.mean([row["right"] == "yes" for row in tested]) == pytest.approx(figures["top1"]["value"])
+    assert all((row["right"] == "yes") == (row["named"] == row["label"]) for row in tested)
+    assert {row["right"] for row in rows if row["part"] == "unseen"} == {""}
+    assert np.mean([row["verdict"] == "known" for row in tested]) == pytest.approx(figures["known_accepted"]["value"])
+
+
 def test_the_names_of_the_contract_are_there_with_the_pictures(evaluate, world, tmp_path):
     content = evaluate(*world)
     assert content["chain"] == "identification" and content["n"] == 2 * 25 + 4 * 22 and content["verdict"] == "No embedder was trained."
@@ -238,7 +263,7 @@ def test_a_test_image_whose_class_the_gallery_lacks_breaks_nothing(evaluate, wor
 
 
 def test_the_command_ends_with_status_2_and_one_sentence(tmp_path):
-    names = ("specimens", "embeddings", "model", "ladder", "metrics", "plots")
+    names = ("specimens", "embeddings", "model", "ladder", "metrics", "predictions", "plots")
     done = subprocess.run([sys.executable, ROOT / "bin/evaluate_identification.py", *(f"--{name}={tmp_path}/{name}" for name in names)],
                           capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (2, "")

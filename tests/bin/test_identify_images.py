@@ -1,7 +1,5 @@
 """Images named by a gallery of a few hand-placed vectors."""
 import csv
-import hashlib
-import json
 import shutil
 import subprocess
 import sys
@@ -10,57 +8,25 @@ import identify_images
 import numpy as np
 import pytest
 from conftest import ROOT
-from entoflow import coco, embeddings, gallery, model
+from entoflow import gallery
 from entoflow.task import InputError
-
-pytest.importorskip("safetensors")
-from safetensors.numpy import save_file  # noqa: E402
+from small_gallery import CALIBRATION, GALLERY, ask, direction, lay_out, write_embedder
 
 CONTRACT = ["image", "label", "score", "second", "second_score", "verdict"]
-# P(known) is 1 / (1 + exp(-20 (likeness to the nearest - 0.7))): known from 0.7, reject below 0.6.
-CALIBRATION = {"head": "nearest", "temperature": 0.1, "known": {"weights": [20, 0, 0, 0], "offset": -14}, "reject_below": 1 / (1 + np.exp(2)), "conformal": 0.8}
-GALLERY = {"ant": [1, 0, 0], "bee": [0, 1, 0], "wasp": [0, 0.6, 0.8]}
-
-
-def direction(*values):
-    return (np.array(values) / np.linalg.norm(values)).tolist()
-
-
 IMAGES = {"z.jpg": direction(1, 0.1, 0), "b.jpg": direction(0, 1, 0.35), "Ä <b>.jpg": direction(0.9, 0, -1), "x.jpg": direction(-1, -0.3, 0),
           "a.jpg": direction(0, 0.3, 1)}
 
 
 @pytest.fixture
 def shared(tmp_path):
-    """A gallery with its embedder beside it."""
-    folder = tmp_path / "shared"
-    write_embedder(folder / "embedder", 1)
-    held = gallery.create(folder, model.identity(json.loads((folder / "embedder/model.json").read_text())), 3)
-    records = [{"image": f"{label}.jpg", "label": label, "group": label, "sha256": hashlib.sha256(label.encode()).hexdigest()} for label in GALLERY]
-    held.enrol(np.array(list(GALLERY.values()), np.float32), records, held.embedder, "ada", "2026-11-05T10:00:00+00:00", "labels.csv")
-    return folder
-
-
-def write_embedder(folder, weight):
-    folder.mkdir(parents=True, exist_ok=True)
-    save_file({"weight": np.array([weight], np.float32)}, folder / "weights.safetensors")
-    model.write(folder, {"name": "embedder", "kind": "embedder", "classes": [], "threshold": 0.5, "metrics": {}, "metrics_of": "validation",
-                         "vectors": "frozen", "calibration": CALIBRATION,
-                         "input": {"backend": "timm", "backbone": "test_resnet", "image_size": 32, "mean": [0.5] * 3, "std": [0.5] * 3}},
-                {"data": {}, "parameters": {}, "seed": 1}, "none")
+    return lay_out(tmp_path / "shared")
 
 
 @pytest.fixture
 def identify(shared, tmp_path):
     """Return a function that names {image: vector} and returns the rows of identified.csv."""
     def _identify(vectors, name="frozen"):
-        images = [{"id": 7 + n, "file_name": image} for n, image in enumerate(vectors)]
-        for half in (0, 1):
-            coco.write(tmp_path / f"{half}.json", {"images": images[half::2], "annotations": [], "categories": []})
-        embeddings.write(tmp_path / "e.npz", [image["id"] for image in images], {
-            name: np.array(list(vectors.values()), np.float32).reshape(len(vectors), -1) if vectors else np.empty((0, 3), np.float32)})
-        identify_images.main(["--datasets", f"{tmp_path}/0.json", f"{tmp_path}/1.json", f"--embeddings={tmp_path}/e.npz", f"--gallery={shared}",
-                              f"--identified={tmp_path}/identified.csv"])
+        identify_images.main([*ask(tmp_path, vectors, name), f"--gallery={shared}", f"--identified={tmp_path}/identified.csv"])
         with (tmp_path / "identified.csv").open(newline="", encoding="utf-8") as handle:
             return list(csv.DictReader(handle))
     return _identify

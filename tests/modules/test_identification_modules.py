@@ -1,4 +1,5 @@
 """Each process of identification by itself in a pipeline that has nothing else of ours but suite(), on files that the chain made."""
+import json
 import os
 from pathlib import Path
 
@@ -11,9 +12,11 @@ FILES = {
     "TRAIN_EMBEDDER": ["training.csv", "models/frozen/weights.safetensors", "models/trained/weights.safetensors", "models/refit/weights.safetensors"],
     "EMBED_IMAGES": ["specimens_1_0001.npz"],
     "CHOOSE_EMBEDDER": ["embedder/weights.safetensors"],
-    "EVALUATE_IDENTIFICATION": ["metrics.json"],
+    "EVALUATE_IDENTIFICATION": ["metrics.json", "predictions.csv"],
     "ENROL_SPECIMENS": ["gallery/specimens_0001.csv", "gallery/embeddings_0001.npy", "enrolment.json"],
     "IDENTIFY_IMAGES": ["identified.csv"],
+    "CLUSTER_IMAGES": ["clusters.csv", "ranking.json"],
+    "WRITE_MAP": ["map.html"],
 }
 
 
@@ -42,6 +45,10 @@ def calls(here):
         "EVALUATE_IDENTIFICATION": f"{of_split}, {file('specimens_1_0001.npz', 'embedder', 'ladder.json')}, suite('evaluate_identification', [:])",
         "ENROL_SPECIMENS": f"{of_split}, {file('specimens_1_0001.npz', 'embedder')}, [], suite('enrol_specimens', [:])",
         "IDENTIFY_IMAGES": f"{file('unlabelled_1.json', 'unlabelled_1_0001.npz', 'gallery')}, suite('identify_images', [:])",
+        "CLUSTER_IMAGES": f"{file('unlabelled_1.json', 'unlabelled_1_0001.npz', 'gallery')}, suite('cluster_images', [:])",
+        "WRITE_MAP": f"{file('gallery', 'unlabelled_1.json', 'unlabelled_1_0001.npz')}, [{file('specimens_1_0001.zip', 'unlabelled_1_0001.zip')}], "
+                     f"[{file('clusters.csv', 'predictions.csv')}], suite('write_map', [:])",
+        "LABEL_REVIEWED": f"file('review.csv'), {file('unlabelled_1.json', 'specimens.json')}, [], suite('label_reviewed', [:])",
     }
 
 
@@ -50,6 +57,8 @@ def alone(learned, tmp_path_factory):
     """Return ({process: the folder it ran in}, the folder of the chain)."""
     chain, here = learned[0].here, tmp_path_factory.mktemp("alone")
     table = calls(chain)
+    first = json.loads(made(chain, "unlabelled_1.json").read_text())["images"][0]
+    (here / "review.csv").write_text(f"cluster,image,label,id\n1,,a new shape,\n1,{first['file_name']},,{first['id']}\n")
     lines = [f"include {{ {name} }} from '{ROOT}/modules/local/{name.lower()}'" for name in ("suite", *table)]
     (here / "main.nf").write_text("\n".join([*lines, "", "workflow {", *(f"    {name}({call})" for name, call in table.items()), "}", ""]))
     same_resources(here, chain, (("process_high", "train_embedder"), ("process_medium", "embed_images")))
@@ -64,3 +73,8 @@ def test_a_process_runs_alone_and_gives_what_it_gives_in_the_chain(alone, proces
     for name in FILES[process]:
         of_chain = [path for path in chain.glob(f"work/*/*/{name}") if not path.is_symlink()]
         assert (folders[process] / name).read_bytes() in [path.read_bytes() for path in of_chain], name
+
+
+def test_what_a_person_named_is_labelled(alone):
+    image, = json.loads((alone[0]["LABEL_REVIEWED"] / "reviewed.json").read_text())["images"]
+    assert image["label"] == "a new shape"

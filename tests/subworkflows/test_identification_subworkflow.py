@@ -1,6 +1,7 @@
 """The identification chain as a user runs it, on drawn shapes, with the commands of docs/identification.md."""
 import csv
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -29,9 +30,9 @@ def test_a_run_leaves_what_the_contract_names(learned):
         if (ROOT.parent / "shared/checks/contract.py").exists() else None
     assert done is None or done.returncode == 0, done.stdout
     found = json.loads((results / "identification/evaluation/metrics.json").read_text())["metrics"]
-    assert {"top1", "top5", "macro_top1", "recall_at_1", "map_at_r", "unknown_auroc", "unknown_fpr95", "ece"} <= found.keys()
+    assert {"top1", "top5", "macro_top1", "recall_at_1", "map_at_r", "unknown_auroc", "unknown_fpr95", "ece", "cluster_ami"} <= found.keys()
     assert {path.name for path in (results / "identification").iterdir()} == {
-        "split.csv", "audit.json", "training.csv", "embedder", "gallery", "enrolment.json", "identified.csv", "evaluation"}
+        "split.csv", "audit.json", "training.csv", "embedder", "gallery", "enrolment.json", "identified.csv", "clusters.csv", "map.html", "evaluation"}
     assert "The gallery: " in said and set(tasks.values()) == {"COMPLETED"}
 
 
@@ -58,6 +59,16 @@ def test_all_labelled_specimens_are_in_the_gallery_that_ships(learned):
     table = rows(folder / "specimens_0001.csv")
     assert len(table) == 48 and np.load(folder / "embeddings_0001.npy").shape[0] == 48
     assert weights(folder / "embedder") == weights(folder.parent / "embedder")
+
+
+def test_every_unlabelled_image_has_a_row_in_the_clusters_and_a_point_on_the_map(learned):
+    results = learned[0].here / "results/identification"
+    found = rows(results / "clusters.csv")
+    assert [row["image"] for row in found] == [row["image"] for row in rows(results / "identified.csv")]
+    assert [row["verdict"] for row in found] == [row["verdict"] for row in rows(results / "identified.csv")]
+    assert {row["nearest_known"] for row in found} <= {f"shape {kind}" for kind in range(12)}
+    data = json.loads(re.search(r'id="data">(.*?)</script>', (results / "map.html").read_text())[1])
+    assert data["n"] == 48 + 14 and {"label", "cluster", "verdict", "error"} <= set(data["colourings"])
 
 
 def test_a_second_run_with_resume_computes_nothing(learned):
@@ -93,6 +104,23 @@ def test_the_pages_commands_enrol_name_and_edit(learned):
     assert len(named) == 14
     said = subprocess.run([sys.executable, *f"{ROOT}/{EDIT}".split()], cwd=here, capture_output=True, text=True)
     assert said.returncode == 0 and "enrol" in said.stdout, said.stderr
+
+
+def test_what_a_person_named_on_the_sheet_is_enrolled_and_conflicts_are_listed(learned, tmp_path):
+    flow = learned[0]
+    sheet = rows(flow.here / "before/identification/clusters.csv")
+    assert len(sheet) == 14
+    mine, others = sheet[0], sheet[1]
+    (flow.here / "review.csv").write_text(f"cluster,image,label,id\n1,,my shape,\n1,{mine['image']},,{mine['id']}\n"
+                                          f"2,{others['image']},one,{others['id']}\n3,{others['image']},two,{others['id']}\n")
+    _, tasks = flow.run("--gallery", str(flow.here / "before/identification/gallery"), "--unlabelled", "more_photos", "--reviewed", "review.csv",
+                        "--outdir", str(tmp_path))
+    held = rows(tmp_path / "identification/gallery/specimens_0002.csv")
+    assert [(row["image"], row["label"]) for row in held] == [(mine["image"], "my shape")] and "TRAIN_EMBEDDER (1)" not in tasks
+    named = {row["image"]: row for row in rows(tmp_path / "identification/identified.csv")}
+    assert named[mine["image"]]["label"] == "my shape" and named[mine["image"]]["verdict"] == "known"
+    told = [row for row in json.loads((tmp_path / "identification/audit.json").read_text())["rows"] if row["stage"] == "review"]
+    assert [(row["image"], row["reason"]) for row in told] == [(others["image"], "review.csv, row 4 says 'one', review.csv, row 5 'two'")]
 
 
 @pytest.mark.parametrize("options, sentence", [

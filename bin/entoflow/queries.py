@@ -1,0 +1,29 @@
+"""Images to be named by a gallery, with their vectors: what the tasks that ask a gallery begin with."""
+from entoflow import coco, embeddings, gallery, model
+from entoflow.task import InputError
+
+
+def read(datasets, embedding_files, folder):
+    """Return (images sorted by name, their vectors n x d, the gallery, the facts of its embedder).
+
+    Raises InputError where the gallery holds nothing, or the vectors are of another embedder than its own.
+    """
+    facts, held = model.read(folder / "embedder"), gallery.read(folder)
+    ids, vectors = embeddings.read(embedding_files)
+    own = embeddings.of(vectors, facts, "embedder", embedding_files)
+    if not len(held):
+        raise InputError(f"{folder}: holds no specimen; wanted a gallery to name by.")
+    if own.shape[1] != held.dimension:
+        raise InputError(f"{folder}: holds vectors of {held.dimension} dimensions; wanted {own.shape[1]}, as the embedder makes.")
+    held.check(model.identity(facts), own)
+    images = sorted((image for path in datasets for image in coco.read(path)["images"]), key=lambda image: image["file_name"])
+    return images, own[embeddings.rows(ids, [image["id"] for image in images])], held, facts
+
+
+def identifier(held, facts):
+    """Return the Identifier of a gallery, with the calibration of its embedder."""
+    import numpy as np
+
+    from entoflow.identification import Identifier
+
+    return Identifier(np.asarray(held.embeddings(), np.float32), held.labels, facts["calibration"])
