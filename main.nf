@@ -36,7 +36,7 @@ workflow ENTOFLOW {
     }
     if( 'identification' in chains ) {
         IDENTIFICATION(sources.specimens, sources.unlabelled, sources.reviewed_clusters, sources.gallery, weights, settings)
-        files.identification = IDENTIFICATION.out.split.mix(IDENTIFICATION.out.audit, IDENTIFICATION.out.training, IDENTIFICATION.out.enrolment, IDENTIFICATION.out.identified, IDENTIFICATION.out.clusters)
+        files.identification = IDENTIFICATION.out.split.mix(IDENTIFICATION.out.audit, IDENTIFICATION.out.training, IDENTIFICATION.out.enrolment, IDENTIFICATION.out.identified, IDENTIFICATION.out.clusters, IDENTIFICATION.out.label_audit)
         files.embedder = IDENTIFICATION.out.embedder.map { folder -> folder.resolve('model.json') }
         files.identification_evaluation = IDENTIFICATION.out.metrics.mix(IDENTIFICATION.out.ladder)
         files.identification_plots = IDENTIFICATION.out.plots.flatten()

@@ -3,7 +3,8 @@
 
 No photograph is in it: figures measured on it show that the suite works, and say nothing about real insects. `specimens/` is the labelled
 collection; `test/` has further specimens of its classes, unseen classes and junk to measure on; `unlabelled/` is a mix of the same kinds, one
-more specimen of each class among them, whose truth lies beside it. Half of the unseen classes are near, sisters in a genus of the
+more specimen of each class among them, whose truth lies beside it. `collection.csv` has the specimens and what there is to test on in one
+table, with a column that says which is which. Half of the unseen classes are near, sisters in a genus of the
 collection; the others are far, of genera or families that it lacks. Equal seeds give equal bytes, and no file name tells a class.
 """
 import argparse
@@ -32,6 +33,9 @@ def main(argv):
     parts = {name: [photo for photo in photos if photo["part"] == name] for name in PARTS}
     write(args.folder / "specimens/specimens.csv", LABELLED, sorted(parts["specimens"], key=lambda photo: photo["image"]))
     write(args.folder / "test/test.csv", [*LABELLED, "kind", "tier"], parts["test"])
+    together = [{**photo, "image": f"{name}/{photo['image']}", "split": split} for name, split in (("specimens", "train"), ("test", "test"))
+                for photo in sorted(parts[name], key=lambda photo: photo["image"]) if photo["label"]]
+    write(args.folder / "collection.csv", [*LABELLED, "split"], together)
     hidden = [{**photo, "image": f"unlabelled/{photo['image']}"} for photo in parts["unlabelled"]]
     write(args.folder / "unlabelled_truth.csv", ["image", "label", "kind", "tier"], sorted(hidden, key=lambda photo: photo["image"]))
     (args.folder / "README.txt").write_text(SYNTHETIC + "\n")

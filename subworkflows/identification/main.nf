@@ -9,6 +9,7 @@ include { EMBED_IMAGES } from '../../modules/local/embed_images'
 include { CHOOSE_EMBEDDER } from '../../modules/local/choose_embedder'
 include { EVALUATE_IDENTIFICATION } from '../../modules/local/evaluate_identification'
 include { ENROL_SPECIMENS } from '../../modules/local/enrol_specimens'
+include { AUDIT_LABELS } from '../../modules/local/audit_labels'
 include { LABEL_REVIEWED } from '../../modules/local/label_reviewed'
 include { IDENTIFY_IMAGES } from '../../modules/local/identify_images'
 include { CLUSTER_IMAGES } from '../../modules/local/cluster_images'
@@ -41,6 +42,7 @@ workflow IDENTIFICATION {
     plots = channel.empty()
     ladder = channel.empty()
     training = channel.empty()
+    label_audit = channel.empty()
     reviews = reviewed.toSortedList { a, b -> a.name <=> b.name }
     asked = IMPORT_SPECIMENS.out.dataset.filter { role, _dataset -> role == 'unlabelled' }.map { _role, dataset -> dataset }.toSortedList { a, b -> a.name <=> b.name }
     if( gallery ) {
@@ -66,6 +68,8 @@ workflow IDENTIFICATION {
         CHOOSE_EMBEDDER(SPLIT_SPECIMENS.out.specimens, embeddings, models, suite('choose_embedder', settings))
         embedder = CHOOSE_EMBEDDER.out.embedder
         EVALUATE_IDENTIFICATION(SPLIT_SPECIMENS.out.specimens, embeddings, embedder, CHOOSE_EMBEDDER.out.ladder, suite('evaluate_identification', settings))
+        shown = SPLIT_SPECIMENS.out.specimens.combine(packs.toList()).map { dataset, all -> packs_of(dataset, all) }
+        AUDIT_LABELS(SPLIT_SPECIMENS.out.specimens, embeddings, CHOOSE_EMBEDDER.out.ladder, shown, suite('audit_labels', settings))
         LABEL_REVIEWED(reviews.filter { list -> list }, asked, SPLIT_SPECIMENS.out.specimens, into, suite('label_reviewed', settings))
         enrolled = SPLIT_SPECIMENS.out.specimens.mix(LABEL_REVIEWED.out.dataset).toSortedList { a, b -> a.name <=> b.name }
         ENROL_SPECIMENS(enrolled, to_enrol(EMBED_IMAGES.out.embeddings, reviewed), embedder, into, suite('enrol_specimens', settings))
@@ -75,6 +79,7 @@ workflow IDENTIFICATION {
         metrics = EVALUATE_IDENTIFICATION.out.metrics
         predictions = EVALUATE_IDENTIFICATION.out.predictions
         plots = EVALUATE_IDENTIFICATION.out.plots
+        label_audit = AUDIT_LABELS.out.table
         ladder = CHOOSE_EMBEDDER.out.ladder
         training = TRAIN_EMBEDDER.out.training
     }
@@ -95,6 +100,7 @@ workflow IDENTIFICATION {
     audit      // path: JSON of what was found, repaired and left out
     training   // path: CSV, a row per epoch; nothing with a gallery
     ladder     // path: JSON, how each way to classify did on validation specimens; nothing with a gallery
+    label_audit // path: CSV, the labels that are worth a check; nothing with a gallery
     embedder   // path: model folder
     held       // path: folder of named embeddings, with its embedder
     enrolment  // path: JSON, what the enrolment did to the classes that were there

@@ -32,7 +32,8 @@ def test_a_run_leaves_what_the_contract_names(learned):
     found = json.loads((results / "identification/evaluation/metrics.json").read_text())["metrics"]
     assert {"top1", "top5", "macro_top1", "recall_at_1", "map_at_r", "unknown_auroc", "unknown_fpr95", "ece", "cluster_ami"} <= found.keys()
     assert {path.name for path in (results / "identification").iterdir()} == {
-        "split.csv", "audit.json", "training.csv", "embedder", "gallery", "enrolment.json", "identified.csv", "clusters.csv", "map.html", "evaluation"}
+        "split.csv", "audit.json", "training.csv", "embedder", "gallery", "enrolment.json", "identified.csv", "clusters.csv", "map.html", "label_audit.csv",
+        "label_audit.html", "evaluation"}
     assert "The gallery: " in said and set(tasks.values()) == {"COMPLETED"}
 
 
