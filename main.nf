@@ -2,6 +2,7 @@ include { complaints; help; paths; task_settings; typed } from './modules/local/
 include { full; last_words; left_out; now; sentence; write_index } from './modules/local/results'
 include { suite } from './modules/local/suite'
 include { MAKE_DEMO } from './modules/local/make_demo'
+include { MAKE_SPECIMENS } from './modules/local/make_specimens'
 include { WRITE_REPORT } from './modules/local/write_report'
 include { DETECTION } from './subworkflows/detection/main'
 include { IDENTIFICATION } from './subworkflows/identification/main'
@@ -77,7 +78,8 @@ workflow {
     sources.gallery = given.gallery
     sources.reviewed_clusters = given.unlabelled ? sources.reviewed : channel.empty()
     sources.reviewed = given.unlabelled ? channel.empty() : sources.reviewed
-    if( given.demo ) {
+    drawn = given.demo ? given.demo_chains.tokenize(',') : []
+    if( 'detection' in drawn ) {
         MAKE_DEMO(suite('make_demo', settings))
         world = MAKE_DEMO.out.folder
         sources.boxes = world.map { folder -> folder.resolve('boxes/annotations.json') }
@@ -85,9 +87,15 @@ workflow {
         sources.test_boxes = world.map { folder -> folder.resolve('test_boxes.json') }
         sources.audit_boxes = world.map { folder -> folder.resolve('audit_boxes.json') }
     }
+    if( 'identification' in drawn ) {
+        MAKE_SPECIMENS(suite('make_specimens', settings, [classes: given.demo_species]))
+        collection = MAKE_SPECIMENS.out.folder
+        sources.specimens = collection.map { folder -> folder.resolve('collection.csv') }
+        sources.unlabelled = collection.map { folder -> folder.resolve('unlabelled') }
+    }
     told = groovy.json.JsonOutput.toJson(given.findAll { name, value -> value != null && name != 'outdir' }.sort())
-    opens = [detection: "The report: ${outdir}/report.html", identification: given.specimens ? "The gallery: ${outdir}/identification/gallery; the report: ${outdir}/report.html" : "The names: ${outdir}/identification/identified.csv; the report: ${outdir}/report.html", prediction: "The predictions: ${outdir}/prediction/predictions.csv"]
-    chains = (given.boxes || given.demo ? ['detection'] : []) + (given.specimens || given.gallery ? ['identification'] : []) + (given.predict ? ['prediction'] : [])
+    opens = [detection: "The report: ${outdir}/report.html", identification: given.specimens || drawn ? "The gallery: ${outdir}/identification/gallery; the report: ${outdir}/report.html" : "The names: ${outdir}/identification/identified.csv; the report: ${outdir}/report.html", prediction: "The predictions: ${outdir}/prediction/predictions.csv"]
+    chains = (given.boxes || 'detection' in drawn ? ['detection'] : []) + (given.specimens || given.gallery || 'identification' in drawn ? ['identification'] : []) + (given.predict ? ['prediction'] : [])
     ENTOFLOW(sources, chains, given.target ?: '', given.weights, settings, told)
 
     workflow.onComplete = {
@@ -132,7 +140,7 @@ def conflicts(given) {
         given.predict && !given.model ? '--predict needs --model: the folder of the detector to run' : null,
         given.model && !given.predict ? '--model needs --predict: the images to run it on' : null,
         given.model && !file(given.model.toString()).resolve('model.json').exists() ? "--model names ${given.model}, which holds no model.json; wanted a model folder that entoflow wrote" : null,
-        demo && (given.boxes || given.labelled_images || given.test_boxes || given.audit_boxes) ? '-profile demo draws its own data: leave it out, or --boxes, --labelled_images, --test_boxes and --audit_boxes' : null,
+        demo && ['boxes', 'labelled_images', 'test_boxes', 'audit_boxes', 'specimens', 'unlabelled', 'gallery'].any { name -> given[name] } ? '-profile demo draws its own data: leave it out, or what names yours' : null,
         given.weights && !(given.weights.toString() in ['pretrained', 'none']) && !file(given.weights.toString()).exists() ? "--weights names ${given.weights}, which does not exist; wanted pretrained, none or a file" : null,
     ].findAll { text -> text }
 }

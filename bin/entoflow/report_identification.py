@@ -33,12 +33,19 @@ FIGURES = {
     "map_at_r": "Unseen classes: MAP@R",
     "lone_queries": "Unseen images without a second specimen, not asked",
     **{f"enrolled_top1_{n}": f"New classes named right among all, {n} specimen{'s' * (n > 1)} of each enrolled" for n in (1, 2, 3)},
+    "cluster_ami": "Clusters of unseen classes, made as if nobody knew these: agreement (AMI)",
+    "ari": "The same, adjusted Rand index",
+    "v_measure": "The same, V-measure",
+    "purity": "Share of unseen images that are of their cluster's most frequent class",
+    "n_clusters": "Clusters of unseen images",
+    "n_classes": "Unseen classes",
+    "share_unclustered": "Unseen images in no cluster",
     **{f"old_top1_change_{n}": f"What that changed for the old classes ({n})" for n in (1, 2, 3)},
 }
 PARTS = {"train": "the embedder learns from them", "validation": "choices are made on them", "test": "named, to be measured",
          "unseen": "classes held out whole",
          "rest": "their group spans parts: enrolled, not measured"}
-NO_SHARES = {"label_set_size", "lone_queries"}
+NO_SHARES = {"label_set_size", "lone_queries", "n_clusters", "n_classes"}
 VECTORS = {"chance": "chance", "colours": "colours (histogram)", "pixels": "pixels (32 x 32)", "frozen": "embedder as given",
            "trained": "trained embedder, that of the choice", "refit": "trained embedder, refit on all but test and unseen"}
 PLOTS = {
@@ -54,7 +61,8 @@ def told(folder, params):
         "params": params, "synthetic": bool(params.get("demo")), "metrics": read_json(folder / "evaluation/metrics.json"),
         "ladder": read_json(folder / "evaluation/ladder.json"), "enrolment": read_json(folder / "enrolment.json"),
         "facts": read_json(folder / "embedder/model.json"), "training": [numeric(row) for row in read_csv(folder / "training.csv")],
-        "identified": read_csv(folder / "identified.csv"), "split": read_csv(folder / "split.csv"), "plots": folder / "evaluation/plots",
+        "identified": read_csv(folder / "identified.csv"), "clusters": read_csv(folder / "clusters.csv"),
+        "label_audit": read_csv(folder / "label_audit.csv"), "split": read_csv(folder / "split.csv"), "plots": folder / "evaluation/plots",
         "audit": read_json(folder / "audit.json") or {"summary": {}, "rows": []},
     }
     found["left_out"] = [row for row in found["audit"]["rows"] if row.get("action") == "left out"]
@@ -63,7 +71,8 @@ def told(folder, params):
         section("What to do next", bullets(with_code(step) for step in next_steps(found))),
         section("Figures", figures_table(found)), section("Beside the baselines", *baselines(found)),
         section("Curves", side_by_side(*(picture(found["plots"] / f"{name}.png", *words) for name, words in PLOTS.items()))),
-        section("Enrolment", *enrolment(found)), section("Identified", *identified(found)), section("Training", *training(found)),
+        section("Enrolment", *enrolment(found)), section("Identified", *identified(found)),
+        section("Clusters", *clusters(found)), section("Labels to check", *doubtful(found)), section("Training", *training(found)),
         section("Data", parts(found), audit_summary(found), left_out_table(found)),
     ]
     return "Identification of specimens", told_parts
@@ -121,6 +130,7 @@ def next_steps(found):
     steps = []
     if found["metrics"] and not found["identified"]:
         steps.append("To name images: ./nextflow run . --gallery RESULTS/identification/gallery --unlabelled FOLDER")
+    steps.append("To look at the images by their likeness, open identification/map.html, beside this page.")
     steps.append("To enrol new specimens, of old classes or new: ./nextflow run . --gallery RESULTS/identification/gallery --specimens NEW.csv")
     best = found["training"][-1].get("best_epoch") if validated(found) else None
     if best and best >= 0.9 * found["training"][-1]["epoch"]:
@@ -183,6 +193,27 @@ def identified(found):
     names = Counter(row["label"] for row in found["identified"] if row["verdict"] == "known").most_common(20)
     return (paragraph(", ".join(f"{verdict} {counts[verdict]}" for verdict in ("known", "unknown", "reject")) + f" of {len(found['identified'])} images."),
             table("The most frequent names among those known.", ("class", "images"), names, numbers=(1,)))
+
+
+def clusters(found):
+    """Return what is told of the clusters, the largest first."""
+    if not found["clusters"]:
+        return ()
+    sizes = Counter(row["cluster"] for row in found["clusters"])
+    alone = sizes.pop("-1", 0)
+    near = {row["cluster"]: (row["nearest_known"], f"{float(row['distance']):.2f}") for row in found["clusters"]}
+    rows = [(name, n, *near[name]) for name, n in sizes.most_common(15)]
+    return (paragraph(f"{len(sizes)} clusters of {sum(sizes.values())} images; {alone} images are like no other. identification/clusters.csv has all."),
+            table("The largest clusters, and the known class that each is most like (1 - cosine of the means).", ("cluster", "images", "most like", "distance"),
+                  rows, numbers=(1, 3)))
+
+
+def doubtful(found):
+    """Return the labels that other specimens contradict, the first few."""
+    rows = [(row["image"], row["label"], row["suggested"], f"{float(row['doubt']):.2f}") for row in found["label_audit"][:15]]
+    return (paragraph(f"{len(found['label_audit'])} labels are contradicted by other specimens; most are look-alikes. identification/label_audit.html shows "
+                      "them beside both classes." if rows else ""),
+            table("The most doubtful: how much likelier the other class is.", ("image", "label", "more like", "doubt"), rows, numbers=(3,)))
 
 
 def validated(found):

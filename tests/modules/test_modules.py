@@ -43,6 +43,7 @@ def calls(made, here):
         "FETCH_WEIGHTS": (f"file('{made.here}/results/detection/target_detector/weights.safetensors'), suite('fetch_weights', [:])", []),
         "IMPORT_IMAGES": (f"['boxes', 'boxes_1', file('{source}'), 'any text'], suite('import_images', [:])",
                           ["boxes_1.json", "boxes_1_audit.json", "boxes_1_0001.zip"]),
+        "MAKE_SPECIMENS": ("suite('make_specimens', [:], [classes: 6, unseen_classes: 1, labels_per_class: 1, tests_per_class: 1, junk: 1])", []),
         "MAKE_DEMO": ("suite('make_demo', [make_demo: [demo_boxes: 2, demo_labelled: 2, demo_test: 1, demo_size: 96]])", []),
         "MEASURE_WEAK_BOXES": (f"{made.file('weak_boxes.json')}, file('{truth}'), suite('measure_weak_boxes', [:], [target: 'halyomorpha_halys'])", []),
         "PREDICT_BOXES": (f"[{made.file('test_1_0001.zip', 'test.txt')}, [{model}]], suite('predict_boxes', [:])", ["test_1_0001.npz"]),

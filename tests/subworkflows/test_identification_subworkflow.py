@@ -8,7 +8,7 @@ import sys
 
 import numpy as np
 import pytest
-from conftest import ROOT, SMALL, commands
+from conftest import ROOT, SMALL, Flow, commands
 from shapes import draw
 
 LAY_OUT, LEARN, ENROL, NAME, EDIT = commands(ROOT / "docs/identification.md")
@@ -23,18 +23,31 @@ def weights(folder):
     return (folder / "weights.safetensors").read_bytes()
 
 
+def keeps_the_contract(results):
+    check = ROOT.parent / "shared/checks/contract.py"
+    done = subprocess.run([sys.executable, check, results, "identification"], capture_output=True, text=True) if check.exists() else None
+    assert done is None or done.returncode == 0, done.stdout
+
+
 def test_a_run_leaves_what_the_contract_names(learned):
     flow, said, tasks = learned
     results = flow.here / "results"
-    done = subprocess.run([sys.executable, ROOT.parent / "shared/checks/contract.py", results, "identification"], capture_output=True, text=True) \
-        if (ROOT.parent / "shared/checks/contract.py").exists() else None
-    assert done is None or done.returncode == 0, done.stdout
+    keeps_the_contract(results)
     found = json.loads((results / "identification/evaluation/metrics.json").read_text())["metrics"]
     assert {"top1", "top5", "macro_top1", "recall_at_1", "map_at_r", "unknown_auroc", "unknown_fpr95", "ece", "cluster_ami"} <= found.keys()
     assert {path.name for path in (results / "identification").iterdir()} == {
         "split.csv", "audit.json", "training.csv", "embedder", "gallery", "enrolment.json", "identified.csv", "clusters.csv", "map.html", "label_audit.csv",
         "label_audit.html", "evaluation"}
     assert "The gallery: " in said and set(tasks.values()) == {"COMPLETED"}
+
+
+def test_the_demo_draws_a_collection_and_runs_the_chain_on_it(tmp_path):
+    said, tasks = Flow(tmp_path).run("-profile", "test", "--demo_chains", "identification")
+    assert {"MAKE_SPECIMENS (1)", "CLUSTER_IMAGES (1)", "WRITE_MAP (1)"} <= tasks.keys() and "MAKE_DEMO (1)" not in tasks
+    keeps_the_contract(tmp_path / "results")
+    split = rows(tmp_path / "results/identification/split.csv")
+    assert len({row["label"] for row in split if row["part"] == "unseen"}) == 10 and len({row["label"] for row in split}) == 30
+    assert "SYNTHETIC DATA: " in (tmp_path / "results/report.html").read_text()
 
 
 def test_no_group_is_in_two_parts_and_unseen_classes_are_in_no_other(learned):
