@@ -187,7 +187,7 @@ header { border-bottom: 0; padding-bottom: 0.2rem; }
 #choices li:hover { background: var(--card); }
 #choices li[aria-selected=true] { background: var(--accent); color: var(--paper); }
 #choices li[aria-selected=true] .figure { color: inherit; }
-@media (max-width: 52rem) { .line { padding: 0.5rem 1rem; gap: 0.4rem; } #progress { flex: 1 0 100%; font-size: 0.85rem; } .line .acts { margin-left: auto; }
+@media (max-width: 52rem) { .line { padding: 0.5rem 1rem; gap: 0.4rem; } #progress { flex: 1 0 100%; font-size: 0.8rem; } .line .acts { margin-left: auto; }
   #told { order: 3; flex: 1 0 100%; } #told:empty { display: none; } .line button { padding: 0.25rem 0.45rem; font-size: 0.8rem; } .acts { gap: 0.25rem; }
   .help { padding: 0.7rem 1rem 0; } .cluster { display: block; padding: 0.9rem 1rem; } .about { position: static; margin-bottom: 0.6rem; } }
 @media (forced-colors: active) { .tile[aria-pressed=true] { outline: 2px dashed; outline-offset: -2px; }

@@ -122,7 +122,7 @@ function build(k) {
 function summary(k) {
   const counts = {};
   members(k).forEach(i => counts[verdicts[i]] = (counts[verdicts[i]] || 0) + 1);
-  const kinds = Object.entries(counts).sort((a, b) => b[1] - a[1]).map(([kind, count]) => Object.keys(counts).length > 1 ? `${count} ${kind}` : kind);
+  const kinds = Object.entries(counts).sort((a, b) => b[1] - a[1]).map(([kind, count]) => `${count === clusters[k].size ? "all" : count} ${kind}`);
   const made = make("p", "soft", `${amount(clusters[k].size)}, ${kinds.join(", ")}`);
   made.title = `Expected images labelled per click: ${clusters[k].gain.toLocaleString("en", {maximumFractionDigits: 1})}`;
   return made;
