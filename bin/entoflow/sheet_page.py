@@ -28,7 +28,7 @@ def page(title, clusters, labels):
     pictures = [image["thumbnail"] for image in images]
     lines = {}  # one known class is like many clusters: its pictures stand in the page once
     data = {"labels": sorted(set(labels)), "clusters": [told(cluster, lines, len(images)) for cluster in clusters],
-            "images": [image["image"] for image in images], "ids": [int(image["id"]) for image in images],
+            "images": [image["image"] for image in images], "ids": [str(image["id"]) for image in images],
             "verdicts": [image["verdict"] for image in images], "typical": [round(float(image["typical"]), 4) for image in images]}
     data["key"] = "entoflow sheet " + digest(data, [*pictures, *lines])
     return document(View("cluster sheet", BODY, STYLE, SCRIPT), title, f"{amount(len(clusters), 'cluster')}, {amount(len(images))}", data,

@@ -425,7 +425,7 @@ function next(k) {
 function table() {
   const rows = clusters.flatMap(({cluster, nearest, distance}, k) => {
     const row = (image, label, verdict, id) => [String(cluster), image, label, nearest.length ? nearest[0].label : "", distance, verdict, id];
-    return [row("", said.cluster[k], "", ""), ...members(k).map(i => row(images[i], said.image[i], verdicts[i], String(ids[i])))];
+    return [row("", said.cluster[k], "", ""), ...members(k).map(i => row(images[i], said.image[i], verdicts[i], ids[i]))];
   });
   return [HEADER, ...rows];
 }
@@ -496,7 +496,7 @@ function read(text) {
 
 // An image by its number, where its name agrees; else by its name, where no other has it
 function finder() {
-  const byId = new Map(ids.map((id, i) => [String(id), i])), byName = new Map();
+  const byId = new Map(ids.map((id, i) => [id, i])), byName = new Map();
   images.forEach((image, i) => byName.set(image.trim(), byName.has(image.trim()) ? undefined : i));
   return (image, id) => byId.has(id) && (!image || images[byId.get(id)].trim() === image) ? byId.get(id) : byName.get(image);
 }

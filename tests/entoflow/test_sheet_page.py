@@ -9,6 +9,7 @@ from html.parser import HTMLParser
 
 import pytest
 from chromium import CTRL, SHIFT, Chromium, browsing
+from entoflow import cluster_review
 from entoflow.offline_page import SCRIPT as SHARED
 from entoflow.sheet_page import COLUMNS, page, rows
 from entoflow.sheet_script import SCRIPT
@@ -91,7 +92,7 @@ def test_the_page_holds_what_was_given():
     clusters = sheet(3, 2)
     data, pictures, _ = Blocks(page("T", clusters, KNOWN[::-1])).blocks
     data, pictures = json.loads(data), [base64.b64decode(line) for line in pictures.split("\n")]
-    assert data["images"] == [f"image{k}.jpg" for k in range(1, 6)] and data["ids"] == [1, 2, 3, 4, 5] and data["labels"] == KNOWN
+    assert data["images"] == [f"image{k}.jpg" for k in range(1, 6)] and data["ids"] == list("12345") and data["labels"] == KNOWN
     assert [(one["cluster"], one["size"], one["distance"]) for one in data["clusters"]] == [(10, 3, "0.2000"), (11, 2, "0.2000")]
     assert pictures[:5] == [image["thumbnail"] or b"" for cluster in clusters for image in cluster["images"]]
     assert pictures[5:] == [jpeg("blue")] and data["clusters"][1]["nearest"][1]["pictures"] == [5, 5, 5]  # once, though shown twelve times
@@ -208,6 +209,7 @@ def three(shown):
 def test_nothing_said_is_saved_as_python_writes_it(shown, tmp_path):
     names = {1: "a,b.jpg", 2: 'a "b".jpg', 3: "=1+1.jpg", 4: "ü.jpg", 5: "folder/-x.jpg"}
     clusters = sheet(3, 2, names=names, near=[("=bug", 0.43215), ("b", 0.1)])
+    clusters[0]["images"][0]["id"] = 2**62 + 1  # more than a number of JavaScript holds
     assert shown(clusters).table(tmp_path) == b"\xef\xbb\xbf" + written(clusters).encode()
     assert "'=1+1.jpg,,'=bug,0.5678" in written(clusters)
 
@@ -380,6 +382,16 @@ def test_what_was_saved_loads_again_whatever_a_spreadsheet_did_to_it(three, tmp_
         assert three.load(content) == "Loaded review.csv"
         assert three.state() == said
     assert [typed_cell(row["label"]) for row in read_rows(tmp_path / "review.csv", ["cluster"])][:3] == ["=1;+x", '-bee, "b"', "?"]
+
+
+def test_what_was_saved_is_what_the_pipeline_reads(three, tmp_path):
+    three.name(1, "=bug")
+    three.tile(1, 1)
+    three.name(1, "Käfer 1", field="other")
+    three.tile(1, 2)
+    three.click("section:nth-child(3) .reject")
+    found = {said.id: said.label for said in cluster_review.read(three.saved("#save", tmp_path, "review.csv"))}
+    assert found == {1: "Käfer 1", 2: "?", 3: "=bug", 4: "=bug", 5: "=bug", 6: "=bug", 11: "reject", 12: "reject"}
 
 
 def test_a_table_of_other_clusters_names_the_images_that_stood_there(three):
