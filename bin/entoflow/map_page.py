@@ -1,17 +1,10 @@
-"""The page of a map: images as points in the plane in one HTML file that opens offline, thumbnails and script within.
-
-Whatever the data says stays data: it stands in blocks that no browser runs, is shown as text only, and the page's policy allows its
-own script by its hash and no connection at all.
-"""
-import base64
-import hashlib
-import json
+"""The page of a map: images as points in the plane in one HTML file that opens offline, thumbnails and script within."""
 from collections import Counter
 
 import numpy as np
 
 from entoflow.map_script import SCRIPT
-from entoflow.report_page import text
+from entoflow.offline_page import View, amount, base64_of, document
 
 KINDS = ("class", "number")
 MOST_COLOURS = 360  # with more classes colours come again: an eye tells some twenty apart, the legend and the search the rest
@@ -33,15 +26,7 @@ def page(title, points, rows, thumbnails, colourings):
     colours = palette(min(MOST_COLOURS, max([len(column.get("names", ())) for column in told], default=0)))
     data = {"n": len(rows), "points": base64_of(points), "columns": told, "colourings": list(colourings),
             "palette": colours, "scale": sequential()}
-    pictures = "\n".join(base64.b64encode(picture or b"").decode() for picture in thumbnails)
-    policy = (f"default-src 'none'; img-src data:; script-src '{hash_of(SCRIPT)}'; style-src '{hash_of(STYLE)}'; "
-              "base-uri 'none'; form-action 'none'")
-    return (f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
-            f'<meta name="viewport" content="width=device-width, initial-scale=1">\n<meta name="color-scheme" content="light dark">\n'
-            f"<title>{text(title)}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n"
-            f'<header>\n<p class="over">entoflow map</p>\n<h1>{text(title)}</h1>\n<p class="sub">{amount(len(rows))}</p>\n</header>\n{BODY}\n'
-            f'<script type="application/json" id="data">{as_json(data)}</script>\n'
-            f'<script type="text/plain" id="thumbnails">{pictures}</script>\n<script>{SCRIPT}</script>\n</body>\n</html>\n')
+    return document(View("map", BODY, STYLE, SCRIPT), title, amount(len(rows)), data, thumbnails)
 
 
 def check(points, rows, thumbnails, colourings):
@@ -89,23 +74,6 @@ def in_words(value):
     if value is None:
         return ""
     return {True: "yes", False: "no"}[bool(value)] if isinstance(value, (bool, np.bool_)) else str(value)
-
-
-def amount(number):
-    return "1 image" if number == 1 else f"{number:,} images"
-
-
-def base64_of(array):
-    return base64.b64encode(array.tobytes()).decode()
-
-
-def hash_of(code):
-    return f"sha256-{base64.b64encode(hashlib.sha256(code.encode()).digest()).decode()}"
-
-
-def as_json(data):
-    """Return JSON that cannot end the script element it stands in: json.dumps escapes all beyond ASCII, U+2028 and U+2029 too."""
-    return json.dumps(data, separators=(",", ":")).replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
 def palette(number):
@@ -191,27 +159,13 @@ BODY = """<main>
 <noscript><p>The map is drawn by a script within this page; allow scripts to see it.</p></noscript>"""
 
 STYLE = """
-:root { --ink: #22261f; --soft: #5d6459; --line: #dcdfd6; --paper: #fbfbf8; --card: #f1f3ec; --accent: #3f6b3a; --dim: #c9cdc2; --grey: #8b9186; }
-@media (prefers-color-scheme: dark) { :root { --ink: #e6e8e1; --soft: #a3aa9d; --line: #3a4037; --paper: #191c18; --card: #232821;
-  --accent: #93c48b; --dim: #3d433a; --grey: #858c80; } }
-* { box-sizing: border-box; }
-[hidden] { display: none !important; }
 html, body { height: 100%; }
-body { margin: 0; display: flex; flex-direction: column; background: var(--paper); color: var(--ink); font: 0.95rem/1.5 system-ui, -apple-system,
-  "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif; }
-header { display: flex; flex-wrap: wrap; align-items: baseline; gap: 0 1rem; padding: 0.75rem 1.25rem; border-bottom: 1px solid var(--line); }
-h1 { font: 600 1.35rem/1.25 "Iowan Old Style", "Palatino Linotype", Palatino, "Book Antiqua", Georgia, serif; margin: 0; overflow-wrap: anywhere; }
-h2 { font-size: 0.95rem; font-weight: 600; margin: 0 0 0.5rem; }
-p { margin: 0; }
-.over { color: var(--accent); font-size: 0.75rem; letter-spacing: 0.08em; text-transform: uppercase; }
-.sub { color: var(--soft); margin-left: auto; font-variant-numeric: tabular-nums; }
-.soft { color: var(--soft); font-size: 0.85rem; }
+body { display: flex; flex-direction: column; }
 main { flex: 1; min-height: 0; display: grid; grid-template-columns: minmax(0, 1fr) 21rem; }
 #map { position: relative; min-height: 0; overflow: hidden; }
 canvas { position: absolute; inset: 0; width: 100%; height: 100%; touch-action: none; cursor: grab; user-select: none; -webkit-user-select: none; }
 canvas.moving { cursor: grabbing; }
 canvas.aiming { cursor: crosshair; }
-:focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
 canvas:focus-visible { outline-offset: -2px; }
 #empty { position: absolute; inset: 0; display: grid; place-items: center; color: var(--soft); pointer-events: none; }
 .tools { position: absolute; top: 1rem; left: 1rem; display: flex; flex-direction: column; background: var(--paper); border: 1px solid var(--line);
@@ -230,19 +184,10 @@ aside > * { padding: 1rem 1.25rem; flex: none; }
 aside > * + * { border-top: 1px solid var(--line); }
 .controls { display: grid; gap: 0.7rem; }
 .controls label { display: grid; grid-template-columns: 5rem 1fr; align-items: center; color: var(--soft); }
-button, select, input { font: inherit; color: inherit; }
-select, input { width: 100%; min-width: 0; height: 2.25rem; padding: 0 0.6rem; color: var(--ink); background: var(--card); border: 1px solid var(--line);
-  border-radius: 6px; }
-input::placeholder { color: var(--soft); opacity: 1; }
-button { cursor: pointer; background: none; border: 1px solid var(--line); border-radius: 6px; padding: 0.2rem 0.65rem; }
-button:hover { background: var(--card); }
-button[aria-pressed=true] { background: var(--accent); color: var(--paper); }
-button.first { background: var(--accent); border-color: var(--accent); color: var(--paper); }
 #found:empty { margin-top: -0.7rem; }
 #found { color: var(--soft); font-size: 0.85rem; font-variant-numeric: tabular-nums; }
 .acts { display: flex; flex-wrap: wrap; gap: 0.4rem; font-size: 0.85rem; }
 .acts button { padding: 0.2rem 0.5rem; }
-button:disabled { color: var(--soft); cursor: default; }
 #legend { flex: 0 1 auto; overflow-y: auto; padding: 0.6rem 0.75rem; }
 #legend.long { min-height: 12rem; }
 #legend ul { list-style: none; margin: 0; padding: 0; }
@@ -279,10 +224,8 @@ button:disabled { color: var(--soft); cursor: default; }
 .strip img { display: block; width: 100%; height: 100%; object-fit: contain; }
 #rest, #here > .soft { margin-top: 0.4rem; }
 #selection .acts { margin-top: 0.7rem; }
-noscript { padding: 1.25rem; }
 @media (max-width: 52rem) { html, body { height: auto; } main { display: block; } #map { height: 62vh; height: 62svh; }
-  aside { border-left: 0; border-top: 1px solid var(--line); } aside > * { padding: 0.9rem 1rem; } header { padding: 0.7rem 1rem; }
-  h1 { font-size: 1.15rem; } .over { width: 100%; } .sub { margin-left: 0; }
+  aside { border-left: 0; border-top: 1px solid var(--line); } aside > * { padding: 0.9rem 1rem; }
   #legend { flex: none; min-height: 0; max-height: 45vh; padding: 0.5rem; } #here, #selection { order: -1; } }
 @media (forced-colors: active) { .swatch { forced-color-adjust: none; } }
 """

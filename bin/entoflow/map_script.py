@@ -1,12 +1,8 @@
 """The script of a map's page: it reads the page's data, draws it on a canvas, and sends nothing anywhere."""
 
 SCRIPT = r"""
-"use strict";
 const REACH = 9, LISTED = 12, STRIP = 60, NAMED = 30;  // pixels to hover from; images listed at a place, shown selected; classes in the legend
 const PICTURED = 120;  // images in view up to which thumbnails are drawn in place of dots
-const element = id => document.getElementById(id);
-const data = JSON.parse(element("data").textContent);
-const thumbnails = element("thumbnails").textContent.split("\n");  // base64 each, decoded only where shown
 const points = new Float64Array(bytes(data.points)), n = data.n;
 const columns = data.columns.map(column => column.kind === "class" ? {...column, codes: new Uint32Array(bytes(column.codes))}
   : column.kind === "number" ? {...column, values: new Float64Array(bytes(column.values))} : column);
@@ -65,7 +61,6 @@ function near(px, py, within) {
 }
 
 const place = i => [(points[2 * i] - view.x) * view.scale + view.width / 2, view.height / 2 - (points[2 * i + 1] - view.y) * view.scale];
-const amount = k => k === 1 ? "1 image" : k.toLocaleString("en") + " images";
 const isClass = () => colouring && colouring.kind === "class";
 
 function value(column, i) {
@@ -216,8 +211,6 @@ function picture(i) {
   return image.complete && image.naturalWidth ? image : null;
 }
 
-const source = i => "data:image/jpeg;base64," + thumbnails[i];
-
 function paintMark() {
   const [px, py] = place(marked), r = radius() + 5;
   for (const [colour, width] of [[theme.paper, 5], [theme.ink, 2]]) {
@@ -259,38 +252,10 @@ function readTheme() {
   draw();
 }
 
-function make(tag, className = "", words = "", ...children) {
-  const made = document.createElement(tag);
-  if (className) made.className = className;
-  if (words) made.textContent = words;
-  made.append(...children);
-  return made;
-}
-
-function button(words, className, act) {
-  const made = make("button", className, words);
-  made.type = "button";
-  made.onclick = act;
-  return made;
-}
-
 function swatch(colour) {
   const made = make("span", "swatch");
   if (colour) made.style.background = colour;
   return made;
-}
-
-function thumbnail(i, words) {
-  if (!thumbnails[i]) return make("span", "none", words);
-  const made = make("img");
-  made.alt = "";
-  made.src = source(i);
-  return made;
-}
-
-// Long names may break after what joins their words
-function breakable(words) {
-  return make("span", "", "", ...words.split(/(?<=[\/_-])/).flatMap(part => [part, make("wbr")]));
 }
 
 function told(i) {
@@ -490,25 +455,11 @@ function select(wanted) {
 
 const chosen = () => [...selected.keys()].filter(i => selected[i]);
 
-// A spreadsheet runs a cell that starts with = + - or @, in a file or after a separator of its own: an apostrophe before it makes it text.
-// Plain numbers stay as they are.
-function cell(text) {
-  const number = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text);
-  const safe = number ? text : text.replace(/(^|[;\t\r\n])(?=[\s"]*[=+\-@\uff1d\uff0b\uff0d\uff20])/g, "$1'");
-  return '"' + safe.replaceAll('"', '""') + '"';
-}
+const cell = text => '"' + safeCell(text).replaceAll('"', '""') + '"';
 
 function csv() {
   const rows = [columns.map(column => column.name), ...chosen().map(i => columns.map(column => value(column, i)))];
   return rows.map(row => row.map(cell).join(",") + "\n").join("");
-}
-
-function save() {
-  const link = make("a"), url = URL.createObjectURL(new Blob(["\ufeff", csv()], {type: "text/csv"}));
-  link.href = url;
-  link.download = "selection.csv";
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(url), 60000);
 }
 
 function at(event) {
@@ -598,7 +549,7 @@ function begin() {
   element("take").onclick = () => select(() => true);
   element("go").onclick = () => fit(shown);
   element("reset").onclick = reset;
-  element("save").onclick = save;
+  element("save").onclick = () => download("selection.csv", csv());
   element("clear").onclick = () => select(() => false);
   element("colouring").append(...data.colourings.map(name => make("option", "", name)));
   element("colouring").onchange = event => recolour(event.target.value);

@@ -2,11 +2,14 @@
 import csv
 import io
 import json
+import re
 import unicodedata
 
 from entoflow.task import InputError
 
 IMAGE_NAMES = ("image", "file", "path")
+RUN = r"(?=[\"'\s\x1c-\x1f\x85\ufeff]*[=+\-@\uff1d\uff0b\uff0d\uff20])"  # what a spreadsheet would run, after blanks and quotes
+NUMBER = r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?"
 
 
 def plain_text(text):
@@ -17,6 +20,16 @@ def plain_text(text):
 def plain_label(text):
     """Return a label in one Unicode form, so that an umlaut typed is the umlaut of a folder's name."""
     return plain_text(unicodedata.normalize("NFC", text))
+
+
+def safe_cell(text):
+    """Return a cell that no spreadsheet runs, whatever it takes for the separator: an apostrophe before = + - or @ makes it text."""
+    return text if re.fullmatch(NUMBER, text) else re.sub(rf"(^|[;\t\r\n]){RUN}", r"\1'", text)
+
+
+def typed_cell(cell):
+    """Return what safe_cell was given: typed_cell(safe_cell(text)) is the text, and what a person typed stays."""
+    return re.sub(rf"(^|[;\t\r\n])'{RUN}", r"\1", cell)
 
 
 def read_rows(path, required, integers=()):

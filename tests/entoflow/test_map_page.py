@@ -1,20 +1,19 @@
 import base64
 import csv
-import fcntl
 import io
 import json
-import os
 import re
 import shutil
 import struct
 import subprocess
-import time
 from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+from chromium import Chromium, browsing
 from entoflow.map_page import page, palette
 from entoflow.map_script import SCRIPT
+from entoflow.offline_page import SCRIPT as SHARED
 from entoflow.tables import read_rows
 from PIL import Image
 
@@ -148,96 +147,15 @@ def test_colours_are_far_apart_and_the_first_ones_stay():
 def test_the_script_is_javascript(tmp_path):
     if not shutil.which("node"):
         pytest.skip("no node here to check the script's syntax")
-    (tmp_path / "map.js").write_text(SCRIPT)
+    (tmp_path / "map.js").write_text(SHARED + SCRIPT)
     done = subprocess.run(["node", "--check", tmp_path / "map.js"], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 
 
-# What the page does, in a headless Chromium driven from outside as its developer tools do: JSON through a pipe, ended by a zero byte
+# What the page does, in a headless Chromium
 
 
-class Chromium:
-    def __init__(self, program, home):
-        here, to_it = os.pipe()
-        from_it, there = os.pipe()
-        given = [fcntl.fcntl(end, fcntl.F_DUPFD, 10) for end in (here, there)]  # it wants them as 3 and 4, which may be taken
-        command = [program, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-dev-shm-usage",
-                   "--hide-scrollbars", f"--user-data-dir={home}", "--remote-debugging-pipe"]
-        self.process = subprocess.Popen(["bash", "-c", f'exec "$@" 3<&{given[0]} 4>&{given[1]}', "bash", *command], pass_fds=given,
-                                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env={**os.environ, "HOME": str(home)})
-        for end in (here, there, *given):
-            os.close(end)
-        self.reading, self.writing, self.calls, self.events, self.session = open(from_it, "rb"), to_it, 0, [], None
-        self.held = b""
-        target = self.call("Target.createTarget", url="about:blank")["targetId"]
-        self.session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
-        for domain in ("Page", "Runtime", "Network", "Log"):
-            self.call(f"{domain}.enable")
-
-    def call(self, method, **params):
-        self.calls += 1
-        message = {"id": self.calls, "method": method, "params": params, **({"sessionId": self.session} if self.session else {})}
-        os.write(self.writing, json.dumps(message).encode() + b"\0")
-        while True:
-            answer = self.read()
-            if answer.get("id") == self.calls:
-                assert "error" not in answer, answer
-                return answer["result"]
-            self.events.append(answer)
-
-    def read(self):
-        while b"\0" not in self.held:
-            more = self.reading.read1(1 << 20)
-            assert more, "Chromium ended"
-            self.held += more
-        message, _, self.held = self.held.partition(b"\0")
-        return json.loads(message)
-
-    def open(self, path, width=1000, height=700, ratio=1, dark=False):
-        """Open a file and return the seconds until its first frame is painted."""
-        self.events.clear()
-        self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=ratio, mobile=False)
-        self.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}])
-        started = time.perf_counter()
-        self.call("Page.navigate", url=path.as_uri())
-        while not any(event.get("method") == "Page.loadEventFired" for event in self.events):
-            self.events.append(self.read())
-        self.painted()
-        return time.perf_counter() - started
-
-    def run(self, code):
-        """Return what an expression gives in the page, a promise awaited."""
-        found = self.call("Runtime.evaluate", expression=code, returnByValue=True, awaitPromise=True)
-        assert "exceptionDetails" not in found, found
-        return found["result"].get("value")
-
-    def painted(self):
-        self.run("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
-
-    def text(self, name):
-        return self.run(f"document.getElementById('{name}').innerText")
-
-    def mouse(self, kind, x, y, **more):
-        self.call("Input.dispatchMouseEvent", type=f"mouse{kind}", x=x, y=y, **more)
-
-    def drag(self, *way, keys=0):
-        self.mouse("Pressed", *way[0], button="left", buttons=1, clickCount=1, modifiers=keys)
-        for there in way[1:]:
-            self.mouse("Moved", *there, button="left", buttons=1, modifiers=keys)
-        self.mouse("Released", *way[-1], button="left", clickCount=1, modifiers=keys)
-        self.painted()
-
-    def click(self, what):
-        """Click a point of the window, or the middle of the element of a selector."""
-        if isinstance(what, str):
-            what = self.run(f"(box => [box.x + box.width / 2, box.y + box.height / 2])(document.querySelector('{what}').getBoundingClientRect())")
-        self.drag(what)
-
-    def key(self, key, text=""):
-        self.call("Input.dispatchKeyEvent", type="keyDown", key=key, text=text)
-        self.call("Input.dispatchKeyEvent", type="keyUp", key=key)
-        self.painted()
-
+class MapPage(Chromium):
     def where(self, image):
         """Return the place in the window of an image's point, by its number."""
         return self.run(f"(box => [place({image})[0] + box.x, place({image})[1] + box.y])(canvas.getBoundingClientRect())")
@@ -247,24 +165,10 @@ class Chromium:
         pixel = self.run(f"[...context.getImageData(...place({image}).map(k => Math.round(k * devicePixelRatio)), 1, 1).data]")
         return "#" + "".join(f"{part:02x}" for part in pixel[:3])
 
-    def faults(self):
-        """Return what the page reported, and each address it asked for that is neither itself nor within it."""
-        said = [(event["method"], event["params"]) for event in self.events if "method" in event]
-        logged = [told for method, told in said if method in ("Runtime.exceptionThrown", "Page.javascriptDialogOpening")
-                  or method == "Log.entryAdded" and told["entry"]["level"] == "error"]
-        asked = [told["request"]["url"] for method, told in said if method == "Network.requestWillBeSent"]
-        return logged + [url for url in asked if not url.startswith(("file:", "data:", "blob:"))]
-
 
 @pytest.fixture(scope="module")
 def chromium(tmp_path_factory):
-    program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if not program:
-        pytest.skip("no chromium here to open the page in")
-    browser = Chromium(program, tmp_path_factory.mktemp("chromium"))
-    yield browser
-    browser.process.terminate()
-    browser.process.wait(timeout=20)
+    yield from browsing(tmp_path_factory.mktemp("chromium"), MapPage)
 
 
 @pytest.fixture
@@ -285,12 +189,7 @@ def nine(shown):
 
 
 def saved(browser, folder):
-    browser.call("Browser.setDownloadBehavior", behavior="allow", downloadPath=str(folder))
-    browser.click("#save")
-    deadline = time.monotonic() + 20
-    while not (folder / "selection.csv").exists() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    with open(folder / "selection.csv", newline="", encoding="utf-8-sig") as stream:
+    with open(browser.saved("#save", folder, "selection.csv"), newline="", encoding="utf-8-sig") as stream:
         return list(csv.reader(stream))
 
 
