@@ -14,11 +14,12 @@ from entoflow.task import InputError, run
 
 def main(argv):
     args = parser().parse_args(argv)
-    said = [one for path in args.reviewed for one in cluster_review.read(path)]
     images = {image["id"]: image for path in args.datasets for image in coco.read(path)["images"]}
+    names = {key: image["file_name"] for key, image in images.items()}
+    said = [one for path in args.reviewed for one in cluster_review.read(path, names)]
     known = labels_of(args.specimens, args.gallery)
     specimens, rows = judged(said, images, known, " and ".join(path.name for path in args.reviewed))
-    if said and not any(one.id in images for one in said):
+    if said and all(one.id is None for one in said):
         raise InputError(f"{args.reviewed[0]}: names no image of --unlabelled (the first is {said[0].image}); wanted the photos that the sheet was made of.")
     coco.write(args.dataset, {"info": {"role": "specimens", "source": args.reviewed[0].name}, "images": specimens, "annotations": [], "categories": []})
     args.audit.write_text(json.dumps(rows, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
@@ -56,10 +57,10 @@ def judged(said, images, known, source):
     """Return (the images that get a label, rows of the audit)."""
     of_image = {}
     for one in said:
-        of_image.setdefault(one.id, []).append(one)
+        of_image.setdefault(one.id or one.image, []).append(one)
     specimens, rows = [], []
     for key, sayings in of_image.items():
-        action, reason = refused(sayings, images, known)
+        action, reason = refused(sayings, known)
         if action:
             rows.append({"image": sayings[0].image, "row": None, "source": source, "stage": "review", "action": action, "reason": reason})
         else:
@@ -67,7 +68,7 @@ def judged(said, images, known, source):
     return sorted(specimens, key=lambda image: (image["file_name"], image["id"])), sorted(rows, key=lambda row: row["image"])
 
 
-def refused(sayings, images, known):
+def refused(sayings, known):
     """Return (what is done with an image in place of taking its name, why), or (None, None)."""
     first = sayings[0]
     other = next((one for one in sayings if one.label != first.label), None)
@@ -75,7 +76,7 @@ def refused(sayings, images, known):
         return "left out", f"{first.where} says '{first.label}', {other.where} '{other.label}'"
     if first.label in (cluster_review.REJECT, cluster_review.OPEN):
         return {cluster_review.REJECT: "rejected", cluster_review.OPEN: "left open"}[first.label], f"by a person ({first.where})"
-    if first.id not in images:
+    if first.id is None:
         return "left out", f"is no image of --unlabelled ({first.where})"
     if first.id in known and known[first.id][0] != first.label:
         return "left out", f"{first.where} says '{first.label}', {known[first.id][1]} '{known[first.id][0]}'"

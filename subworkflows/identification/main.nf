@@ -13,6 +13,7 @@ include { AUDIT_LABELS } from '../../modules/local/audit_labels'
 include { LABEL_REVIEWED } from '../../modules/local/label_reviewed'
 include { IDENTIFY_IMAGES } from '../../modules/local/identify_images'
 include { CLUSTER_IMAGES } from '../../modules/local/cluster_images'
+include { WRITE_SHEET } from '../../modules/local/write_sheet'
 include { WRITE_MAP } from '../../modules/local/write_map'
 include { WRITE_AUDIT as WRITE_IDENTIFICATION_AUDIT } from '../../modules/local/write_audit'
 
@@ -87,12 +88,14 @@ workflow IDENTIFICATION {
     IDENTIFY_IMAGES(asked.filter { list -> list }, named, held, suite('identify_images', settings))
     CLUSTER_IMAGES(asked.filter { list -> list }, named, held, suite('cluster_images', settings))
     clusters = CLUSTER_IMAGES.out.clusters
+    WRITE_SHEET(clusters, CLUSTER_IMAGES.out.ranking, held, reviews, packs, suite('write_sheet', settings))
     WRITE_MAP(held, asked, named, packs, clusters.mix(predictions).toSortedList { a, b -> a.name <=> b.name }, suite('write_map', settings))
     audits = audits.mix(LABEL_REVIEWED.out.audit)
     WRITE_IDENTIFICATION_AUDIT(audits.toSortedList { a, b -> a.name <=> b.name }, suite('write_audit', settings))
     audit = WRITE_IDENTIFICATION_AUDIT.out.audit
     enrolment = ENROL_SPECIMENS.out.enrolment
     identified = IDENTIFY_IMAGES.out.identified
+    sheet = WRITE_SHEET.out.sheet
     map = WRITE_MAP.out.map
 
     emit:
@@ -109,6 +112,7 @@ workflow IDENTIFICATION {
     plots      // paths: PNG
     identified // path: CSV, a name, its probability and a verdict for each unlabelled image
     clusters   // path: CSV, the cluster of each unlabelled image and the known class it is most like
+    sheet      // path: folder, a page to name clusters on and the same as a table; what a person saves is `reviewed` of a later run
     map        // path: HTML page, every image by its likeness to the others
 }
 

@@ -81,4 +81,4 @@ def test_a_review_that_says_nothing_gives_no_specimens(label):
 def test_the_command_ends_with_status_2_and_one_sentence(tmp_path):
     done = subprocess.run([sys.executable, ROOT / "bin/label_reviewed.py", *(f"--{name}={tmp_path}/{name}" for name in (
         "reviewed", "datasets", "dataset", "audit"))], capture_output=True, text=True)
-    assert done.returncode == 2 and "reviewed: cannot be read" in done.stderr and "Traceback" not in done.stderr
+    assert done.returncode == 2 and "datasets: cannot be read" in done.stderr and "Traceback" not in done.stderr

@@ -8,7 +8,7 @@ HEADER = "cluster,image,label,nearest_known,distance,verdict,id\n"
 
 def said(tmp_path, text, encoding="utf-8"):
     (tmp_path / "review.csv").write_bytes(text.encode(encoding))
-    return {one.image: one.label for one in cluster_review.read(tmp_path / "review.csv")}
+    return {one.image: one.label for one in cluster_review.read(tmp_path / "review.csv", {})}
 
 
 def test_the_name_of_a_cluster_is_that_of_its_images_unless_they_have_their_own(tmp_path):
@@ -38,7 +38,6 @@ def test_a_name_said_twice_of_a_cluster_is_one(tmp_path):
 
 @pytest.mark.parametrize("text, sentence", [
     (HEADER + "1,,bee,,,,\n1,,wasp,,,,\n", "row 3: names cluster 1 'wasp', an earlier row 'bee'; wanted one name for a cluster"),
-    (HEADER + "1,a.jpg,bee,,,,4.5E+15\n", r"row 2: id is '4.5E\+15'; wanted the number"),
     ("cluster,image\n1,a.jpg\n", "has no label, id; wanted a review.csv"),
     ("image,label\na.jpg,bee\n", "has columns image, label; wanted cluster"),
     (HEADER, "has no rows; wanted a review.csv"),
@@ -47,3 +46,11 @@ def test_a_name_said_twice_of_a_cluster_is_one(tmp_path):
 def test_a_table_of_another_kind_is_told(tmp_path, text, sentence):
     with pytest.raises(InputError, match=sentence):
         said(tmp_path, text)
+
+
+def test_an_image_is_found_by_its_id_or_by_a_name_that_no_other_has(tmp_path):
+    names = {7: "a.jpg", 8: "a.jpg", 4500000000000001: "b.jpg", 9: "-c.jpg"}
+    table = "1,a.jpg,ant,,,,7\n1,a.jpg,bee,,,,8\n1,a.jpg,fly,,,,99\n1,b.jpg,wasp,,,,4.5E+15\n1,'-c.jpg,moth,,,,9\n1,d.jpg,bug,,,,7\n"
+    (tmp_path / "review.csv").write_text(HEADER + table)
+    found = {one.label: one.id for one in cluster_review.read(tmp_path / "review.csv", names)}
+    assert found == {"ant": 7, "bee": 8, "fly": None, "wasp": 4500000000000001, "moth": 9, "bug": 7}

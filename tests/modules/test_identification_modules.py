@@ -17,6 +17,7 @@ FILES = {
     "ENROL_SPECIMENS": ["gallery/specimens_0001.csv", "gallery/embeddings_0001.npy", "enrolment.json"],
     "IDENTIFY_IMAGES": ["identified.csv"],
     "CLUSTER_IMAGES": ["clusters.csv", "ranking.json"],
+    "WRITE_SHEET": ["sheet/sheet.html", "sheet/review.csv"],
     "WRITE_MAP": ["map.html"],
 }
 
@@ -48,6 +49,8 @@ def calls(here):
         "ENROL_SPECIMENS": f"{of_split}, {file('specimens_1_0001.npz', 'embedder')}, [], suite('enrol_specimens', [:])",
         "IDENTIFY_IMAGES": f"{file('unlabelled_1.json', 'unlabelled_1_0001.npz', 'gallery')}, suite('identify_images', [:])",
         "CLUSTER_IMAGES": f"{file('unlabelled_1.json', 'unlabelled_1_0001.npz', 'gallery')}, suite('cluster_images', [:])",
+        "WRITE_SHEET": f"{file('clusters.csv', 'ranking.json', 'gallery')}, [], [{file('specimens_1_0001.zip', 'unlabelled_1_0001.zip')}], "
+                       "suite('write_sheet', [:])",
         "WRITE_MAP": f"{file('gallery', 'unlabelled_1.json', 'unlabelled_1_0001.npz')}, [{file('specimens_1_0001.zip', 'unlabelled_1_0001.zip')}], "
                      f"[{file('clusters.csv', 'predictions.csv')}], suite('write_map', [:])",
         "LABEL_REVIEWED": f"file('review.csv'), {file('unlabelled_1.json', 'specimens.json')}, [], suite('label_reviewed', [:])",

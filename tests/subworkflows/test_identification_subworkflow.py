@@ -36,8 +36,8 @@ def test_a_run_leaves_what_the_contract_names(learned):
     found = json.loads((results / "identification/evaluation/metrics.json").read_text())["metrics"]
     assert {"top1", "top5", "macro_top1", "recall_at_1", "map_at_r", "unknown_auroc", "unknown_fpr95", "ece", "cluster_ami"} <= found.keys()
     assert {path.name for path in (results / "identification").iterdir()} == {
-        "split.csv", "audit.json", "training.csv", "embedder", "gallery", "enrolment.json", "identified.csv", "clusters.csv", "map.html", "label_audit.csv",
-        "label_audit.html", "evaluation"}
+        "split.csv", "audit.json", "training.csv", "embedder", "gallery", "enrolment.json", "identified.csv", "clusters.csv", "sheet", "map.html",
+        "label_audit.csv", "label_audit.html", "evaluation"}
     assert "The gallery: " in said and set(tasks.values()) == {"COMPLETED"}
 
 
@@ -122,11 +122,14 @@ def test_the_pages_commands_enrol_name_and_edit(learned):
 
 def test_what_a_person_named_on_the_sheet_is_enrolled_and_conflicts_are_listed(learned, tmp_path):
     flow = learned[0]
-    sheet = rows(flow.here / "before/identification/clusters.csv")
-    assert len(sheet) == 14
-    mine, others = sheet[0], sheet[1]
-    (flow.here / "review.csv").write_text(f"cluster,image,label,id\n1,,my shape,\n1,{mine['image']},,{mine['id']}\n"
-                                          f"2,{others['image']},one,{others['id']}\n3,{others['image']},two,{others['id']}\n")
+    shutil.copy(flow.here / "before/identification/clusters.csv", tmp_path)
+    sheet = rows(flow.here / "before/identification/sheet/review.csv")
+    mine, others, rejected = [row for row in sheet if row["image"]][:3]
+    told = {mine["id"]: "my shape", rejected["id"]: "reject"}
+    with (flow.here / "review.csv").open("w", newline="") as handle:
+        writer = csv.DictWriter(handle, sheet[0])
+        writer.writeheader()
+        writer.writerows([{**row, "label": told.get(row["id"], "")} for row in sheet] + [{**others, "label": name} for name in ("one", "two")])
     _, tasks = flow.run("--gallery", str(flow.here / "before/identification/gallery"), "--unlabelled", "more_photos", "--reviewed", "review.csv",
                         "--outdir", str(tmp_path))
     held = rows(tmp_path / "identification/gallery/specimens_0002.csv")
@@ -134,7 +137,10 @@ def test_what_a_person_named_on_the_sheet_is_enrolled_and_conflicts_are_listed(l
     named = {row["image"]: row for row in rows(tmp_path / "identification/identified.csv")}
     assert named[mine["image"]]["label"] == "my shape" and named[mine["image"]]["verdict"] == "known"
     told = [row for row in json.loads((tmp_path / "identification/audit.json").read_text())["rows"] if row["stage"] == "review"]
-    assert [(row["image"], row["reason"]) for row in told] == [(others["image"], "review.csv, row 4 says 'one', review.csv, row 5 'two'")]
+    assert [(row["image"], row["action"]) for row in told] == sorted([(others["image"], "left out"), (rejected["image"], "rejected")], key=lambda row: row[1])
+    assert re.fullmatch(r"review.csv, row \d+ says 'one', review.csv, row \d+ 'two'", told[0]["reason"])
+    again = {row["image"] for row in rows(tmp_path / "identification/sheet/review.csv")}
+    assert not {mine["image"], rejected["image"]} & again
 
 
 @pytest.mark.parametrize("options, sentence", [
