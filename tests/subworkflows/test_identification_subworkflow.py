@@ -11,7 +11,7 @@ import pytest
 from conftest import ROOT, SMALL, Flow, commands
 from shapes import draw
 
-LAY_OUT, LEARN, ENROL, NAME, EDIT = commands(ROOT / "docs/identification.md")
+LAY_OUT, LEARN, REVIEW, ENROL, NAME, EDIT = commands(ROOT / "docs/identification.md")
 
 
 def rows(path):
@@ -122,7 +122,6 @@ def test_the_pages_commands_enrol_name_and_edit(learned):
 
 def test_what_a_person_named_on_the_sheet_is_enrolled_and_conflicts_are_listed(learned, tmp_path):
     flow = learned[0]
-    shutil.copy(flow.here / "before/identification/clusters.csv", tmp_path)
     sheet = rows(flow.here / "before/identification/sheet/review.csv")
     mine, others, rejected = [row for row in sheet if row["image"]][:3]
     told = {mine["id"]: "my shape", rejected["id"]: "reject"}
@@ -130,8 +129,9 @@ def test_what_a_person_named_on_the_sheet_is_enrolled_and_conflicts_are_listed(l
         writer = csv.DictWriter(handle, sheet[0])
         writer.writeheader()
         writer.writerows([{**row, "label": told.get(row["id"], "")} for row in sheet] + [{**others, "label": name} for name in ("one", "two")])
-    _, tasks = flow.run("--gallery", str(flow.here / "before/identification/gallery"), "--unlabelled", "more_photos", "--reviewed", "review.csv",
-                        "--outdir", str(tmp_path))
+    words = [word.replace("results/", "before/") for word in REVIEW.split()]
+    assert words[:3] == ["./nextflow", "run", "."] and words[-2:] == ["--outdir", "next"]
+    _, tasks = flow.run(*words[3:-1], str(tmp_path))
     held = rows(tmp_path / "identification/gallery/specimens_0002.csv")
     assert [(row["image"], row["label"]) for row in held] == [(mine["image"], "my shape")] and "TRAIN_EMBEDDER (1)" not in tasks
     named = {row["image"]: row for row in rows(tmp_path / "identification/identified.csv")}
