@@ -11,7 +11,7 @@ import shutil
 import time
 from pathlib import Path
 
-from entoflow import coco, model
+from entoflow import coco, model, taxonomy
 from entoflow.task import InputError, run
 
 FEWEST = 20  # images of classes nobody learned from; below, those of classes that the embedder knows stand for unknown ones, too
@@ -21,7 +21,7 @@ BASELINES, SIMPLE = ("colours", "pixels"), ("nearest", "class_mean", "ridge")
 
 def main(argv):
     args = parser().parse_args(argv)
-    from entoflow import embeddings
+    from entoflow import embeddings, rollup
 
     dataset = coco.read(args.specimens)
     enrolled, judged, strange = gallery_of(dataset)
@@ -31,6 +31,9 @@ def main(argv):
     chosen, verdict = choose(table, enrolled, judged, random_start(args.models), args.seed)
     best = table[chosen]
     best["clustering"] = way_to_cluster(vectors[chosen[0]][at], enrolled, strange, args.seed)
+    taxa = taxonomy.of(enrolled, args.specimens, "file_name")
+    if taxa:
+        best["calibration"]["ranks"] = rollup.fit(vectors[chosen[0]][at], enrolled, judged, strange, taxa, best["calibration"])
     write_embedder(args, chosen, best, dataset)
     rows = [{key: row[key] for key in ("vectors", "head", "top1", "unknown_auroc", "seconds", "n")} for row in table.values()]
     args.ladder.write_text(json.dumps({"chosen": {"vectors": chosen[0], "head": chosen[1]}, "verdict": verdict, "ladder": rows}, indent=1), encoding="utf-8")

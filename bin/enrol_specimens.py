@@ -10,7 +10,7 @@ import shutil
 from datetime import datetime, timezone
 from pathlib import Path
 
-from entoflow import coco, model
+from entoflow import coco, model, taxonomy
 from entoflow.task import InputError, login, run
 
 RIVALS = 3
@@ -31,7 +31,7 @@ def main(argv):
     counts = {"enrolled": 0, "skipped": 0}
     for path in args.specimens:
         images = coco.read(path)["images"]
-        records = [{"image": image["file_name"], "label": image["label"], "group": image["group"], "sha256": image["sha256"]} for image in images]
+        records = [{"image": image["file_name"], **{key: image.get(key) for key in ("label", "group", "sha256", *taxonomy.RANKS)}} for image in images]
         rows = embeddings.rows(ids, [image["id"] for image in images])
         for key, n in held.enrol(own[rows], records, model.identity(facts), args.by or login(), at, args.source or path.name).items():
             counts[key] += n

@@ -11,7 +11,7 @@ import json
 from collections import Counter
 from pathlib import Path
 
-from entoflow import coco
+from entoflow import coco, taxonomy
 from entoflow.tables import read_json
 from entoflow.task import run
 
@@ -21,6 +21,7 @@ PREDICTED = ("image", "label", "part", "named", "score", "verdict", "right", "id
 
 def main(argv):
     args = parser().parse_args(argv)
+    taxonomy.check_confidence(args.confidence)
     from entoflow import embeddings
 
     facts, ladder, dataset = read_json(args.model), read_json(args.ladder), coco.read(args.specimens)
@@ -31,7 +32,8 @@ def main(argv):
     judged = {part: identifier.judge(own[rows]) for part, rows in sets.rows.items() if part in ("test", "unseen") and len(rows)}
     right = right_of(identifier.classes, judged["test"][0], sets.labels["test"])
     figures = {**closed(sets, identifier, judged["test"][0], right, args.seed), **opened(sets, judged, right, args.seed),
-               **enrolled(sets, own, facts["calibration"], right, args.seed), **clustered(sets, own, facts["clustering"], args.seed)}
+               **ranked(sets, identifier, judged, args.confidence, args.seed), **enrolled(sets, own, facts["calibration"], right, args.seed),
+               **clustered(sets, own, facts["clustering"], args.seed)}
     table = beside(sets, vectors, ladder, right, args.seed)
     n = sum(len(sets.rows[part]) for part in ("test", "unseen"))
     content = {"chain": "identification", "n": n, "metrics": figures, "comparison": table, "verdict": ladder["verdict"]["sentence"]}
@@ -48,6 +50,8 @@ def parser():
     p.add_argument("--embeddings", type=Path, nargs="+", required=True, help="embeddings of its images")
     p.add_argument("--model", type=Path, required=True, help="model.json of the chosen embedder")
     p.add_argument("--ladder", type=Path, required=True, help="JSON that choose_embedder.py wrote")
+    p.add_argument("--confidence", type=float, default=taxonomy.CONFIDENCE, help="how sure a species, genus or family must be to name an image "
+                   "(default %(default)s)")
     p.add_argument("--seed", type=int, default=1, help="seed of the bootstrap (default %(default)s)")
     p.add_argument("--metrics", type=Path, required=True, help="JSON to write: every figure with its interval")
     p.add_argument("--predictions", type=Path, required=True, help="CSV to write: the name of each test and unseen image, and whether it is right")
@@ -126,6 +130,38 @@ def opened(sets, judged, right, seed):
     found["known_accepted"] = intervals.mean(accepted, "share of known images", known.astype(int))
     found["unknown_refused"] = intervals.mean(1 - accepted, "share of unknown images", (~known).astype(int))
     return found
+
+
+def ranked(sets, identifier, judged, confidence, seed):
+    """Return the figures of naming test and unseen images at the finest rank that is sure enough; nothing without a taxonomy.
+
+    near: of the images of unseen classes whose genus the gallery has.
+    """
+    import numpy as np
+    from entoflow.rollup import Rollup
+
+    taxa = taxonomy.of([image for members in sets.images.values() for image in members], "--specimens", "file_name")
+    if not taxa:
+        return {}
+    labels, groups = (np.array([name for part in judged for name in held[part]], str) for held in (sets.labels, sets.groups))
+    rollup = Rollup(identifier.classes, taxa, identifier.calibration)
+    names, ranks = (np.array(sum(parts, []), str) for parts in zip(*(rollup.named(*judged[part], confidence) for part in judged)))
+    truth = {rank: np.array([taxa.get(label, {}).get(rank, "") for label in labels], str) for rank in taxonomy.RANKS}
+    genera = {taxa.get(label, {}).get("genus", "") for label in identifier.classes} - {""}
+    near = ~np.isin(labels, identifier.classes) & np.isin(truth["genus"], sorted(genera))
+    asked = [("species", ranks == "species", labels, np.ones(len(labels), bool)), ("near_genus", ranks == "genus", truth["genus"], near)]
+    asked += [(rank, ranks == rank, truth[rank], np.ones(len(labels), bool)) for rank in taxonomy.RANKS]
+    return {name: figure for one, at, true, among in asked if among.any() and (true != "").any()
+            for name, figure in rank_figures(one, at[among], names[among] == true[among], true[among] != "", labels[among], groups[among], seed).items()}
+
+
+def rank_figures(rank, at, right, told, labels, groups, seed):
+    """Return the share of images named at a rank (at, n), and of these the share named right, without those whose own taxon nobody told (told, n)."""
+    from entoflow.identification_metrics import Intervals
+
+    kept = at & told
+    return {f"{rank}_named": Intervals(labels, groups, seed).mean(at.astype(float), "share of images"),
+            f"{rank}_named_right": Intervals(labels[kept], groups[kept], seed).mean(right[kept].astype(float), "share of images so named")}
 
 
 def enrolled(sets, vectors, calibration, right, seed):

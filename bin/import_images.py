@@ -12,7 +12,7 @@ from collections import Counter, defaultdict
 from multiprocessing.pool import ThreadPool
 from pathlib import Path
 
-from entoflow import coco, images
+from entoflow import coco, images, taxonomy
 from entoflow.tables import plain_text
 from entoflow.task import InputError, run
 
@@ -31,6 +31,8 @@ def main(argv):
     refuse_no_boxes(args, boxes, repairs)
     taken, unsure = without_lost(taken, boxes, repairs)
     dataset = build(taken, facts, boxes, args.name, args.pack_size)
+    if args.role == "specimens":
+        taxonomy.of(dataset["images"], args.source, "file_name")
     dataset["info"] = {"role": args.role, "format": form, "source": args.source_name}
     write_packs(args.packs_folder, args.name, args.pack_size, taken, facts)
     coco.write(args.dataset, dataset)

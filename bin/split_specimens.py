@@ -13,7 +13,7 @@ import json
 from collections import defaultdict
 from pathlib import Path
 
-from entoflow import coco
+from entoflow import coco, taxonomy
 from entoflow.joining import group, merge, read, row
 from entoflow.task import InputError, run
 
@@ -71,16 +71,11 @@ def checked(args):
 
 
 def check(images):
-    """Raise InputError for a split that is no part, a class of two genera or families, or fewer than two classes."""
-    taxa = defaultdict(dict)
+    """Raise InputError for a split that is no part, a class of two genera or families, a genus of two families, or fewer than two classes."""
     for image in images:
         if image.get("split") not in (None, "train", "test"):
             raise InputError(f"{image['source']}: {image['file_name']} has split '{image['split']}'; wanted train, test or nothing.")
-        for rank in ("genus", "family"):
-            first = taxa[rank].setdefault(image["label"], image)
-            if image.get(rank) != first.get(rank):
-                raise InputError(f"{image['source']}: {first['file_name']} and {image['file_name']} are both {image['label']}, of {rank} "
-                                 f"'{first.get(rank) or ''}' and '{image.get(rank) or ''}'; wanted one {rank} for a class.")
+    taxonomy.of(images, "--specimens", "file_name")
     labels = {image["label"] for image in images}
     if len(labels) < 2:
         raise InputError(f"--specimens: have {len(labels)} class ({', '.join(labels)}); wanted at least two to tell apart.")

@@ -19,7 +19,7 @@ def collection(folder, name, kinds, n, rng, labelled=True):
         for k in range(n):
             path = folder / f"{name}_{kind}_{k}.png"
             draw(path, kind, rng)
-            rows.append((path.relative_to(folder.parent), f"shape {kind}", f"{name} {kind} {k}", f"colour {kind // 6}"))
+            rows.append((path.relative_to(folder.parent), f"shape {kind}", f"{name} {kind} {k}", f"colour {kind // 6}", f"plate {kind // 12}"))
     if labelled:
         with open(folder.parent / f"{name}.csv", "w", newline="") as handle:
-            csv.writer(handle).writerows([("image", "label", "group", "genus"), *rows])
+            csv.writer(handle).writerows([("image", "label", "group", "genus", "family"), *rows])

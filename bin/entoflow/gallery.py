@@ -1,8 +1,9 @@
 """The gallery: embeddings of labelled specimens by which new images are identified, and the log of how they came there.
 
 gallery.json says which model made the embeddings and lists the revisions. Revision 7, an enrolment, has its specimens
-in specimens_0007.csv and their embeddings, of length 1, in embeddings_0007.npy, row for row. Later revisions are entries of
-the log and rewrite neither: what the gallery holds is the log replayed, without the revisions that were undone.
+in specimens_0007.csv and their embeddings, of length 1, in embeddings_0007.npy, row for row; the genus and family of its classes, where
+they were given, are in the log, as "taxa". Later revisions are entries of the log and rewrite neither: what the gallery holds is the log
+replayed, without the revisions that were undone.
 """
 import csv
 import difflib
@@ -17,6 +18,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from entoflow import taxonomy
 from entoflow.tables import plain_label, plain_text, read_json
 from entoflow.task import InputError
 
@@ -104,6 +106,11 @@ class Gallery:
         return dict(sorted(Counter(self.labels).items()))
 
     @property
+    def taxa(self):
+        """The genus and family of each class of which one is known: {label: {rank: name}}."""
+        return dict(sorted(self._taxa.items()))
+
+    @property
     def undone(self):
         """The numbers of the revisions that were undone."""
         return {revision["undone"] for revision in self.revisions if revision["action"] == "undo"}
@@ -133,21 +140,23 @@ class Gallery:
         return len(files)
 
     def enrol(self, embeddings, records, embedder, by, at, source):
-        """Add specimens, dicts of image, label, group and sha256, with their n x d embeddings of any length but 0.
+        """Add specimens, dicts of image, label, group, sha256 and maybe genus and family, with their n x d embeddings of any length but 0.
 
-        Returns {"enrolled", "skipped"}: an image that is there under the same label is skipped. Raises InputError for
-        embeddings of another model, and for an image with two labels, here or in the gallery.
+        Returns {"enrolled", "skipped"}: an image that is there under the same label is skipped. Raises InputError for embeddings of another model, for
+        an image with two labels, a class of two genera or families, and a genus of two families, here or in the gallery.
         """
         self.check(embedder, embeddings)
         if len(embeddings) != len(records):
             raise InputError(f"{source}: has {len(records)} images and {len(embeddings)} embeddings; wanted one for each.")
         kept, specimens = self._fresh(records, source)
         counts = {"enrolled": len(kept), "skipped": len(records) - len(kept)}
-        if kept:
+        taxa = taxonomy.of([{**record, "label": self._plain(record["label"])} for record in records], source)
+        told = taxonomy.joined(self._taxa, taxa, source)
+        if kept or told != self._taxa:
             vectors = unit(np.asarray(embeddings)[kept], source)
             files = {"specimens": lambda handle: handle.write(_table(specimens)),
                      "embeddings": lambda handle: np.save(handle, vectors, allow_pickle=False)}
-            facts = {"specimens": len(kept), "skipped": counts["skipped"], "source": plain_text(source)}
+            facts = {"specimens": len(kept), "skipped": counts["skipped"], "source": plain_text(source), **({"taxa": taxa} if taxa else {})}
             self._load(self._commit("enrol", by, at, facts, files))
             self._apply(self.revisions[-1])
         return counts
@@ -168,10 +177,17 @@ class Gallery:
         return self._change("rename", by, at, {"old": old, "new": new})
 
     def merge(self, labels, into, by, at):
-        """Make one class of several, under a label that may be one of theirs, another class's or new. Returns the revision."""
+        """Make one class of several, under a label that may be one of theirs, another class's or new. Returns the revision.
+
+        The genus and family are those of the class that has the label, or else of the merged ones. Raises InputError where these differ.
+        """
         labels, into = sorted({self._known(label) for label in labels}), self._plain(into)
         if not set(labels) - {into}:
             raise InputError(f"{self.folder}: was asked to merge '{into}' into itself; wanted other classes.")
+        if into not in self._taxa:
+            joined = {label: named for label, named in self._taxa.items() if label not in labels}
+            for label in labels:
+                joined = taxonomy.joined(joined, {into: self._taxa.get(label, {})}, self.folder)
         return self._change("merge", by, at, {"labels": labels, "into": into})
 
     def undo(self, by, at):
@@ -279,7 +295,7 @@ class Gallery:
         return [revision for revision in self.revisions if revision["action"] != "undo" and revision["number"] not in undone]
 
     def _replay(self):
-        self._specimens = {}
+        self._specimens, self._taxa = {}, {}
         for revision in self._counting():
             self._apply(revision)
         self._places = None
@@ -289,12 +305,28 @@ class Gallery:
         self._places = None
         if revision["action"] == "enrol":
             self._specimens.update((specimen.sha256, specimen) for specimen in self._tables[revision["number"]])
+        self._apply_taxa(revision)
         for specimen in self._concerned(revision):
             if revision["action"] == "remove":
                 del self._specimens[specimen.sha256]
             else:
                 label = revision["new"] if revision["action"] == "rename" else revision["into"]
                 self._specimens[specimen.sha256] = specimen._replace(label=label)
+        if revision["action"] == "remove":
+            left = set(self.labels)
+            self._taxa = {label: named for label, named in self._taxa.items() if label in left}
+
+    def _apply_taxa(self, revision):
+        """Bring the genus and family of the classes to an enrolment, a renaming or a merging."""
+        for label, named in revision.get("taxa", {}).items():
+            self._taxa[label] = {**self._taxa.get(label, {}), **named}
+        if revision["action"] in ("rename", "merge"):
+            into = revision.get("into", revision.get("new"))
+            own = self._taxa.pop(into, {})
+            merged = {}
+            for label in revision.get("labels", [revision.get("old")]):
+                merged = {**self._taxa.pop(label, {}), **merged}
+            self._taxa.update({into: own or merged} if own or merged else {})
 
     def _concerned(self, facts):
         """Return the specimens that a removal, a renaming or a merging is about."""

@@ -54,10 +54,8 @@ class HeldOut:
     def __init__(self, vectors, columns, groups, judged, strange, n_classes, head):
         self.columns = columns[judged]
         by_group, n = folds(columns, groups), np.arange(len(judged))
-        odd = order(np.unique(columns[strange]).tolist(), 0)
-        n_folds = max(1, min(CLASS_FOLDS, len(odd)))
-        fold = np.full(n_classes, -1)
-        fold[odd] = np.arange(len(odd)) % n_folds
+        fold = unit_folds(np.arange(n_classes), columns[strange])
+        n_folds = max(1, fold.max(initial=0) + 1)
         own = fold[self.columns]
         other = np.where(own >= 0, (own + 1) % n_folds, n % n_folds)
 
@@ -99,6 +97,20 @@ class HeldOut:
                 evidence(self.unknown, self.unknown_near, temperature))
 
 
+def unit_folds(units, strange):
+    """Return the fold of each class by its unit (itself, its genus; -1: none): the units of the strange columns are divided, other classes are in -1."""
+    odd = order(np.unique(units[strange]).tolist(), 0)
+    fold = np.full(max(units.max(initial=0), 0) + 2, -1)  # the last for classes of no unit
+    fold[odd] = np.arange(len(odd)) % CLASS_FOLDS
+    return fold[units]
+
+
+def strangers(vectors, columns, groups, judged, strange, units, head):
+    """Return what a head says of the strange rows, and how near each class is, by galleries without their units and the groups of a fold (k x classes)."""
+    fold, by_group = unit_folds(units, columns[strange]), folds(columns, groups)
+    return [_without(vectors, columns, groups, fold, by_group, judged, strange, fold[columns[strange]], len(units), name) for name in (head, "nearest")]
+
+
 def _without(vectors, columns, groups, fold, by_group, judged, rows, lacking, n_classes, head):
     """Return the scores of rows by galleries without the groups judged in the row's fold, and without the classes of the fold that each lacks (-1: none)."""
     found = np.empty((len(rows), n_classes), np.float32)
@@ -107,7 +119,7 @@ def _without(vectors, columns, groups, fold, by_group, judged, rows, lacking, n_
         for other in np.unique(lacking[by_group[rows] == number]):
             asked = (by_group[rows] == number) & (lacking == other)
             kept = ~gone & ((fold[columns] != other) | (other < 0))
-            found[asked] = heads.HEADS[head](vectors[kept], columns[kept], n_classes)(vectors[rows[asked]])
+            found[asked] = heads.HEADS[head](vectors[kept], columns[kept], n_classes)(vectors[rows[asked]]) if kept.any() else -np.inf
     return found
 
 

@@ -7,6 +7,7 @@ from entoflow.report_page import bullets, figure, key_figures, paragraph, pictur
 from entoflow.report_results import numeric, read_csv, read_json
 from entoflow.report_words import number, percent
 
+RANKS = {"species": "species", "genus": "genus, the species being unsure", "family": "family, the genus being unsure"}
 FIGURES = {
     "top1": "Named right: share of the test specimens of known classes",
     "top5": "Right name among the five likeliest",
@@ -27,6 +28,10 @@ FIGURES = {
     "oscr": "Named right against unknown let in, area (OSCR)",
     "known_accepted": "Known images with the verdict known",
     "unknown_refused": "Unknown images with another verdict",
+    **{f"{rank}_named": f"Sure enough to be named by {words}, of all test and unseen images" for rank, words in RANKS.items()},
+    **{f"{rank}_named_right": f"Named by {words}, and right" for rank, words in RANKS.items()},
+    "near_genus_named": "Unseen classes with a sister in the gallery: named by genus",
+    "near_genus_named_right": "Unseen classes with a sister in the gallery: named by genus, and right",
     "recall_at_1": "Unseen classes: the most similar image is of the class",
     "recall_at_5": "Unseen classes: one of the five most similar is",
     "r_precision": "Unseen classes: R-precision",
@@ -192,7 +197,15 @@ def identified(found):
     counts = Counter(row["verdict"] for row in found["identified"])
     names = Counter(row["label"] for row in found["identified"] if row["verdict"] == "known").most_common(20)
     return (paragraph(", ".join(f"{verdict} {counts[verdict]}" for verdict in ("known", "unknown", "reject")) + f" of {len(found['identified'])} images."),
+            paragraph(named_by_rank(found["identified"])),
             table("The most frequent names among those known.", ("class", "images"), names, numbers=(1,)))
+
+
+def named_by_rank(rows):
+    """Return how many images have a name that is sure enough, and of what rank."""
+    counts = Counter(row.get("rank", "") for row in rows)
+    named = [f"{counts[rank]} by {rank}" for rank in RANKS if counts[rank]]
+    return f"Sure enough to be named: {', '.join(named)}; {counts['']} not (columns taxon and rank of identified.csv)." if named else ""
 
 
 def clusters(found):

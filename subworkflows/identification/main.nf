@@ -110,7 +110,7 @@ workflow IDENTIFICATION {
     metrics    // path: JSON of the figures on test specimens; nothing with a gallery
     predictions // path: CSV, the name of each test and unseen specimen; nothing with a gallery
     plots      // paths: PNG
-    identified // path: CSV, a name, its probability and a verdict for each unlabelled image
+    identified // path: CSV, a name, its probability, a verdict and the finest name that is sure for each unlabelled image
     clusters   // path: CSV, the cluster of each unlabelled image and the known class it is most like
     sheet      // path: folder, a page to name clusters on and the same as a table; what a person saves is `reviewed` of a later run
     map        // path: HTML page, every image by its likeness to the others

@@ -1,5 +1,6 @@
 """Embedders are folders whose weights are one small tensor, as choosing runs no network; their vectors are drawn around class means."""
 import json
+import shutil
 import subprocess
 import sys
 
@@ -150,6 +151,16 @@ def test_the_way_to_cluster_is_that_of_a_replay_on_classes_that_nobody_learned_f
     own = found["trained" if facts["vectors"] == "refit" else facts["vectors"]]
     assert facts["clustering"] == replayed(own[rows], [images[row]["label"] for row in rows], [images[row]["group"] for row in rows], 1)
     assert facts["clustering"]["n_classes"] == 12
+
+
+def test_with_a_taxonomy_the_ranks_are_calibrated_and_nothing_else_changes(choose, two_heads, tmp_path):
+    found = {"frozen": vectors(IMAGES, 0.6)}
+    plain = choose(IMAGES, found, models=["frozen"])[1]["calibration"]
+    for model_folder in (tmp_path / "models").iterdir():
+        shutil.rmtree(model_folder)
+    images = [{**image, "genus": f"g{int(image['label'][-2:]) // 2}", "family": "all"} for image in IMAGES]
+    ranked = choose(images, found, models=["frozen"])[1]["calibration"]
+    assert ranked.pop("ranks").keys() == {"genus"} and ranked == plain
 
 
 def test_baselines_never_ship_however_good_they_are(choose, two_heads):

@@ -41,8 +41,9 @@ def enrol(tmp_path):
     if not (tmp_path / "embedder").exists():
         embedder(tmp_path / "embedder")
 
-    def _enrol(rows, *options, name="gallery", made_by="embedder", vectors="frozen"):
-        images = [{"id": 10 + n, "file_name": image, "label": label, "group": group, "sha256": hashlib.sha256(image.encode()).hexdigest()}
+    def _enrol(rows, *options, name="gallery", made_by="embedder", vectors="frozen", taxa=()):
+        images = [{"id": 10 + n, "file_name": image, "label": label, "group": group, "sha256": hashlib.sha256(image.encode()).hexdigest(),
+                   **dict(taxa).get(label, {})}
                   for n, (image, label, group, _) in enumerate(rows)]
         coco.write(tmp_path / "new.json", {"images": images, "annotations": [], "categories": []})
         found = np.array([vector for *_, vector in rows], np.float32).reshape(len(rows), -1)
@@ -86,6 +87,15 @@ def test_new_classes_go_into_a_copy_and_no_file_that_was_there_changes(enrol, ca
     log, grown = json.loads(before["gallery.json"]), json.loads(after["gallery.json"])
     assert grown["revisions"][:1] == log["revisions"] and gallery.read(new).verify() == 4
     assert gallery.read(new).classes == {"ant": 2, "bee": 2, "newt": 2, "wasp": 1}
+
+
+def test_the_genus_and_family_of_the_classes_go_into_the_gallery_and_may_not_contradict_it(enrol):
+    taxa = {"ant": {"genus": "Lasius", "family": "Formicidae"}, "bee": {"genus": "Apis"}}
+    old, _ = enrol(OLD, taxa=taxa)
+    new, _ = enrol(NEW, f"--into={old}", name="grown", taxa={"newt": {"genus": "Triton"}})
+    assert gallery.read(old).taxa == taxa and gallery.read(new).taxa == {**taxa, "newt": {"genus": "Triton"}}
+    with pytest.raises(InputError, match="new.json: class 'bee' is of genus 'Apis' and 'Bombus'; wanted one genus for a class"):
+        enrol([("b9", "bee", "9", direction(80))], f"--into={old}", name="third", taxa={"bee": {"genus": "Bombus"}})
 
 
 def plainly(rows, asked):

@@ -44,7 +44,7 @@ def world():
 @pytest.fixture
 def evaluate(tmp_path):
     """Return a function that evaluates images by their vectors and returns what is written, read without leave for NaN."""
-    def _evaluate(images, vectors, head="nearest"):
+    def _evaluate(images, vectors, *options, head="nearest"):
         rng = np.random.default_rng(3)
         coco.write(tmp_path / "specimens.json", {"images": images, "annotations": [], "categories": []})
         noise = rng.normal(size=(len(images), 8)).astype(np.float32)
@@ -54,7 +54,7 @@ def evaluate(tmp_path):
         (tmp_path / "ladder.json").write_text(json.dumps(LADDER))
         evaluate_identification.main([*(f"--{name}={tmp_path}/{file}" for name, file in (
             ("specimens", "specimens.json"), ("embeddings", "e.npz"), ("model", "model.json"), ("ladder", "ladder.json"), ("metrics", "metrics.json"),
-            ("predictions", "predictions.csv"), ("plots", "plots")))])
+            ("predictions", "predictions.csv"), ("plots", "plots"))), *options])
         return json.loads((tmp_path / "metrics.json").read_text(), parse_constant=pytest.fail)
     return _evaluate
 
@@ -223,6 +223,58 @@ def test_perfect_vectors_give_perfect_figures(evaluate, head):
     for name in ("top1", "top5", "macro_top1", "macro_f1", "recall_at_1", "map_at_r", "unknown_auroc", "oscr", "enrolled_top1_1", "enrolled_top1_3"):
         assert found[name]["value"] == pytest.approx(1), name
     assert found["unknown_fpr95"]["value"] == found["aurc"]["value"] == found["old_top1_change_3"]["value"] == 0
+
+
+def with_taxa(images):
+    """Return the images with the genus of all but class 24, two classes a genus, near ones in those of the gallery, and the family of the first 10 classes."""
+    def taxon(label):
+        n = int(label[-2:])
+        known = label.startswith("class")
+        genus = "" if label == "class 24" else f"g{n // 2}" if known or UNSEEN[label] == "near" else f"other {n}"
+        return {"genus": genus, **({"family": f"f{n // 6}"} if genus.startswith("g") and n < 10 else {})}
+    return [{**image, **taxon(image["label"])} for image in images]
+
+
+def test_names_at_the_finest_rank_that_is_sure_are_counted_and_those_right(evaluate, world, monkeypatch):
+    monkeypatch.setitem(CALIBRATION, "known", {"weights": [20, 0, 0, 0], "offset": -10})
+    images, rng = with_taxa(world[0]), np.random.default_rng(5)
+    alike = {genus: rng.normal(size=16) / 2 for genus in sorted({image["genus"] for image in images})}
+    vectors = (world[1] + [alike[image["genus"]] for image in images]).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    found, oracle = evaluate(images, vectors, "--confidence=0.8")["metrics"], Oracle(images, vectors)
+    rows, taxa = oracle.rows("test") + oracle.rows("unseen"), {image["label"]: image for image in images}
+    near = oracle.nearest(rows)
+    scaled = np.exp(near / CALIBRATION["temperature"])
+    chances = scaled / scaled.sum(axis=1, keepdims=True) / (1 + np.exp(10 - 20 * near.max(axis=1)))[:, None]
+    named = []
+    for row, chance in zip(rows, chances):
+        own = images[row]
+        for rank in ("species", "genus", "family"):
+            of = [label if rank == "species" else taxa[label].get(rank, "") for label in oracle.classes]
+            name, sure = max(((name, sum(c for c, other in zip(chance, of) if other == name)) for name in set(of) - {""}), key=lambda pair: pair[1])
+            true = own["label"] if rank == "species" else own.get(rank, "")
+            if sure >= 0.8:
+                named.append((rank, name == true if true else None, own["part"] == "unseen" and UNSEEN[own["label"]] == "near"))
+                break
+        else:
+            named.append(("", None, own["part"] == "unseen" and UNSEEN[own["label"]] == "near"))
+    kinds = {rank: (rank, named) for rank in ("species", "genus", "family")} | {"near_genus": ("genus", [one for one in named if one[2]])}
+    for name, (rank, among) in kinds.items():
+        right = [one[1] for one in among if one[0] == rank and one[1] is not None]
+        assert (found[f"{name}_named"]["value"], found[f"{name}_named"]["n"]) == (pytest.approx(np.mean([one[0] == rank for one in among])), len(among))
+        assert (found[f"{name}_named_right"]["value"], found[f"{name}_named_right"]["n"]) == (pytest.approx(np.mean(right)) if right else None, len(right))
+    assert len(kinds["near_genus"][1]) == 12 * 4 and all(found[f"{name}_named"]["value"] > 0 for name in kinds)
+    assert found["species_named"]["low"] < found["species_named"]["value"] < found["species_named"]["high"]
+
+
+def test_without_a_taxonomy_no_figure_is_of_ranks(evaluate, world):
+    assert not [name for name in evaluate(*world)["metrics"] if "_named" in name]
+
+
+def test_with_a_genus_but_no_family_none_is_of_families(evaluate, world):
+    images = [{key: value for key, value in image.items() if key != "family"} for image in with_taxa(world[0])]
+    assert {name for name in evaluate(images, world[1])["metrics"] if "_named" in name} == {
+        f"{rank}_{what}" for rank in ("species", "genus", "near_genus") for what in ("named", "named_right")}
 
 
 def test_without_unseen_classes_what_is_of_them_is_null(evaluate, world, tmp_path):

@@ -1,5 +1,6 @@
 """Images named by a gallery of a few hand-placed vectors."""
 import csv
+import hashlib
 import shutil
 import subprocess
 import sys
@@ -25,8 +26,8 @@ def shared(tmp_path):
 @pytest.fixture
 def identify(shared, tmp_path):
     """Return a function that names {image: vector} and returns the rows of identified.csv."""
-    def _identify(vectors, name="frozen"):
-        identify_images.main([*ask(tmp_path, vectors, name), f"--gallery={shared}", f"--identified={tmp_path}/identified.csv"])
+    def _identify(vectors, *options, name="frozen"):
+        identify_images.main([*ask(tmp_path, vectors, name), f"--gallery={shared}", f"--identified={tmp_path}/identified.csv", *options])
         with (tmp_path / "identified.csv").open(newline="", encoding="utf-8") as handle:
             return list(csv.DictReader(handle))
     return _identify
@@ -73,6 +74,36 @@ def test_scores_of_random_vectors_are_in_order_and_do_not_depend_on_who_is_besid
     assert len(rows) == 1100 and all(1 >= float(row["score"]) >= float(row["second_score"]) >= 0 for row in rows.values())
     for row in identify({name: many[name] for name in ("1099.jpg", "0003.jpg")}):
         assert row == rows[row["image"]]
+
+
+def classify(folder):
+    """Enrol the specimens once more, with the genus and family of two: the bee and the wasp are of one family."""
+    taxa = {"bee": {"genus": "Apis", "family": "Hymen"}, "wasp": {"genus": "Vespa", "family": "Hymen"}}
+    records = [{"image": label, "label": label, "group": "", "sha256": hashlib.sha256(label.encode()).hexdigest(), **taxa.get(label, {})} for label in GALLERY]
+    held = gallery.read(folder)
+    held.enrol(np.array(list(GALLERY.values()), np.float32), records, held.embedder, "ada", "2026-11-06T10:00:00+00:00", "taxa.csv")
+
+
+def test_a_taxon_is_the_finest_name_whose_sum_is_sure_enough(identify, shared):
+    plain = identify(IMAGES)
+    classify(shared)
+    rows = identify(IMAGES)
+    family = {row["image"]: sum(by_hand(IMAGES[row["image"]])[0][label] for label in ("bee", "wasp")) for row in rows}
+    for row, before in zip(rows, plain):
+        species = float(row["score"]) >= 0.9
+        assert (row["taxon"], row["rank"]) == ((row["label"], "species") if species else ("Hymen", "family") if family[row["image"]] >= 0.9 else ("", ""))
+        assert (before["taxon"], before["rank"]) == ((row["label"], "species") if species else ("", ""))
+        assert {key: row[key] for key in before if key not in ("taxon", "rank")} == {key: before[key] for key in before if key not in ("taxon", "rank")}
+    assert {row["rank"] for row in rows} == {"species", "family", ""}
+    assert list(rows[0])[-2:] == ["taxon", "rank"]
+
+
+def test_the_confidence_is_that_which_is_asked_for(identify, shared):
+    classify(shared)
+    assert {row["rank"] for row in identify(IMAGES, "--confidence=1")} == {""}
+    assert sum(row["rank"] == "species" for row in identify(IMAGES, "--confidence=0.5")) == 3
+    with pytest.raises(InputError, match="--confidence is 1.5; wanted a chance from 0.5 to 1"):
+        identify(IMAGES, "--confidence=1.5")
 
 
 def test_a_gallery_of_one_class_has_no_second(identify, shared):

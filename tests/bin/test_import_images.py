@@ -305,6 +305,19 @@ def test_labels_groups_and_counts_come_from_the_table(run, tmp_path):
     assert said == "Took 2 images from labels.csv, left out 0: see audit.json."
 
 
+@pytest.mark.parametrize("other, sentence", [
+    ("ant,Apis,F", "labels.csv: a.jpg and b.jpg are both ant, of genus 'Lasius' and 'Apis'; wanted one genus for a class"),
+    ("bee,Lasius,G", r"labels.csv: genus 'Lasius' is of family 'F' \(ant\) and 'G' \(bee\); wanted one family for a genus"),
+])
+def test_a_taxonomy_that_contradicts_itself_is_told_of_specimens_and_is_nothing_to_other_roles(run, tmp_path, other, sentence):
+    for n, name in enumerate("ab"):
+        draw(tmp_path / f"{name}.jpg", n)
+    (tmp_path / "labels.csv").write_text(f"image,label,genus,family\na.jpg,ant,Lasius,F\nb.jpg,{other}\n")
+    with pytest.raises(InputError, match=sentence):
+        run(tmp_path / "labels.csv", "specimens")
+    run(tmp_path / "labels.csv", "labelled")
+
+
 def test_the_same_bytes_are_taken_once_and_not_at_all_where_their_labels_differ(run, tmp_path):
     table = labelled(
         tmp_path, ["a.png,bug,,", "b.png,bug,,", "c.png,bug,,", "d.png,fly,,", "e.png,bug,,", "f.png,bug,,"]

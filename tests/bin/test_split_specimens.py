@@ -158,7 +158,7 @@ def test_an_unseen_class_is_near_with_a_sister_in_the_collection_and_far_without
 
     numbers = count(1)
     known = [*two("ant", genus="A", family="F"), *two("bee", family="F"), *two("cimex")]
-    held = [*two("near by genus", genus="A", family="G"), *two("far by genus", genus="B", family="F"), *two("near by family", family="F"),
+    held = [*two("near by genus", genus="A"), *two("far by genus", genus="B", family="F"), *two("near by family", family="F"),
             *two("far by family", family="H"), *two("without taxon")]
     for row in known[1::2] + held:
         row["split"] = "test"
@@ -230,6 +230,14 @@ def test_a_cell_that_cannot_be_used_is_told_with_its_images(run, change, sentenc
     images = collection(3, 3, genus="Vespa")
     images[1].update(change)
     with pytest.raises(InputError, match=sentence):
+        run(images)
+
+
+def test_a_genus_of_two_families_is_told_with_both(run):
+    images = [*collection(2, 3, genus="Vespa", family="Vespidae")]
+    for row in images[3:]:
+        row["family"] = "Apidae"
+    with pytest.raises(InputError, match=r"genus 'Vespa' is of family 'Vespidae' \(class 00\) and 'Apidae' \(class 01\); wanted one family for a genus"):
         run(images)
 
 

@@ -154,6 +154,77 @@ def test_a_label_in_two_spellings_of_unicode_is_one_class(opened):
     assert composed not in gallery.read(opened.folder).classes
 
 
+TAXA = {"ant": {"genus": "Lasius", "family": "Formicidae"}, "bee": {"genus": "Apis"}, "wasp": {"genus": "Vespula"}}
+
+
+def enrol_taxa(opened, labels, taxa, start=0):
+    given = [{**record, **taxa.get(record["label"], {})} for record in records(labels, start)]
+    return opened.enrol(vectors(len(labels), start), given, "model 1", **WHO, source="labels.csv")
+
+
+@pytest.fixture
+def classified(empty):
+    enrol_taxa(empty, ["ant", "bee", "bee", "wasp", "moth"], TAXA)
+    return empty
+
+
+def test_the_genus_and_family_of_classes_are_in_the_log_of_their_enrolment(classified):
+    assert gallery.read(classified.folder).taxa == classified.taxa == TAXA == classified.revisions[0]["taxa"]
+
+
+def test_a_gallery_without_them_is_as_it_was_before_they_were_kept(opened):
+    assert opened.taxa == {} and "taxa" not in opened.revisions[0]
+    assert enrol_taxa(opened, ["ant"], TAXA, start=10) == {"enrolled": 1, "skipped": 0}
+    assert gallery.read(opened.folder).taxa == {"ant": TAXA["ant"]}
+
+
+def test_the_genus_of_specimens_that_are_there_is_taken_though_all_are_skipped(opened):
+    assert enrol_taxa(opened, ["ant", "bee"], TAXA) == {"enrolled": 0, "skipped": 2}
+    again = gallery.read(opened.folder)
+    assert again.taxa == {"ant": TAXA["ant"], "bee": TAXA["bee"]} and again.classes == {"ant": 1, "bee": 2, "wasp": 1} and again.verify() == 4
+    assert enrol_taxa(again, ["ant", "bee"], TAXA) == {"enrolled": 0, "skipped": 2} and len(again.revisions) == 2
+    again.undo(**WHO)
+    assert gallery.read(opened.folder).taxa == {}
+
+
+@pytest.mark.parametrize("change, taxa", [
+    (lambda g: g.rename("ant", "pismire", **WHO), {"pismire": TAXA["ant"], "bee": TAXA["bee"], "wasp": TAXA["wasp"]}),
+    (lambda g: g.remove(**WHO, label="bee"), {"ant": TAXA["ant"], "wasp": TAXA["wasp"]}),
+    (lambda g: g.remove(**WHO, images=["0.jpg", "1.jpg"]), {"bee": TAXA["bee"], "wasp": TAXA["wasp"]}),  # the only ant, and one of two bees
+    (lambda g: g.merge(["ant", "bee"], "wasp", **WHO), {"wasp": TAXA["wasp"]}),  # what is merged into says
+    (lambda g: g.merge(["ant", "bee"], "ant", **WHO), {"ant": TAXA["ant"], "wasp": TAXA["wasp"]}),
+    (lambda g: g.merge(["ant", "moth"], "x", **WHO), {"x": TAXA["ant"], "bee": TAXA["bee"], "wasp": TAXA["wasp"]}),
+    (lambda g: g.merge(["bee"], "moth", **WHO), {"ant": TAXA["ant"], "moth": TAXA["bee"], "wasp": TAXA["wasp"]}),
+    (lambda g: enrol_taxa(g, ["bee", "fly"], {"bee": {"genus": "Apis", "family": "Apidae"}, "fly": {"genus": "Musca"}}, start=10),
+     {**TAXA, "bee": {"genus": "Apis", "family": "Apidae"}, "fly": {"genus": "Musca"}}),
+    (lambda g: enrol(g, ["bee", "fly"], start=10), TAXA),
+])
+def test_genus_and_family_follow_their_class_and_undo_brings_them_back(classified, change, taxa):
+    change(classified)
+    assert classified.taxa == gallery.read(classified.folder).taxa == taxa
+    classified.undo(**WHO)
+    assert classified.taxa == gallery.read(classified.folder).taxa == TAXA
+
+
+def test_a_class_that_was_removed_may_come_back_in_another_genus(classified):
+    classified.remove(**WHO, label="bee")
+    enrol_taxa(classified, ["bee"], {"bee": {"genus": "Bombus"}}, start=10)
+    assert gallery.read(classified.folder).taxa["bee"] == {"genus": "Bombus"}
+
+
+@pytest.mark.parametrize("change, sentence", [
+    (lambda g: enrol_taxa(g, ["bee"], {"bee": {"genus": "Bombus"}}, 10), "labels.csv: class 'bee' is of genus 'Apis' and 'Bombus'; wanted one genus"),
+    (lambda g: enrol_taxa(g, ["fly"], {"fly": {"genus": "Lasius", "family": "Muscidae"}}, 10),
+     r"genus 'Lasius' is of family 'Formicidae' \(ant\) and 'Muscidae' \(fly\); wanted one family for a genus"),
+    (lambda g: g.merge(["ant", "bee"], "x", **WHO), "gallery: class 'x' is of genus 'Lasius' and 'Apis'; wanted one genus for a class"),
+])
+def test_a_class_of_two_genera_is_told_and_changes_nothing(classified, change, sentence):
+    before, files = (state(classified), classified.taxa), content(classified.folder)
+    with pytest.raises(InputError, match=sentence):
+        change(classified)
+    assert (state(classified), classified.taxa) == before and content(classified.folder) == files
+
+
 def test_names_with_anything_in_them_come_back_as_they_were(empty):
     names = [' a,"b"\n.jpg', "\u2603 .jpg", "'", "=1", "trailing "]
     given = [{**record, "image": name, "group": name} for record, name in zip(records("abcde"), names)]

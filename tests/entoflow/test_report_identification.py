@@ -184,6 +184,19 @@ def test_a_training_without_validation_has_no_curve_and_is_no_improvement(told, 
     assert "87 % (79 to 93)" in told().text and "was still improving" not in told().text
 
 
+def test_names_by_rank_are_counted_where_there_are_such_and_their_figures_have_words(told, folder):
+    assert "Sure enough to be named" not in told().text
+    names = [("a", "ant", "known", "ant", "species"), ("b", "ant", "known", "Lasius", "genus"), ("c", "ant", "unknown", "Lasius", "genus"),
+             ("d", "ant", "reject", "", "")]
+    write_rows(folder / "identified.csv", [("image", "label", "verdict", "taxon", "rank"), *names])
+    change(folder / "evaluation/metrics.json", metrics={"genus_named": figure(0.25), "genus_named_right": figure(0.955), "near_genus_named": figure(0.125)})
+    text = told().text
+    assert "Sure enough to be named: 1 by species, 2 by genus; 1 not (columns taxon and rank of identified.csv)." in text
+    assert "Sure enough to be named by genus, the species being unsure, of all test and unseen images 0.250 50" in text
+    assert "Named by genus, the species being unsure, and right 0.955 50" in text
+    assert "Unseen classes with a sister in the gallery: named by genus 0.125 50" in text
+
+
 def test_what_to_do_next_depends_on_what_was_done(told, folder):
     assert "To name images" not in told().text
     (folder / "identified.csv").unlink()

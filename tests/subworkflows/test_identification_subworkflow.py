@@ -68,6 +68,22 @@ def test_every_image_gets_a_name_and_a_verdict(learned):
         assert (float(row["known"]) >= 0.5) == (row["verdict"] == "known")
 
 
+def test_names_are_given_at_the_finest_rank_that_is_sure_and_that_is_measured(learned):
+    here = learned[0].here / "results/identification"
+    genera = {row["label"]: row["genus"] for row in rows(learned[0].here / "specimens.csv")}
+    for row in rows(here / "identified.csv"):
+        assert row["rank"] in ("species", "genus", "family", "") and (row["rank"] == "") == (row["taxon"] == "")
+        assert (row["rank"] == "species") == (row["verdict"] == "known" and float(row["score"]) >= 0.9)
+        assert row["rank"] != "species" or row["taxon"] == row["label"]
+        assert row["rank"] != "genus" or row["taxon"] in genera.values()
+    log = json.loads((here / "gallery/gallery.json").read_text())["revisions"][0]["taxa"]
+    assert {label: named["genus"] for label, named in log.items()} == genera and {named["family"] for named in log.values()} == {"plate 0"}
+    figures = json.loads((here / "evaluation/metrics.json").read_text())["metrics"]
+    named = [figures[f"{rank}_named"]["value"] for rank in ("species", "genus", "family")]
+    assert all(0 <= value <= 1 for value in named) and sum(named) <= 1 + 1e-9 and "genus_named_right" in figures
+    assert "ranks" in json.loads((here / "embedder/model.json").read_text())["calibration"]
+
+
 def test_all_labelled_specimens_are_in_the_gallery_that_ships(learned):
     folder = learned[0].here / "results/identification/gallery"
     table = rows(folder / "specimens_0001.csv")
