@@ -19,13 +19,14 @@ SHOWN, LIKE = 60, 3  # rows of the page; specimens of each class beside it
 def main(argv):
     args = parser().parse_args(argv)
     images = coco.read(args.specimens)["images"]
-    rows = ranked(images, args.embeddings, read_json(args.ladder))
+    rows, n_judged = ranked(images, args.embeddings, read_json(args.ladder))
     with args.table.open("w", newline="", encoding="utf-8") as handle:
         writer = csv.DictWriter(handle, COLUMNS, lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
-    args.page.write_text(page(rows, images, args.packs), encoding="utf-8")
-    print(f"{len(rows)} of {len(images)} labels are worth a check")
+    sentence = told(len(rows), n_judged, len(images))
+    args.page.write_text(page(rows, images, sentence, args.packs), encoding="utf-8")
+    print(sentence)
 
 
 def parser():
@@ -40,39 +41,47 @@ def parser():
 
 
 def ranked(images, paths, ladder):
-    """Return the rows of the table."""
+    """Return (the rows of the table, how many labels could be judged)."""
     import numpy as np
     from entoflow import embeddings, label_audit
 
     ids, vectors = embeddings.read(paths)
     at = embeddings.rows(ids, [image["id"] for image in images])
     classes, columns = np.unique(np.array([image["label"] for image in images], str), return_inverse=True)
-    groups, found = np.array([image["group"] for image in images], str), []
+    groups, found, n_judged = np.array([image["group"] for image in images], str), [], 0
     for name, judged in label_audit.views([image["part"] for image in images], ladder):
-        for row, other, doubt in zip(*label_audit.doubts(vectors[name][at], columns, groups, judged)):
-            if doubt > 0:
-                image = images[row]
-                found.append({"image": image["file_name"], "label": image["label"], "suggested": str(classes[other]), "doubt": f"{doubt:.4f}",
-                              "judged_by": name, "part": image["part"], "id": image["id"]})
-    return sorted(found, key=lambda row: (-float(row["doubt"]), row["image"]))
+        rows, others, doubts = label_audit.doubts(vectors[name][at], columns, groups, judged)
+        if len(rows) and (doubts < 0).mean() >= label_audit.FAIR:
+            n_judged += len(rows)
+            found += [{"image": images[row]["file_name"], "label": images[row]["label"], "suggested": str(classes[other]), "doubt": f"{doubt:.4f}",
+                       "judged_by": name, "part": images[row]["part"], "id": images[row]["id"]}
+                      for row, other, doubt in zip(rows, others, doubts) if doubt >= label_audit.CLEAR]
+    return sorted(found, key=lambda row: (-float(row["doubt"]), row["image"])), n_judged
 
 
-def page(rows, images, packs):
+def told(n_doubtful, n_judged, n):
+    """Return what the audit found, and of how many labels it can say nothing."""
+    unjudged = (f" Nothing is said of {n - n_judged}: they have no other group of their class, or the embedder learned from them and the frozen one finds "
+                "too few of them likely." if n_judged < n else "")
+    return f"{n_doubtful} of {n_judged} labels are doubtful: other specimens say another class.{unjudged}"
+
+
+def page(rows, images, sentence, packs):
     """Return the page: each doubtful specimen beside some of its label and some of the suggested class."""
     from entoflow import report_page, thumbnails
 
     of_class = {}
     for image in images:
         of_class.setdefault(image["label"], []).append(image["id"])
-    told = [(row, [key for key in of_class[row["label"]] if key != row["id"]][:LIKE], of_class[row["suggested"]][:LIKE]) for row in rows[:SHOWN]]
-    pictures = thumbnails.jpegs(packs, [key for row, *sides in told for key in (row["id"], *sum(sides, []))], 96)
-    cells = [(report_page.joined([strip([row["id"]], pictures), row["image"]]), report_page.joined([row["label"], strip(own, pictures)]),
-              report_page.joined([row["suggested"], strip(other, pictures)]), row["doubt"], row["judged_by"]) for row, own, other in told]
-    sentence = (f"{len(rows)} of {len(images)} labels are doubtful: other specimens say another class. The first {len(told)} are shown, all stand in "
-                "label_audit.csv. Most are look-alikes that are labelled right; where one is wrong, correct the table that the labels came from.")
+    shown = [(row, [key for key in of_class[row["label"]] if key != row["id"]][:LIKE], of_class[row["suggested"]][:LIKE]) for row in rows[:SHOWN]]
+    pictures = thumbnails.jpegs(packs, [key for row, *sides in shown for key in (row["id"], *sum(sides, []))], 96)
+    cells = [(report_page.joined([strip([row["id"]], pictures), row["image"]]), report_page.joined([strip(own, pictures), row["label"]]),
+              report_page.joined([strip(other, pictures), row["suggested"]]), row["doubt"], row["judged_by"]) for row, own, other in shown]
+    more = (f"The first {len(shown)} are shown; label_audit.csv has all. Many are look-alikes that are labelled right; where one is wrong, correct the "
+            "table that the labels came from.")
     header = ("specimen", "its label, and others of it", "more like", "doubt", "judged by")
     table = report_page.table("The most doubtful first.", header, cells, numbers=(3,))
-    return report_page.page("Labels to check", "", [report_page.paragraph(sentence), table])
+    return report_page.page("Labels to check", "", [report_page.paragraph(f"{sentence} {more if rows else ''}"), table])
 
 
 def strip(ids, pictures):
@@ -81,7 +90,8 @@ def strip(ids, pictures):
 
     from entoflow.report_page import Html
 
-    return Html("".join(f'<img alt="" width="72" src="data:image/jpeg;base64,{base64.b64encode(pictures[key]).decode()}"> ' for key in ids if key in pictures))
+    row = "".join(f'<img alt="" width="72" src="data:image/jpeg;base64,{base64.b64encode(pictures[key]).decode()}"> ' for key in ids if key in pictures)
+    return Html(f"<div>{row}</div>")
 
 
 if __name__ == "__main__":

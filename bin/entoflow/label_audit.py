@@ -1,13 +1,15 @@
 """Which labels may be wrong: specimens that the others say are of another class.
 
 With three labels a class one wrong label is a third of what is known of it. Each specimen is named by a gallery without its group, by vectors of an
-embedder that did not learn from it: one that did would have learned its wrong label, too.
+embedder that did not learn from it: one that did would have learned its wrong label, too. Vectors by which most labels seem wrong judge nothing.
 """
 import numpy as np
 
 from entoflow.identification import by_folds, fitted_temperature, folds, softmax
 
 FROZEN = "frozen"
+FAIR = 0.5  # share of the labels that vectors must find the likeliest of all, to be believed about the others
+CLEAR = 0.5  # how much likelier another class must be than the label, to be worth a person's check
 HEAD = "class_mean"  # by the nearest specimen, one wrong label would make all its true fellows doubtful
 
 

@@ -135,6 +135,8 @@ def next_steps(found):
     steps = []
     if found["metrics"] and not found["identified"]:
         steps.append("To name images: ./nextflow run . --gallery RESULTS/identification/gallery --unlabelled FOLDER")
+    if found["clusters"]:
+        steps.append("To name the unknown many at a time, open identification/sheet/sheet.html, save review.csv, and give it back with --reviewed.")
     steps.append("To look at the images by their likeness, open identification/map.html, beside this page.")
     steps.append("To enrol new specimens, of old classes or new: ./nextflow run . --gallery RESULTS/identification/gallery --specimens NEW.csv")
     best = found["training"][-1].get("best_epoch") if validated(found) else None
@@ -224,7 +226,7 @@ def clusters(found):
 def doubtful(found):
     """Return the labels that other specimens contradict, the first few."""
     rows = [(row["image"], row["label"], row["suggested"], f"{float(row['doubt']):.2f}") for row in found["label_audit"][:15]]
-    return (paragraph(f"{len(found['label_audit'])} labels are contradicted by other specimens; most are look-alikes. identification/label_audit.html shows "
+    return (paragraph(f"{len(found['label_audit'])} labels are contradicted by other specimens; many are look-alikes. identification/label_audit.html shows "
                       "them beside both classes." if rows else ""),
             table("The most doubtful: how much likelier the other class is.", ("image", "label", "more like", "doubt"), rows, numbers=(3,)))
 

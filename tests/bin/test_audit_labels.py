@@ -43,7 +43,7 @@ def audited(tmp_path):
 
 def test_the_wrong_label_is_listed_with_the_class_it_is_more_like(audited):
     assert audited[0]["image"] == "4.png" and audited[0]["label"] == "<b>class 6" and audited[0]["suggested"] == "<b>class 1"
-    assert [float(row["doubt"]) for row in audited] == sorted((float(row["doubt"]) for row in audited), reverse=True) and float(audited[-1]["doubt"]) > 0
+    assert [float(row["doubt"]) for row in audited] == sorted((float(row["doubt"]) for row in audited), reverse=True) and float(audited[-1]["doubt"]) >= 0.5
     assert {row["judged_by"] for row in audited} == {"frozen"} and len(audited) < 6
 
 
@@ -52,6 +52,17 @@ def test_the_page_shows_it_beside_both_classes_and_runs_nothing(audited, tmp_pat
     assert "&lt;b&gt;class 1" in html and "<b>class" not in html and "<script" not in html and not re.search(r"https?://", html)
     first = html.split("<tbody>")[1].split("</tr>")[0]
     assert first.count("<img") == 1 + 3 + 2 and "4.png" in first
+
+
+def test_vectors_by_which_most_labels_seem_wrong_judge_nothing(audited, tmp_path, capsys):
+    file = embeddings.read([tmp_path / "e.npz"])
+    noise = np.random.default_rng(7).normal(size=(30, 16)).astype(np.float32)
+    embeddings.write(tmp_path / "e.npz", file[0], {"frozen": noise / np.linalg.norm(noise, axis=1, keepdims=True)})
+    capsys.readouterr()
+    audit_labels.main([f"--specimens={tmp_path}/s.json", f"--embeddings={tmp_path}/e.npz", f"--ladder={tmp_path}/ladder.json", f"--packs={tmp_path}/pack.zip",
+                       f"--table={tmp_path}/t.csv", f"--page={tmp_path}/p.html"])
+    assert (tmp_path / "t.csv").read_text().splitlines()[1:] == []
+    assert capsys.readouterr().out.startswith("0 of 0 labels are doubtful: other specimens say another class. Nothing is said of 30: ")
 
 
 def test_the_command_ends_with_status_2_and_one_sentence(tmp_path):
