@@ -4,7 +4,7 @@ import unicodedata
 
 import numpy as np
 import pytest
-from entoflow import gallery
+from entoflow import exact_search, gallery
 from entoflow.task import InputError
 
 D = 6
@@ -371,11 +371,11 @@ def filled(tmp_path):
 @pytest.fixture(params=[False, True], ids=["float32", "bfloat16"])
 def small_blocks(request, monkeypatch):
     """Search in many small blocks, with and without rounding first, whatever the processor."""
-    monkeypatch.setattr(gallery, "BLOCK", 100)
-    monkeypatch.setattr(gallery, "BATCH", 16)
-    monkeypatch.setattr(gallery, "PAIRS", 3000)
-    monkeypatch.setattr(gallery, "HALF_FROM", 1)
-    monkeypatch.setattr(gallery, "_has_fast_half", lambda: request.param)
+    monkeypatch.setattr(exact_search, "BLOCK", 100)
+    monkeypatch.setattr(exact_search, "BATCH", 16)
+    monkeypatch.setattr(exact_search, "PAIRS", 3000)
+    monkeypatch.setattr(exact_search, "HALF_FROM", 1)
+    monkeypatch.setattr(exact_search, "_has_fast_half", lambda: request.param)
 
 
 @pytest.mark.parametrize("k", [1, 5, 60, 1000])
