@@ -11,7 +11,7 @@ include { PREDICTION } from './subworkflows/prediction/main'
 // The suite without parameters: `sources` maps each input's name to a channel of paths (empty where it is not given).
 workflow ENTOFLOW {
     take:
-    sources  // map: boxes, labelled_images, test_boxes, audit_boxes, reviewed, specimens, unlabelled, reviewed_clusters, model, predict -> channel of paths; gallery -> path or null
+    sources  // map: boxes, labelled_images, test_boxes, audit_boxes, reviewed, specimens, unlabelled, reviewed_clusters, model, predict -> channel of paths; gallery, detector -> path or null
     chains   // list: the chains to run, of 'detection', 'identification' and 'prediction'
     target   // value: label whose detector is wanted, '' for none
     weights  // value: 'pretrained', 'none' or a path
@@ -36,7 +36,7 @@ workflow ENTOFLOW {
         files.plots = DETECTION.out.plots.flatten()
     }
     if( 'identification' in chains ) {
-        IDENTIFICATION(sources.specimens, sources.unlabelled, sources.reviewed_clusters, sources.gallery, weights, settings)
+        IDENTIFICATION(sources.specimens, sources.unlabelled, sources.reviewed_clusters, sources.gallery, sources.detector, weights, settings)
         files.identification = IDENTIFICATION.out.split.mix(IDENTIFICATION.out.audit, IDENTIFICATION.out.training, IDENTIFICATION.out.enrolment, IDENTIFICATION.out.identified, IDENTIFICATION.out.clusters, IDENTIFICATION.out.label_audit)
         files.embedder = IDENTIFICATION.out.embedder.map { folder -> folder.resolve('model.json') }
         files.identification_evaluation = IDENTIFICATION.out.metrics.mix(IDENTIFICATION.out.ladder)
@@ -76,6 +76,7 @@ workflow {
     sources = ['boxes', 'labelled_images', 'test_boxes', 'audit_boxes', 'reviewed', 'specimens', 'unlabelled', 'predict'].collectEntries { name -> [name, channel.fromList(paths(given[name]))] }
     sources.model = channel.fromList(given.model ? file(given.model).listFiles().findAll { item -> item.isFile() } : [])
     sources.gallery = given.gallery
+    sources.detector = given.detector_model
     sources.reviewed_clusters = given.unlabelled ? sources.reviewed : channel.empty()
     sources.reviewed = given.unlabelled ? channel.empty() : sources.reviewed
     drawn = given.demo ? given.demo_chains.tokenize(',') : []
@@ -136,6 +137,9 @@ def conflicts(given) {
         given.unlabelled && !given.specimens && !given.gallery ? '--unlabelled needs --specimens, or --gallery: names to give' : null,
         given.gallery && !given.specimens && !given.unlabelled ? '--gallery needs --specimens to enrol, or --unlabelled images to identify' : null,
         given.gallery && !file(given.gallery.toString()).resolve('gallery.json').exists() ? "--gallery names ${given.gallery}, which holds no gallery.json; wanted a gallery folder that entoflow wrote" : null,
+        given.detector_model && !given.specimens && !given.gallery ? '--detector_model needs --specimens: images to crop' : null,
+        given.detector_model && given.gallery ? '--detector_model does not go with --gallery, which crops as its specimens were cropped, by the detector in it, if any: leave it out' : null,
+        given.detector_model && !is_detector(given.detector_model) ? "--detector_model names ${given.detector_model}, which holds no model.json of a detector; wanted a model folder such as results/detection/insect_detector" : null,
         given.boxes && given.specimens && given.weights && !(given.weights.toString() in ['pretrained', 'none']) ? '--weights FILE is for one network, but both --boxes and --specimens are given: run them one after the other' : null,
         given.predict && !given.model ? '--predict needs --model: the folder of the detector to run' : null,
         given.model && !given.predict ? '--model needs --predict: the images to run it on' : null,
@@ -143,6 +147,11 @@ def conflicts(given) {
         demo && ['boxes', 'labelled_images', 'test_boxes', 'audit_boxes', 'specimens', 'unlabelled', 'gallery'].any { name -> given[name] } ? '-profile demo draws its own data: leave it out, or what names yours' : null,
         given.weights && !(given.weights.toString() in ['pretrained', 'none']) && !file(given.weights.toString()).exists() ? "--weights names ${given.weights}, which does not exist; wanted pretrained, none or a file" : null,
     ].findAll { text -> text }
+}
+
+def is_detector(folder) {
+    def facts = file(folder.toString()).resolve('model.json')
+    return facts.exists() && facts.text =~ /"kind"\s*:\s*"detector"/
 }
 
 // The folder of the results that holds what a person reviewed, or null: the work would be lost there.

@@ -25,12 +25,15 @@ def main(argv):
     own = embeddings.of(vectors, facts, args.embedder.name, args.embeddings)
     if "calibration" not in facts:
         raise InputError(f"{args.embedder}: has no calibration; wanted an embedder that choose_embedder.py wrote.")
+    datasets = {path: coco.read(path) for path in args.specimens}
+    for path, dataset in datasets.items():
+        model.check_crops(facts, dataset, path)
     held = started(args, facts, own.shape[1])
     n_before = len(held)
     at = args.at or datetime.now(timezone.utc).isoformat(timespec="seconds")
     counts = {"enrolled": 0, "skipped": 0}
-    for path in args.specimens:
-        images = coco.read(path)["images"]
+    for path, dataset in datasets.items():
+        images = dataset["images"]
         records = [{"image": image["file_name"], **{key: image.get(key) for key in ("label", "group", "sha256", *taxonomy.RANKS)}} for image in images]
         rows = embeddings.rows(ids, [image["id"] for image in images])
         for key, n in held.enrol(own[rows], records, model.identity(facts), args.by or login(), at, args.source or path.name).items():
@@ -47,6 +50,7 @@ def parser():
     p.add_argument("--specimens", type=Path, nargs="+", required=True, help="data sets with labels")
     p.add_argument("--embeddings", type=Path, nargs="+", required=True, help="embeddings of their images")
     p.add_argument("--embedder", type=Path, required=True, help="model folder of the embedder that made them")
+    p.add_argument("--detector", type=Path, help="model folder of the detector that cropped the images, for a new gallery of cropped ones")
     p.add_argument("--into", type=Path, help="gallery to enrol into (default: a new one)")
     p.add_argument("--by", help="who enrols (default: the login name)")
     p.add_argument("--at", help="when, ISO time (default: now)")
@@ -57,7 +61,7 @@ def parser():
 
 
 def started(args, facts, dimension):
-    """Return the gallery to enrol into, in its new folder, with the embedder beside it."""
+    """Return the gallery to enrol into, in its new folder, with the embedder beside it, and the detector that cropped the images, if any."""
     from entoflow import gallery
 
     if args.into:
@@ -66,9 +70,20 @@ def started(args, facts, dimension):
         gallery.read(args.into)  # told in one sentence before anything is copied
         shutil.copytree(args.into, args.gallery, dirs_exist_ok=True)
         return gallery.read(args.gallery)
+    check_detector(args.detector, facts)
     held = gallery.create(args.gallery, model.identity(facts), dimension)
-    shutil.copytree(args.embedder, args.gallery / "embedder", dirs_exist_ok=True)
+    for folder, name in ((args.embedder, "embedder"), (args.detector, "detector")):
+        if folder:
+            shutil.copytree(folder, args.gallery / name, dirs_exist_ok=True)
     return held
+
+
+def check_detector(folder, facts):
+    """Raise InputError unless the detector is the one that cropped what the embedder learned from; none where nothing was cropped."""
+    found, wanted = folder and model.detector_identity(folder, model.read(folder)), facts.get("cropped_by")
+    if found != wanted:
+        raise InputError(f"--detector: is {found[:12] if found else 'not given'}; wanted {'detector ' + wanted[:12] if wanted else 'none'}, "
+                         "as the embedder's model.json says in cropped_by.")
 
 
 def measured(held, n_before, calibration):

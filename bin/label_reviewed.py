@@ -9,19 +9,22 @@ import json
 from pathlib import Path
 
 from entoflow import cluster_review, coco
+from entoflow.joining import cropping
 from entoflow.task import InputError, run
 
 
 def main(argv):
     args = parser().parse_args(argv)
-    images = {image["id"]: image for path in args.datasets for image in coco.read(path)["images"]}
+    datasets = [coco.read(path) for path in args.datasets]
+    images = {image["id"]: image for dataset in datasets for image in dataset["images"]}
     names = {key: image["file_name"] for key, image in images.items()}
     said = [one for path in args.reviewed for one in cluster_review.read(path, names)]
     known = labels_of(args.specimens, args.gallery)
     specimens, rows = judged(said, images, known, " and ".join(path.name for path in args.reviewed))
     if said and all(one.id is None for one in said):
         raise InputError(f"{args.reviewed[0]}: names no image of --unlabelled (the first is {said[0].image}); wanted the photos that the sheet was made of.")
-    coco.write(args.dataset, {"info": {"role": "specimens", "source": args.reviewed[0].name}, "images": specimens, "annotations": [], "categories": []})
+    info = {"role": "specimens", "source": args.reviewed[0].name, **cropping(datasets)}
+    coco.write(args.dataset, {"info": info, "images": specimens, "annotations": [], "categories": []})
     args.audit.write_text(json.dumps(rows, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     names = {image["label"] for image in specimens}
     print(f"{len(specimens)} images of {len(names)} classes named by a person, {len(rows)} not taken (each in audit.json)")

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from entoflow import coco, model
 from entoflow.detector import keep_memory
+from entoflow.joining import cropping
 from entoflow.task import InputError, run
 
 LICENCE = "Apache-2.0 (timm's code); weights trained from random values are their trainer's own, others carry the terms of those they started from"
@@ -24,6 +25,7 @@ def main(argv):
     args = parser().parse_args(argv)
     dataset = coco.read(args.specimens)
     check(dataset, args)
+    args.cropping = cropping([dataset])
     keep_memory()
     from entoflow import embedder
 
@@ -139,7 +141,7 @@ def write(made, name, members, args):
     parameters = {**{key: getattr(args, key) for key in settings}, "weights": sha256(args.weights) if args.weights else "none"}
     data = {"train images": len(members), "train classes": len({image["label"] for image in members}), "sha256": sha256(args.specimens)}
     facts = {"name": name, "kind": "embedder", "classes": sorted({image["label"] for image in members}), "input": embedder.save(made, folder),
-             "threshold": None, "metrics": {}, "metrics_of": "validation"}
+             "threshold": None, "metrics": {}, "metrics_of": "validation", **args.cropping}
     model.write(folder, facts, {"data": data, "parameters": parameters, "seed": args.seed}, LICENCE)
 
 

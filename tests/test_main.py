@@ -75,8 +75,8 @@ def test_parameters_that_go_wrong_together_are_told_each_with_a_sentence(flow):
     second, _ = flow.run("--detector", "torchvision", "--architecture", "yolo11s", "--target", "bug", "--audit_boxes", here, "--reviewed", here,
                          "--predict", here, ok=False)
     third, tasks = flow.run("-profile", "demo", "--boxes", here, "--reviewed", here / "results/detection/weak_boxes/review/export.json", ok=False)
-    fourth, _ = flow.run("--unlabelled", here, "--labelled_images", here, "--reviewed", here, ok=False)
-    fifth, _ = flow.run("--gallery", here, ok=False)
+    fourth, _ = flow.run("--unlabelled", here, "--labelled_images", here, "--reviewed", here, "--detector_model", here, ok=False)
+    fifth, _ = flow.run("--gallery", here, "--detector_model", here, ok=False)
     sixth, _ = flow.run("--boxes", here, "--specimens", here, "--weights", ROOT / "main.nf", ok=False)
     body = re.search(r"^def conflicts.*?^}", (ROOT / "main.nf").read_text(), re.MULTILINE | re.DOTALL)[0]
     sentences = re.findall(r"""\? (['"])(.*?)\1 : null""", body)

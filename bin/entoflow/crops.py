@@ -1,4 +1,6 @@
 """Square pieces of photos around boxes, and the file that tells what a classifier thinks of them."""
+import math
+
 import numpy as np
 
 from entoflow.boxes import iou
@@ -20,6 +22,17 @@ def crop(pixels, xyxy, size):
     zoom = size / (side * scale)
     move = np.array([[zoom, 0, (0.5 - left * scale) * zoom - 0.5], [0, zoom, (0.5 - top * scale) * zoom - 0.5]])
     return cv2.warpAffine(pixels, move, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
+
+
+def window(xyxy, width, height):
+    """Return x1, y1, x2, y2, whole pixels of the photo, around a box with its margin: square to a pixel, moved inwards at a border, cut to the photo.
+
+    The box lies in it as far as it lies in the photo.
+    """
+    x1, y1, x2, y2 = map(float, xyxy)
+    side = max(x2 - x1, y2 - y1) * (1 + 2 * MARGIN)
+    (left, right), (top, bottom) = _span((x1 + x2) / 2, side, width), _span((y1 + y2) / 2, side, height)
+    return left, top, right, bottom
 
 
 def background(width, height, taken, rng):
@@ -48,3 +61,8 @@ def read_scores(path):
             return {(image, rank): chance for image, rank, chance in rows}
     except (OSError, ValueError, KeyError) as error:
         raise InputError(f"{path}: holds no crop scores ({error}); wanted a file that classify_crops.py wrote.") from None
+
+
+def _span(middle, side, limit):
+    start = min(max(middle - side / 2, 0), max(limit - side, 0))
+    return math.floor(start), min(math.ceil(start + side), limit)

@@ -43,20 +43,34 @@ def merge(datasets, roles, stage, audit):
         ordered = sorted(images.values(), key=lambda image: (image["file_name"], image["id"]))
         annotations.sort(key=lambda box: (box["image_id"], box["bbox"], box["category_id"]))
         merged[role] = {
-            "info": {"role": role}, "images": ordered, "annotations": [{**box, "id": n} for n, box in enumerate(annotations, 1)],
+            "info": {"role": role, **cropping(datasets)}, "images": ordered, "annotations": [{**box, "id": n} for n, box in enumerate(annotations, 1)],
             "categories": [{"id": number, "name": name} for name, number in categories.items()],
         }
     return merged
 
 
+def cropping(datasets):
+    """Return {"cropped_by": id of the detector that cropped the images}, or nothing of whole ones. Raises InputError where they were cropped differently."""
+    found = {dataset.get("info", {}).get("cropped_by") for dataset in datasets}
+    if len(found) > 1:
+        raise InputError("--datasets: some are cropped and others not, or by another detector; wanted all by one, or none.")
+    return {"cropped_by": found.pop()} if any(found) else {}
+
+
 def group(merged, bits, stage, audit):
-    """Return ({image id: group} over all roles: given groups, joined by near-duplicates; ids (k x 2) of images that look alike)."""
+    """Return ({image id: group} over all roles: given groups, joined by near-duplicates; ids (k x 2) of images that look alike).
+
+    Cropped images are near-duplicates if their crops are, or the photos they come from.
+    """
     import numpy as np
 
     from entoflow.splits import join, near_duplicates
 
     images = every_image(merged)
     near, alike = near_duplicates(images, bits)
+    if any("photo" in image for image in images):
+        of_photos, _ = near_duplicates([image.get("photo", image) for image in images], bits)
+        near = np.unique(np.concatenate([near, of_photos]), axis=0)
     for a, b in near.tolist():
         if named(images[a]) != named(images[b]) and images[a]["id"] != images[b]["id"]:
             audit.append(row(images[b], images[b]["source"], stage, "joined", f"nearly the same photo as {images[a]['file_name']}: both stay in one part"))

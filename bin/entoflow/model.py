@@ -64,12 +64,16 @@ def read(folder):
 
 
 def load(folder, scratch):
-    """Return (detector, its backend, model.json). Raises InputError where weights and architecture do not go together."""
+    """Return (detector, its backend, model.json). Raises InputError for another kind of model, or weights that do not fit the architecture."""
+    from safetensors import SafetensorError
+
     facts = read(folder)
+    if facts["kind"] != "detector":
+        raise InputError(f"{folder}: is a model of kind {facts['kind']}; wanted a detector.")
     chosen = backend(facts["input"].get("backend"))
     try:
         return {**chosen.load(Path(folder), facts["input"], scratch), "tile_size": facts["input"].get("tile_size", 0)}, chosen, facts
-    except (KeyError, RuntimeError, ValueError, OSError) as error:
+    except (KeyError, RuntimeError, ValueError, OSError, SafetensorError) as error:
         raise InputError(f"{folder}: its weights cannot be loaded: {first_line(error)}") from None
 
 
@@ -89,9 +93,27 @@ def predict(detector, chosen, pack, image_ids, views=((1.0, False),)):
 
 
 def identity(facts):
-    """Return the id of an embedder by its model.json: whose weights and input are the same makes the same vectors."""
-    said = json.dumps([facts["provenance"]["weights_sha256"], {key: facts["input"][key] for key in ("backbone", "image_size", "mean", "std")}])
-    return hashlib.sha256(said.encode()).hexdigest()
+    """Return the id of an embedder by its model.json: whose weights and input are the same makes the same vectors of photos cropped the same way."""
+    said = [facts["provenance"]["weights_sha256"], {key: facts["input"][key] for key in ("backbone", "image_size", "mean", "std")}]
+    said += [facts["cropped_by"]] if "cropped_by" in facts else []
+    return hashlib.sha256(json.dumps(said).encode()).hexdigest()
+
+
+def detector_identity(folder, facts):
+    """Return the id of a detector by its folder and model.json: whose weights, input and threshold are the same crops photos the same way."""
+    weights = hashlib.sha256((Path(folder) / "weights.safetensors").read_bytes()).hexdigest()
+    return hashlib.sha256(json.dumps([weights, facts["input"], facts["threshold"]], sort_keys=True).encode()).hexdigest()
+
+
+def check_crops(facts, dataset, path):
+    """Raise InputError unless the images of a data set are what an embedder learned from: whole, or cropped by the same detector."""
+    found, wanted = (what.get("cropped_by") for what in (dataset.get("info", {}), facts))
+    if found != wanted:
+        raise InputError(f"{path}: its images are {_crops(found)}; wanted them {_crops(wanted)}, as those that the embedder learned from.")
+
+
+def _crops(detector):
+    return f"cropped by the detector {detector[:12]}" if detector else "whole"
 
 
 def _view(detector, chosen, pixels, scale, flipped):
@@ -166,7 +188,8 @@ PURPOSE = {
     "detector": lambda model: f"Finds **{', '.join(model['classes'])}** in photos and draws a box around each. "
                               f"A box counts from score {model['threshold']:.3f}.",
     "embedder": lambda model: "Turns a photo of one insect into a vector; the nearest vectors of a gallery of named specimens tell what it is. "
-                              f"It learned from {len(model['classes'])} classes and serves for others, too.",
+                              f"It learned from {len(model['classes'])} classes and serves for others, too."
+                              f"{' Photos are cropped first, by the detector in the gallery.' if 'cropped_by' in model else ''}",
 }
 
 

@@ -6,7 +6,7 @@ from entoflow.task import InputError
 def read(datasets, embedding_files, folder):
     """Return (images sorted by name, their vectors n x d, the gallery, the facts of its embedder).
 
-    Raises InputError where the gallery holds nothing, or the vectors are of another embedder than its own.
+    Raises InputError where the gallery holds nothing, the vectors are of another embedder than its own, or the images were not cropped as its own were.
     """
     facts, held = model.read(folder / "embedder"), gallery.read(folder)
     ids, vectors = embeddings.read(embedding_files)
@@ -16,7 +16,10 @@ def read(datasets, embedding_files, folder):
     if own.shape[1] != held.dimension:
         raise InputError(f"{folder}: holds vectors of {held.dimension} dimensions; wanted {own.shape[1]}, as the embedder makes.")
     held.check(model.identity(facts), own)
-    images = sorted((image for path in datasets for image in coco.read(path)["images"]), key=lambda image: image["file_name"])
+    asked = {path: coco.read(path) for path in datasets}
+    for path, dataset in asked.items():
+        model.check_crops(facts, dataset, path)
+    images = sorted((image for dataset in asked.values() for image in dataset["images"]), key=lambda image: image["file_name"])
     return images, own[embeddings.rows(ids, [image["id"] for image in images])], held, facts
 
 

@@ -9,3 +9,7 @@ def has_images(dataset) {
     return !new groovy.json.JsonSlurper().parse(dataset.toFile()).images.isEmpty()
 }
 
+// The files of a folder, by name: a task that is given them, and not the folder, runs again when one changes.
+def files_of(folder) {
+    return file(folder).isDirectory() ? file(folder).listFiles().findAll { item -> item.isFile() }.sort { item -> item.name } : []
+}

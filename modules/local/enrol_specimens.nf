@@ -8,6 +8,7 @@ process ENROL_SPECIMENS {
     path embeddings, stageAs: 'embeddings/*'
     path embedder
     path into, stageAs: 'into/*'
+    path detector, stageAs: 'detector/*'
     tuple val(flags), path(script), path('entoflow/*')
 
     output:
@@ -17,6 +18,6 @@ process ENROL_SPECIMENS {
     script:
     """
     python3 -m ${script.baseName} --specimens ${specimens} --embeddings embeddings/* --embedder ${embedder} ${into ? "--into ${into}" : ''} \\
-        --gallery gallery --effect enrolment.json ${flags}
+        ${detector ? '--detector detector' : ''} --gallery gallery --effect enrolment.json ${flags}
     """
 }

@@ -1,7 +1,8 @@
 include { suite } from '../../modules/local/suite'
 include { fingerprint; numbered } from '../../modules/local/sources'
-include { packs_of } from '../../modules/local/datasets'
+include { files_of; packs_of } from '../../modules/local/datasets'
 include { IMPORT_IMAGES as IMPORT_SPECIMENS } from '../../modules/local/import_images'
+include { CROP_IMAGES } from '../../modules/local/crop_images'
 include { SPLIT_SPECIMENS } from '../../modules/local/split_specimens'
 include { FETCH_WEIGHTS as FETCH_BACKBONE } from '../../modules/local/fetch_weights'
 include { TRAIN_EMBEDDER } from '../../modules/local/train_embedder'
@@ -23,6 +24,7 @@ workflow IDENTIFICATION {
     unlabelled // channel of paths: sources of images to identify; may be empty
     reviewed   // channel of paths: tables of the cluster sheet that a person filled in, of these unlabelled images; may be empty
     gallery    // value: path of a gallery of an earlier run, whose embedder is used as it is; null to train one
+    detector   // value: path of a detector's model folder, which images are cropped by; null for none, and with a gallery, which has its own
     weights    // value: 'pretrained', 'none' or the path of a file: what the embedder starts from
     settings   // map: task name -> its settings, e.g. [train_embedder: [max_epochs: 50]]
 
@@ -34,9 +36,19 @@ workflow IDENTIFICATION {
         .flatMap { list -> numbered(list) }
         .map { role, name, source -> [role, name, source, fingerprint(source, importer)] }
     IMPORT_SPECIMENS(sources, importer)
-    all_packs = IMPORT_SPECIMENS.out.packs.flatMap { _role, files -> [files].flatten() }
-    packs = all_packs.toSortedList { a, b -> a.name <=> b.name }
+    imported = IMPORT_SPECIMENS.out.dataset
+    packs_by_role = IMPORT_SPECIMENS.out.packs
     audits = IMPORT_SPECIMENS.out.audit
+    finder = gallery ? within(gallery, 'detector') : detector
+    cropper = finder ? files_of(finder) : []
+    if( finder ) {
+        CROP_IMAGES(with_packs(imported, packs_by_role), cropper, suite('crop_images', settings))
+        imported = CROP_IMAGES.out.dataset
+        packs_by_role = CROP_IMAGES.out.packs
+        audits = audits.mix(CROP_IMAGES.out.audit)
+    }
+    all_packs = packs_by_role.flatMap { _role, files -> [files].flatten() }
+    packs = all_packs.toSortedList { a, b -> a.name <=> b.name }
     split = channel.empty()
     metrics = channel.empty()
     predictions = channel.empty()
@@ -45,20 +57,20 @@ workflow IDENTIFICATION {
     training = channel.empty()
     label_audit = channel.empty()
     reviews = reviewed.toSortedList { a, b -> a.name <=> b.name }
-    asked = IMPORT_SPECIMENS.out.dataset.filter { role, _dataset -> role == 'unlabelled' }.map { _role, dataset -> dataset }.toSortedList { a, b -> a.name <=> b.name }
+    asked = imported.filter { role, _dataset -> role == 'unlabelled' }.map { _role, dataset -> dataset }.toSortedList { a, b -> a.name <=> b.name }
     if( gallery ) {
         into = channel.value(file(gallery))
         embedder = into.map { folder -> folder.resolve('embedder') }
-        labelled = IMPORT_SPECIMENS.out.dataset.filter { role, _dataset -> role == 'specimens' }.map { _role, dataset -> dataset }.toSortedList { a, b -> a.name <=> b.name }
+        labelled = imported.filter { role, _dataset -> role == 'specimens' }.map { _role, dataset -> dataset }.toSortedList { a, b -> a.name <=> b.name }
         LABEL_REVIEWED(reviews.filter { list -> list }, asked, labelled, into, suite('label_reviewed', settings))
         EMBED_IMAGES(all_packs.combine(embedder), suite('embed_images', settings))
         enrolled = labelled.flatMap { list -> list }.mix(LABEL_REVIEWED.out.dataset).toSortedList { a, b -> a.name <=> b.name }
-        ENROL_SPECIMENS(enrolled.filter { list -> list }, to_enrol(EMBED_IMAGES.out.embeddings, reviewed), embedder, into, suite('enrol_specimens', settings))
+        ENROL_SPECIMENS(enrolled.filter { list -> list }, to_enrol(EMBED_IMAGES.out.embeddings, reviewed), embedder, into, [], suite('enrol_specimens', settings))
         held = ENROL_SPECIMENS.out.gallery.ifEmpty(file(gallery))
     }
     else {
         into = channel.value([])
-        datasets = IMPORT_SPECIMENS.out.dataset.map { _role, dataset -> dataset }.toSortedList { a, b -> a.name <=> b.name }
+        datasets = imported.map { _role, dataset -> dataset }.toSortedList { a, b -> a.name <=> b.name }
         SPLIT_SPECIMENS(datasets, suite('split_specimens', settings))
         FETCH_BACKBONE(channel.of(weights).filter { given -> given != 'none' }.map { given -> given == 'pretrained' ? [] : file(given) }, suite('fetch_weights', settings, [model_kind: 'embedder']))
         learned = SPLIT_SPECIMENS.out.specimens.combine(packs.toList()).map { dataset, all -> packs_of(dataset, all, ['train', 'validation', 'rest']) }
@@ -73,7 +85,7 @@ workflow IDENTIFICATION {
         AUDIT_LABELS(SPLIT_SPECIMENS.out.specimens, embeddings, CHOOSE_EMBEDDER.out.ladder, shown, suite('audit_labels', settings))
         LABEL_REVIEWED(reviews.filter { list -> list }, asked, SPLIT_SPECIMENS.out.specimens, into, suite('label_reviewed', settings))
         enrolled = SPLIT_SPECIMENS.out.specimens.mix(LABEL_REVIEWED.out.dataset).toSortedList { a, b -> a.name <=> b.name }
-        ENROL_SPECIMENS(enrolled, to_enrol(EMBED_IMAGES.out.embeddings, reviewed), embedder, into, suite('enrol_specimens', settings))
+        ENROL_SPECIMENS(enrolled, to_enrol(EMBED_IMAGES.out.embeddings, reviewed), embedder, into, cropper, suite('enrol_specimens', settings))
         held = ENROL_SPECIMENS.out.gallery
         audits = audits.mix(SPLIT_SPECIMENS.out.audit)
         split = SPLIT_SPECIMENS.out.split
@@ -105,7 +117,7 @@ workflow IDENTIFICATION {
     ladder     // path: JSON, how each way to classify did on validation specimens; nothing with a gallery
     label_audit // path: CSV, the labels that are worth a check; nothing with a gallery
     embedder   // path: model folder
-    held       // path: folder of named embeddings, with its embedder
+    held       // path: folder of named embeddings, with its embedder and the detector that cropped the images, if any
     enrolment  // path: JSON, what the enrolment did to the classes that were there
     metrics    // path: JSON of the figures on test specimens; nothing with a gallery
     predictions // path: CSV, the name of each test and unseen specimen; nothing with a gallery
@@ -124,4 +136,16 @@ def of_role(embeddings, role) {
 // What a person named is enrolled by the embeddings of the unlabelled images.
 def to_enrol(embeddings, reviewed) {
     return embeddings.combine(reviewed.count()).filter { path, n -> path.name.startsWith('specimens_') || n > 0 }.map { path, _n -> path }.toSortedList { a, b -> a.name <=> b.name }
+}
+
+// A folder inside another, null where there is none.
+def within(folder, name) {
+    def inner = file(folder).resolve(name)
+    return inner.exists() ? inner : null
+}
+
+// Each data set with its packs, which are named after it: [role, dataset, packs].
+def with_packs(datasets, packs) {
+    def named = packs.map { _role, files -> [[files].flatten()[0].baseName.replaceAll(/_\d+$/, ''), files] }
+    return datasets.map { role, dataset -> [dataset.baseName, role, dataset] }.join(named).map { _name, role, dataset, files -> [role, dataset, files] }
 }

@@ -41,11 +41,11 @@ def enrol(tmp_path):
     if not (tmp_path / "embedder").exists():
         embedder(tmp_path / "embedder")
 
-    def _enrol(rows, *options, name="gallery", made_by="embedder", vectors="frozen", taxa=()):
+    def _enrol(rows, *options, name="gallery", made_by="embedder", vectors="frozen", taxa=(), info=None):
         images = [{"id": 10 + n, "file_name": image, "label": label, "group": group, "sha256": hashlib.sha256(image.encode()).hexdigest(),
                    **dict(taxa).get(label, {})}
                   for n, (image, label, group, _) in enumerate(rows)]
-        coco.write(tmp_path / "new.json", {"images": images, "annotations": [], "categories": []})
+        coco.write(tmp_path / "new.json", {"info": info or {}, "images": images, "annotations": [], "categories": []})
         found = np.array([vector for *_, vector in rows], np.float32).reshape(len(rows), -1)
         embeddings.write(tmp_path / "e.npz", [image["id"] for image in images], {vectors: found})
         enrol_specimens.main([f"--specimens={tmp_path}/new.json", f"--embeddings={tmp_path}/e.npz", f"--embedder={tmp_path / made_by}",
@@ -192,6 +192,55 @@ def test_an_embedder_is_who_has_the_same_weights_and_sees_alike(tmp_path):
     first, same, other = (facts_of(embedder(tmp_path / name, weight=weight)) for name, weight in (("a", 1), ("b", 1), ("c", 2)))
     assert model.identity(first) == model.identity({**same, "name": "b", "vectors": "refit"}) != model.identity(other)
     assert model.identity({**same, "input": {**same["input"], "image_size": 64}}) != model.identity(first)
+
+
+@pytest.fixture
+def cropping(tmp_path):
+    """Return the id of the detector in the folder detector, whose crops the embedder in the folder embedder learned from."""
+    facts = {"name": "insect", "kind": "detector", "classes": ["insect"], "threshold": 0.5, "metrics": {}, "metrics_of": "validation", "input": {}}
+    for name, weight in (("detector", 5), ("another", 6)):
+        (tmp_path / name).mkdir()
+        save_file({"weight": np.array([weight], np.float32)}, tmp_path / name / "weights.safetensors")
+        model.write(tmp_path / name, facts, {"data": {}, "parameters": {}, "seed": 1}, "none")
+    shutil.rmtree(tmp_path / "embedder", ignore_errors=True)
+    own = model.detector_identity(tmp_path / "detector", facts)
+    embedder(tmp_path / "embedder", cropped_by=own)
+    return own
+
+
+def test_a_gallery_of_cropped_images_holds_their_detector_and_takes_none_but_its_crops(enrol, cropping, tmp_path):
+    folder, _ = enrol(OLD, f"--detector={tmp_path}/detector", info={"cropped_by": cropping})
+    assert bytes_of(folder / "detector") == bytes_of(tmp_path / "detector")
+    assert "Photos are cropped first, by the detector in the gallery." in (folder / "embedder/README.md").read_text()
+    grown, _ = enrol(NEW, f"--into={folder}", name="grown", info={"cropped_by": cropping})
+    assert bytes_of(grown / "detector") == bytes_of(tmp_path / "detector") and len(gallery.read(grown)) == 7
+    for info, found in (({}, "whole"), ({"cropped_by": "0123456789abcdef"}, "cropped by the detector 0123456789ab")):
+        with pytest.raises(InputError, match=f"new.json: its images are {found}; wanted them cropped by the detector {cropping[:12]}, as those that the "
+                           "embedder learned from"):
+            enrol(NEW, f"--into={folder}", name="refused", info=info)
+    assert not (tmp_path / "refused").exists()
+
+
+def test_a_gallery_of_whole_images_takes_no_crops_and_no_detector(enrol, tmp_path):
+    with pytest.raises(InputError, match="new.json: its images are cropped by the detector abc; wanted them whole"):
+        enrol(OLD, info={"cropped_by": "abc"})
+    assert not (enrol(OLD)[0] / "detector").exists()
+
+
+def test_the_detector_of_a_new_gallery_is_the_one_that_cropped_its_images(enrol, cropping, tmp_path):
+    for options, found in (((), "not given"), ((f"--detector={tmp_path}/another",), "[0-9a-f]{12}")):
+        with pytest.raises(InputError, match=f"--detector: is {found}; wanted detector {cropping[:12]}, as the embedder's model.json says in cropped_by"):
+            enrol(OLD, *options, info={"cropped_by": cropping})
+    shutil.rmtree(tmp_path / "embedder")
+    embedder(tmp_path / "embedder")
+    with pytest.raises(InputError, match="--detector: is [0-9a-f]{12}; wanted none"):
+        enrol(OLD, f"--detector={tmp_path}/detector")
+    assert not (tmp_path / "gallery").exists()
+
+
+def test_an_embedder_of_crops_is_another_than_the_same_one_of_whole_images(tmp_path):
+    facts = facts_of(embedder(tmp_path / "a"))
+    assert len({model.identity(facts), model.identity({**facts, "cropped_by": "x"}), model.identity({**facts, "cropped_by": "y"})}) == 3
 
 
 def test_embeddings_are_found_by_the_name_of_the_choice_or_of_the_folder(enrol):

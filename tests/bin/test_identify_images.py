@@ -1,6 +1,7 @@
 """Images named by a gallery of a few hand-placed vectors."""
 import csv
 import hashlib
+import json
 import shutil
 import subprocess
 import sys
@@ -9,7 +10,7 @@ import identify_images
 import numpy as np
 import pytest
 from conftest import ROOT
-from entoflow import gallery
+from entoflow import gallery, model
 from entoflow.task import InputError
 from small_gallery import CALIBRATION, GALLERY, ask, direction, lay_out, write_embedder
 
@@ -141,6 +142,15 @@ def test_embeddings_without_those_of_the_galleries_embedder_are_told(identify):
 def test_a_gallery_whose_embedder_is_another_than_that_of_its_vectors_is_refused(identify, shared):
     write_embedder(shared / "embedder", 2)
     with pytest.raises(InputError, match="shared.* another model"):
+        identify(IMAGES)
+
+
+def test_images_that_are_whole_are_refused_where_the_gallerys_were_cropped(identify, shared):
+    facts = {**json.loads((shared / "embedder/model.json").read_text()), "cropped_by": "0123456789abcdef"}
+    log = {**json.loads((shared / "gallery.json").read_text()), "embedder": model.identity(facts)}
+    (shared / "embedder/model.json").write_text(json.dumps(facts))
+    (shared / "gallery.json").write_text(json.dumps(log))
+    with pytest.raises(InputError, match="0.json: its images are whole; wanted them cropped by the detector 0123456789ab, as those that the embedder"):
         identify(IMAGES)
 
 

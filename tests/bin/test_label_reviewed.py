@@ -37,6 +37,13 @@ def test_names_become_labels_and_the_rest_of_an_image_stays(label, tmp_path, cap
     assert capsys.readouterr().out == "2 images of 2 classes named by a person, 0 not taken (each in audit.json)\n"
 
 
+def test_specimens_of_cropped_images_are_cropped_ones(label, tmp_path):
+    for half in (0, 1):
+        coco.write(tmp_path / f"{half}.json", {**coco.read(tmp_path / f"{half}.json"), "info": {"role": "unlabelled", "cropped_by": "abc"}})
+    label("1,a.jpg,bee,,,,7\n")
+    assert coco.read(tmp_path / "new.json")["info"]["cropped_by"] == "abc"
+
+
 def test_what_two_reviewers_say_differently_is_left_out_with_both_rows(label):
     found, rows = label("1,a.jpg,bee,,,,7\n1,b.jpg,bee,,,,8\n", "1,a.jpg,wasp,,,,7\n1,b.jpg,bee,,,,8\n")
     assert found == {"b.jpg": "bee"}

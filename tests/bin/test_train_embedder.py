@@ -90,6 +90,14 @@ def facts(here, name):
     return json.loads((here / "models" / name / "model.json").read_text())
 
 
+def test_an_embedder_of_cropped_images_says_by_which_detector(train, world, tmp_path):
+    dataset = coco.read(world / "specimens.json")
+    coco.write(tmp_path / "crops.json", {**dataset, "info": {"cropped_by": "abc"}})
+    here, _ = train("--max_epochs=0", f"--specimens={tmp_path}/crops.json")
+    assert facts(here, "frozen")["cropped_by"] == "abc"
+    assert "cropped_by" not in facts(train("--max_epochs=0", name="whole")[0], "frozen")
+
+
 def test_three_model_folders_are_left_with_what_each_learned_from(train, world, capsys):
     here, rows = train("--max_epochs=2", "--mirror=false", "--rotation=5")
     assert "epoch 2/2  loss" in capsys.readouterr().out

@@ -19,6 +19,32 @@ def test_a_crop_is_the_square_around_its_box_as_pillow_cuts_it(box, size):
     assert abs(found.astype(int) - wanted).mean() < 4
 
 
+@pytest.mark.parametrize("box, size, window", [
+    ((40, 30, 80, 50), (200, 160), (34, 14, 86, 66)),  # 40 long, 6 of margin: 52 x 52 around (60, 40)
+    ((0, 0, 20, 10), (100, 100), (0, 0, 26, 26)),  # would reach to -3 and -8: moved inwards
+    ((90, 95, 100, 100), (100, 100), (87, 87, 100, 100)),
+    ((0, 0, 200, 40), (200, 50), (0, 0, 200, 50)),  # 260 x 260 is more than the photo has
+    ((10, 0, 50, 30), (300, 40), (4, 0, 56, 40)),  # 52 wide, and as high as the photo
+    ((10.2, 10.2, 12.4, 12.0), (50, 50), (9, 9, 13, 13)),  # 9.87 to 12.73, and 9.67 to 12.53: whole pixels outwards
+])
+def test_a_window_is_the_square_around_a_box_with_its_margin_inside_the_photo(box, size, window):
+    assert crops.window(box, *size) == window
+
+
+def test_windows_of_any_boxes_are_inside_the_photo_hold_the_box_and_are_as_square_as_the_photo_lets_them():
+    rng = np.random.default_rng(1)
+    for _ in range(2000):
+        width, height = rng.integers(1, 300, 2).tolist()
+        x1, x2 = sorted(rng.uniform(0, width, 2))
+        y1, y2 = sorted(rng.uniform(0, height, 2))
+        left, top, right, bottom = found = crops.window((x1, y1, x2, y2), width, height)
+        assert all(isinstance(value, int) for value in found)
+        assert 0 <= left <= x1 and x2 <= right <= width and 0 <= top <= y1 and y2 <= bottom <= height and left < right and top < bottom
+        side = max(x2 - x1, y2 - y1) * (1 + 2 * crops.MARGIN)
+        for length, limit in ((right - left, width), (bottom - top, height)):
+            assert length == limit if side >= limit else side <= length < side + 2
+
+
 def test_a_square_of_background_is_inside_and_clear_of_boxes():
     taken, rng = np.array([[0, 0, 60, 100], [140, 0, 200, 100]], float), np.random.default_rng(1)
     for _ in range(50):

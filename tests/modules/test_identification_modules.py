@@ -46,7 +46,7 @@ def calls(here):
         "CHOOSE_EMBEDDER": f"{of_split}, {file('specimens_1_0001.npz')}, [{models}], suite('choose_embedder', [:])",
         "EVALUATE_IDENTIFICATION": f"{of_split}, {file('specimens_1_0001.npz', 'embedder', 'ladder.json')}, suite('evaluate_identification', [:])",
         "AUDIT_LABELS": f"{of_split}, {file('specimens_1_0001.npz', 'ladder.json', 'specimens_1_0001.zip')}, suite('audit_labels', [:])",
-        "ENROL_SPECIMENS": f"{of_split}, {file('specimens_1_0001.npz', 'embedder')}, [], suite('enrol_specimens', [:])",
+        "ENROL_SPECIMENS": f"{of_split}, {file('specimens_1_0001.npz', 'embedder')}, [], [], suite('enrol_specimens', [:])",
         "IDENTIFY_IMAGES": f"{file('unlabelled_1.json', 'unlabelled_1_0001.npz', 'gallery')}, suite('identify_images', [:])",
         "CLUSTER_IMAGES": f"{file('unlabelled_1.json', 'unlabelled_1_0001.npz', 'gallery')}, suite('cluster_images', [:])",
         "WRITE_SHEET": f"{file('clusters.csv', 'ranking.json', 'gallery')}, [], [{file('specimens_1_0001.zip', 'unlabelled_1_0001.zip')}], "
