@@ -10,9 +10,9 @@ from entoflow import embedder as embedders
 from entoflow import embedder_trainer
 
 KIND = "residual_linear"  # in model.json
-VIEWS = 6  # of each image beside the image itself: the network runs once for each
+VIEWS = 4  # of each image beside the image itself: the network runs once for each
 RATE, TEMPERATURE = 1e-3, 0.1
-STIFFNESS = 0.01  # weight of the sum of squares of what differs from the identity: it holds still where nothing more is to be learned
+STIFFNESS = 0.001  # weight of the sum of squares of what differs from the identity: it holds still where nothing more is to be learned
 EPOCHS = 40  # at most; no epoch is chosen, as figures of a hundred specimens choose one that has not learned enough
 AT_ONCE = 256  # images a step, each in two of its views
 
