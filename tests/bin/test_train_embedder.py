@@ -6,6 +6,8 @@ import json
 import subprocess
 import sys
 
+import choose_embedder
+import embed_images
 import numpy as np
 import pytest
 import train_embedder
@@ -307,6 +309,21 @@ def test_squares_are_those_of_the_embedder_and_leave_no_file(world, tmp_path, mo
     members, pack = coco.read(world / "specimens.json")["images"][:3], images.Pack([world / "pack.zip"])
     found = train_embedder.squares(members, argparse.Namespace(embedder_size=16, packs=[world / "pack.zip"]))
     assert np.array_equal(found, [embedder.squared(pack.read(image["id"]), 16) for image in members]) and not list(tmp_path.iterdir())
+
+
+def test_the_command_makes_what_the_next_tasks_choose_from(world, weights, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    done = subprocess.run([sys.executable, ROOT / "bin/train_embedder.py", f"--specimens={world}/specimens.json", f"--packs={world}/pack.zip",
+                           "--backbone=test_resnet", "--embedder_size=32", f"--weights={weights}", "--fine_tune=false", "--max_epochs=1",
+                           "--models=models", "--training=training.csv"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "") and "Fine-tuning: no, as --fine_tune is false." in done.stdout
+    models = [f"models/{name}" for name in ("frozen", "projected", "projected_refit")]
+    embed_images.main(["--models", *models, f"--packs={world}/pack.zip", "--embeddings=e.npz"])
+    choose_embedder.main([f"--specimens={world}/specimens.json", "--embeddings=e.npz", "--models", *models, "--embedder=embedder", "--ladder=ladder.json"])
+    ladder, chosen = (json.loads((tmp_path / path).read_text()) for path in ("ladder.json", "embedder/model.json"))
+    assert {row["vectors"] for row in ladder["ladder"]} == {"frozen", "projected"} and [row["less"] for row in ladder["verdict"]["comparisons"]] == ["frozen"]
+    assert chosen["vectors"] in ("frozen", "projected_refit")
+    assert embed_images.loaded(tmp_path / "embedder")["image_size"] == 32
 
 
 def test_the_command_ends_with_status_2_and_one_sentence(world, changed):
