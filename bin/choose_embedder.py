@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Choose the embedder and the way to classify by its vectors (the ladder), and calibrate what they say.
 
-Every way is judged on the validation specimens, each by a gallery without its own group. A trained embedder ships (refit on all that is
-not to be measured) only if it beats the frozen one beyond the interval; which won, and by how much, is in the ladder. Colours and pixels
-stand beside them for comparison and never ship.
+Every way is judged on the validation specimens, each by a gallery without its own group. From the simplest embedder on (frozen, projected,
+trained) the next takes the place of the one that stands only if it beats it beyond the interval; what learned ships refit on all that is not to
+be measured. Which won, and by how much, is in the ladder. Colours and pixels stand beside them for comparison and never ship.
 """
 import argparse
 import json
@@ -16,6 +16,7 @@ from entoflow.task import InputError, run
 
 FEWEST = 20  # images of classes nobody learned from; below, those of classes that the embedder knows stand for unknown ones, too
 ENROLLED = ("train", "validation", "rest")
+SIMPLEST_FIRST = ("frozen", "projected", "trained")
 BASELINES, SIMPLE = ("colours", "pixels"), ("nearest", "class_mean", "ridge")
 
 
@@ -27,7 +28,7 @@ def main(argv):
     enrolled, judged, strange = gallery_of(dataset)
     ids, vectors = embeddings.read(args.embeddings)
     at = embeddings.rows(ids, [image["id"] for image in enrolled])
-    table = ladder({name: vectors[name][at] for name in vectors if name != "refit"}, enrolled, judged, strange, args.seed)
+    table = ladder({name: vectors[name][at] for name in vectors if not name.endswith(model.REFIT)}, enrolled, judged, strange, args.seed)
     chosen, verdict = choose(table, enrolled, judged, random_start(args.models), args.seed)
     best = table[chosen]
     best["clustering"] = way_to_cluster(vectors[chosen[0]][at], enrolled, strange, args.seed)
@@ -98,25 +99,31 @@ def ladder(vectors, enrolled, judged, strange, seed):
 
 
 def choose(table, enrolled, judged, random, seed):
-    """Return ((vectors, head), verdict): of each embedder's ways the one of best top1; the trained one only if it is better beyond the interval.
+    """Return ((vectors, head), verdict): each embedder by its way of best top1; a less simple one only if it is better beyond the interval.
 
     random: whether the frozen one has random weights. It is then no alternative to fall back on where there are too few classes for an interval.
     """
-    from entoflow.identification_metrics import paired
-
     best = {}
     for name, head in table:
         if name not in BASELINES and (name not in best or table[name, head]["top1"]["value"] > table[name, best[name]]["top1"]["value"]):
             best[name] = head
-    if "trained" not in best:
-        return ("frozen", best["frozen"]), {"sentence": "No embedder was trained."}
-    trained, frozen = (table[name, best[name]] for name in ("trained", "frozen"))
-    images = [enrolled[row] for row, kept in zip(judged, trained["kept"]) if kept]
+    standing, comparisons = "frozen", []
+    for name in SIMPLEST_FIRST[1:]:
+        if name in best:
+            difference = compared(table[name, best[name]], table[standing, best[standing]], enrolled, judged, seed)
+            comparisons.append({"vectors": name, "less": standing, **difference})
+            ahead = difference["low"] is None and random and difference["value"] > 0
+            standing = name if difference["verdict"] == "better" or ahead else standing
+    return (standing, best[standing]), {"comparisons": comparisons, "sentence": in_words(comparisons, standing)}
+
+
+def compared(one, other, enrolled, judged, seed):
+    """Return by how much one way names more of the judged rows right than another."""
+    from entoflow.identification_metrics import paired
+
+    images = [enrolled[row] for row, kept in zip(judged, one["kept"]) if kept]
     labels, groups = ([image[key] for image in images] for key in ("label", "group"))
-    difference = paired(trained["right"][trained["kept"]], frozen["right"][frozen["kept"]], labels, groups, seed)
-    ahead = difference["low"] is None and random and difference["value"] > 0
-    name = "trained" if difference["verdict"] == "better" or ahead else "frozen"
-    return (name, best[name]), {"difference": difference, "sentence": in_words(difference, name)}
+    return paired(one["right"][one["kept"]], other["right"][other["kept"]], labels, groups, seed)
 
 
 def random_start(models):
@@ -125,13 +132,16 @@ def random_start(models):
     return frozen is not None and model.read(frozen)["provenance"]["parameters"].get("weights") == "none"
 
 
-def in_words(difference, name):
-    """Return what the comparison of the trained embedder with the frozen one says."""
-    by = f"{difference['value']:+.3f}"
-    if difference["low"] is None:
-        return f"Validation top1 of the trained embedder less the frozen one's: {by} (too few classes or groups for an interval); the {name} one is used."
-    span = f"{difference['low']:+.3f} to {difference['high']:+.3f}"
-    return f"Validation top1 of the trained embedder less the frozen one's: {by} ({span}), {difference['verdict']}; the {name} one is used."
+def in_words(comparisons, name):
+    """Return what the comparisons of the embedders say, and which is used."""
+    if not comparisons:
+        return "No embedder was trained."
+    told = []
+    for found in comparisons:
+        span = "too few classes or groups for an interval" if found["low"] is None else f"{found['low']:+.3f} to {found['high']:+.3f}"
+        verdict = "" if found["low"] is None else f", {found['verdict']}"
+        told.append(f"of the {found['vectors']} embedder less the {found['less']} one's: {found['value']:+.3f} ({span}){verdict}")
+    return f"Validation top1 {'; '.join(told)}; the {name} one is used."
 
 
 def way_to_cluster(vectors, enrolled, strange, seed):
@@ -146,7 +156,7 @@ def way_to_cluster(vectors, enrolled, strange, seed):
 
 def write_embedder(args, chosen, best, dataset):
     """Write the chosen model folder anew, with its head, its calibration and its validation figures."""
-    name = "refit" if chosen[0] == "trained" else chosen[0]
+    name = chosen[0] if chosen[0] == "frozen" else chosen[0] + model.REFIT
     source = next((path for path in args.models if path.name == name), None)
     if source is None:
         raise InputError(f"--models: holds no folder named {name}; wanted one for each of the vectors.")

@@ -1,5 +1,7 @@
 #!/usr/bin/env python3
-"""Turn the images of packs into vectors by one embedder or several, each image read once.
+"""Turn the images of packs into vectors by one embedder or several, each image read once and seen once by each network.
+
+Embedders that differ by their projections alone share what their network makes of an image.
 
 With --baselines also by what needs no learning: its colours (a histogram of hue, saturation and value) and its pixels (32 x 32), so that
 figures can say what an embedder is worth beyond them.
@@ -27,10 +29,10 @@ def main(argv):
         raise InputError(f"--models: the name {twice} is taken; wanted folders of different names, none of them {', '.join([*BASELINES, embeddings.IDS])}.")
     pack = images.Pack(args.packs)
     ids = pack.ids()
-    found = {name: [] for name in (*embedders, *(BASELINES if args.baselines else ()))}
+    found, families = {name: [] for name in (*embedders, *(BASELINES if args.baselines else ()))}, by_network(embedders)
     for start in range(0, len(ids), READ_AT_ONCE):
         batch = [pack.read(image) for image in ids[start:start + READ_AT_ONCE]]
-        for name, vectors in vectors_of(batch, embedders, args.baselines).items():
+        for name, vectors in vectors_of(batch, families, args.baselines).items():
             found[name].append(vectors)
         print(f"{min(start + READ_AT_ONCE, len(ids))} of {len(ids)} images", flush=True)
     embeddings.write(args.embeddings, ids, {name: stacked(parts) for name, parts in found.items()})
@@ -56,11 +58,28 @@ def loaded(path):
     return embedder.load(path, facts)
 
 
-def vectors_of(batch, embedders, baselines):
+def by_network(embedders):
+    """Return lists of (name, embedder) whose networks are the same, weight for weight: the memory holds one of each."""
+    from entoflow import embedder
+
+    families = []
+    for name, chosen in embedders.items():
+        family = next((family for family in families if embedder.same_network(family[0][1], chosen)), None)
+        if family:
+            family.append((name, {**chosen, "network": family[0][1]["network"]}))
+        else:
+            families.append([(name, chosen)])
+    return families
+
+
+def vectors_of(batch, families, baselines):
     """Return {name: n x d float32 of length 1} of images."""
     from entoflow import embedder
 
-    found = {name: embedder.embed(chosen, batch) for name, chosen in embedders.items()}
+    found = {}
+    for family in families:
+        features = embedder.features(family[0][1], batch)
+        found |= {name: embedder.finished(chosen, features) for name, chosen in family}
     for name, describe in (BASELINES if baselines else {}).items():
         found[name] = embedder.normalised(describe(batch))
     return found

@@ -3,7 +3,7 @@
 
 test: classes of the gallery. unseen: classes that it lacks, so the right answer is unknown; then some specimens of each are enrolled, one to
 three, and the others are to be named among old and new classes, without any training. Nothing is chosen here. Beside the chosen way stand chance,
-colours, pixels and the other embedder, each by the way that was best on the validation specimens.
+colours, pixels and the other embedders, each by the way that was best on the validation specimens.
 """
 import argparse
 import csv
@@ -11,7 +11,7 @@ import json
 from collections import Counter
 from pathlib import Path
 
-from entoflow import coco, taxonomy
+from entoflow import coco, model, taxonomy
 from entoflow.tables import read_json
 from entoflow.task import run
 
@@ -222,7 +222,7 @@ def beside(sets, vectors, ladder, chosen_right, seed):
     labels, groups = sets.labels["test"], sets.groups["test"]
     rows = [{"vectors": "chance", "head": "", "top1": {"value": 1 / len(classes), "low": None, "high": None, "n": len(labels)}}]
     for name in vectors:
-        way = max((row for row in ladder["ladder"] if row["vectors"] == name.replace("refit", "trained")), key=lambda row: row["top1"]["value"])
+        way = max((row for row in ladder["ladder"] if row["vectors"] == name.removesuffix(model.REFIT)), key=lambda row: row["top1"]["value"])
         score = heads.HEADS[way["head"]](vectors[name][sets.rows["gallery"]], columns, len(classes))
         right = right_of(classes, score(vectors[name][sets.rows["test"]]), labels)
         rows.append({"vectors": name, "head": way["head"], "top1": metrics.Intervals(labels, groups, seed).mean(right.astype(float), "share of images"),

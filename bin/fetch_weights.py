@@ -22,7 +22,7 @@ def main(argv):
     tensors = read_tensors(source, backend, args.scratch)
     from safetensors.torch import save
 
-    args.weights.write_bytes(save(tensors))
+    args.weights.write_bytes(save(tensors, own_head(source)))
     print(f"{len(tensors)} tensors from {source.name}")
 
 
@@ -83,6 +83,18 @@ def read_tensors(path, backend, scratch):
     if not numbers:
         raise InputError(f"weights: {path} holds no tensor of numbers. {REMEDY}.")
     return numbers
+
+
+def own_head(path):
+    """Return what the head of weights that entoflow wrote says of their input, None of others."""
+    from entoflow.embedder import OURS
+    from safetensors import safe_open
+
+    if path.suffix != ".safetensors":
+        return None
+    with safe_open(path, "np") as file:
+        said = (file.metadata() or {}).get(OURS)
+    return {OURS: said} if said else None
 
 
 def read_safetensors(path):

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""Make embedders: the network as it is given (frozen), trained further on the part train (trained), and on all that is not to be measured (refit).
+"""Make embedders: the network as it is given (frozen), with a projection that learned behind it (projected), trained further itself (trained).
 
-Which is used is not decided here but by choose_embedder.py: frozen or trained, on specimens that neither learned from; where trained wins, refit
-ships, which is the same with more to learn from and as many epochs. Training is supervised contrast; after each epoch the specimens of the
-part validation are each named by the most similar one of another group, and the best epoch is kept. With --max_epochs 0 there is the frozen
-one alone.
+projected learns on features that the frozen network makes once, in seconds; trained is fine-tuned, which without a GPU takes from minutes to
+hours. Both learn by supervised contrast on the part train; after each epoch the specimens of the part validation are each named by the
+most similar one of another group, and of trained the best epoch is kept. Of each there is one more (_refit), that learned as many epochs from all
+that is not to be measured: it ships where choose_embedder.py finds, on specimens that neither learned from, that learning helped. With
+--max_epochs 0 there is the frozen one alone.
 """
 import argparse
 import csv
@@ -27,25 +28,20 @@ def main(argv):
     check(dataset, args)
     args.cropping = cropping([dataset])
     keep_memory()
-    from entoflow import embedder
-
-    def start():
-        return embedder.new(args.backbone, args.embedder_size, args.weights, args.seed)
-
-    write(start(), "frozen", [], args)
-    rows = []
-    if args.max_epochs:
-        unseen = {image["label"] for image in dataset["images"] if image["part"] == "unseen"}
-        parts = {part: [image for image in dataset["images"] if image["part"] == part and image["label"] not in unseen]
-                 for part in ("train", "validation", "rest")}
-        made = start()
-        rows = taught(made, parts["train"], parts["validation"], args)
-        write(made, "trained", parts["train"], args)
-        made, args.max_epochs = start(), len(rows)
-        taught(made, sum(parts.values(), []), [], args)
-        write(made, "refit", sum(parts.values(), []), args)
+    frozen = start(args)
+    names = learners(args, gpu=frozen["device"] != "cpu")
+    write(frozen, "frozen", [], args)
+    rows, parts = [], to_learn_from(dataset) if names else []
+    members = sum(parts, [])
+    pixels = squares(members, args)
+    for name in names:
+        learn = LEARNERS[name](frozen, pixels, members, args)
+        made, epochs = learn(len(parts[0]), len(parts[1]), args.max_epochs)
+        write(made, name, parts[0], args)
+        rows += [{"embedder": name, **row} for row in epochs]
+        write(learn(len(members), 0, len(epochs))[0], name + model.REFIT, members, args, max_epochs=len(epochs))
     with args.training.open("w", newline="", encoding="utf-8") as handle:
-        table = csv.DictWriter(handle, fieldnames=["epoch", "loss", "validation", "best_epoch"])
+        table = csv.DictWriter(handle, fieldnames=["embedder", "epoch", "loss", "validation", "best_epoch"])
         table.writeheader()
         table.writerows(rows)
 
@@ -60,11 +56,13 @@ def parser():
     p.add_argument("--specimens_per_batch", type=int, default=64, help="images a step, each in two views (default %(default)s)")
     p.add_argument("--max_epochs", type=int, default=100, help="epochs at most (default %(default)s)")
     p.add_argument("--patience", type=int, default=30, help="epochs without a better validation before the end (default %(default)s)")
+    p.add_argument("--fine_tune", choices=["auto", "true", "false"], default="auto", help="whether the network itself is trained; auto: where its weights "
+                   "are random or a GPU is there (default %(default)s)")
     p.add_argument("--mirror", type=json.loads, choices=[True, False], default=True, metavar="{true,false}", help="whether a mirrored specimen is one "
                    "of its class; false for characters (default true)")
     p.add_argument("--rotation", type=float, default=20, help="degrees that specimens lie turned at most (default %(default)s)")
     p.add_argument("--seed", type=int, default=1, help="seed (default %(default)s)")
-    p.add_argument("--models", type=Path, required=True, help="folder to write the model folders frozen and trained to")
+    p.add_argument("--models", type=Path, required=True, help="folder to write the model folders to")
     p.add_argument("--training", type=Path, required=True, help="CSV to write: a row per epoch")
     return p
 
@@ -79,51 +77,128 @@ def check(dataset, args):
             raise InputError(f"--{name} is {getattr(args, name)}; wanted at least {least}.")
 
 
-def taught(made, members, validation, args):
-    """Train an embedder in place on members, and return the rows of its epochs."""
-    import numpy as np
-    from entoflow import embedder_trainer, images
+def start(args):
+    """Return the embedder as it is given."""
+    from entoflow import embedder
 
-    pack = images.Pack(args.packs)
-    everyone = members + validation
-    pixels = squares(everyone, pack, args)
-    labels, groups = (np.array([image[key] for image in everyone], str) for key in ("label", "group"))
-    settings = {name: getattr(args, name) for name in ("specimens_per_batch", "max_epochs", "patience", "seed", "mirror", "rotation")}
-    rows, start = [], time.monotonic()
+    return embedder.new(args.backbone, args.embedder_size, args.weights, args.seed)
+
+
+def learners(args, gpu):
+    """Return which embedders learn beside the frozen one, and say why."""
+    from entoflow import embedder
+
+    if args.weights and embedder.has_projection(args.weights):
+        print(f"{args.weights.name}: the network is taken; the projection that an earlier run learned behind it is not.", flush=True)
+    if not args.max_epochs:
+        print("Nothing learns: --max_epochs is 0.", flush=True)
+        return []
+    random, asked = not args.weights, {"true": True, "false": False}.get(args.fine_tune)
+    fine = asked if asked is not None else random or gpu
+    why = (f"--fine_tune is {args.fine_tune}" if asked is not None else "its weights are random" if random else "there is a GPU" if gpu
+           else "there is no GPU, and its weights are not random (--fine_tune true does it all the same)")
+    names = ["projected"] * (not random or not fine) + ["trained"] * fine
+    what = "; ".join({"projected": "a projection behind the frozen network learns", "trained": "the network itself is fine-tuned"}[name] for name in names)
+    print(f"{what[0].upper()}{what[1:]}. Fine-tuning: {'yes' if fine else 'no'}, as {why}.", flush=True)
+    return names
+
+
+def to_learn_from(dataset):
+    """Return the images of the parts train, validation and rest, less those of classes held out."""
+    unseen = {image["label"] for image in dataset["images"] if image["part"] == "unseen"}
+    return [[image for image in dataset["images"] if image["part"] == part and image["label"] not in unseen] for part in ("train", "validation", "rest")]
+
+
+def projecting(frozen, pixels, members, args):
+    """Return learn(n, n_validation, max_epochs): (embedder, rows of its epochs), from the first n images, validated on the next."""
+    from entoflow import embedder, projection
+
+    begun = time.monotonic()
+    features = projection.views(frozen, pixels, settings_of(args), lambda done: print(f"features of {done} of {len(pixels)} images", flush=True))
+    print(f"features of {features.shape[1]} views of each image: {time.monotonic() - begun:.1f} s", flush=True)
+    labels, groups = columns(members)
+
+    def learn(n, n_validation, max_epochs):
+        def validate(made):
+            seen = features[:n + n_validation, 0]
+            return recall(embedder.finished({"projection": made}, seen), labels, groups, n) if n_validation else None
+
+        rows, on_epoch = told("projected", min(max_epochs, projection.EPOCHS))
+        made = projection.train(features[:n], labels[:n], validate, settings_of(args, max_epochs), on_epoch)
+        return {**frozen, "projection": made}, rows
+    return learn
+
+
+def fine_tuning(_frozen, pixels, members, args):
+    """Return learn as `projecting` does."""
+    from entoflow import embedder, embedder_trainer
+
+    labels, groups = columns(members)
+
+    def learn(n, n_validation, max_epochs):
+        def validate(made):
+            return recall(embedder.embed(made, pixels[:n + n_validation]), labels, groups, n) if n_validation else None
+
+        made, (rows, on_epoch) = start(args), told("trained", max_epochs)
+        embedder_trainer.train(made, pixels[:n], labels[:n], validate, settings_of(args, max_epochs), on_epoch)
+        return made, rows
+    return learn
+
+
+LEARNERS = {"projected": projecting, "trained": fine_tuning}
+
+
+def settings_of(args, max_epochs=None):
+    """Return the settings of a training."""
+    given = {name: getattr(args, name) for name in ("specimens_per_batch", "max_epochs", "patience", "seed", "mirror", "rotation")}
+    return given if max_epochs is None else {**given, "max_epochs": max_epochs}
+
+
+def told(name, max_epochs):
+    """Return (a list, a function that adds an epoch's row to it and prints it)."""
+    rows, begun = [], time.monotonic()
 
     def on_epoch(row):
         rows.append(row)
-        minutes = (time.monotonic() - start) / row["epoch"] * (args.max_epochs - row["epoch"]) / 60
-        found = f"validation recall@1 {row['validation']} (best: epoch {row['best_epoch']})" if validation else "refit"
-        print(f"epoch {row['epoch']}/{args.max_epochs}  loss {row['loss']}  {found}  at most {minutes:.1f} min left", flush=True)
-
-    def validate(embedder):
-        return recall(embedder, pixels, labels, groups, len(members)) if validation else None
-
-    embedder_trainer.train(made, pixels[:len(members)], labels[:len(members)], validate, settings, on_epoch)
-    return rows
+        seconds = time.monotonic() - begun
+        found = "refit" if row["validation"] is None else f"validation recall@1 {row['validation']} (best: epoch {row['best_epoch']})"
+        left = seconds / row["epoch"] * (max_epochs - row["epoch"]) / 60
+        print(f"{name}: epoch {row['epoch']}/{max_epochs}  loss {row['loss']}  {found}  {seconds:.1f} s, at most {left:.1f} min left", flush=True)
+    return rows, on_epoch
 
 
-def squares(members, pack, args):
+def columns(members):
+    """Return the labels and the groups of images."""
+    import numpy as np
+
+    return (np.array([image[key] for image in members], str) for key in ("label", "group"))
+
+
+def squares(members, args):
     """Return the images as n x size x size x 3 uint8 in a file of the folder at hand: memory holds those in use alone."""
     import numpy as np
+    from entoflow import images
     from entoflow.embedder import squared
 
     size = args.embedder_size
-    path = Path(f"squares_{len(list(Path().glob('squares_*')))}.npy")
-    found = np.lib.format.open_memmap(path, "w+", np.uint8, (len(members), size, size, 3))
+    if not members:
+        return np.empty((0, size, size, 3), np.uint8)
+    pack = images.Pack(args.packs)
+    found = np.lib.format.open_memmap("squares.npy", "w+", np.uint8, (len(members), size, size, 3))
     for row, image in enumerate(members):
         found[row] = squared(pack.read(image["id"]), size)
-    path.unlink()  # the open file stays readable, and nothing is left behind
+    Path("squares.npy").unlink()  # the open file stays readable, and nothing is left behind
     return found
 
 
-def recall(made, pixels, labels, groups, first):
-    """Return the share of images from the first on whose most similar one of another group has their label, of those where one has it."""
-    import numpy as np
-    from entoflow import embedder
+def recall(vectors, labels, groups, first):
+    """Return the share of images from the first on whose most similar one of another group has their label, of those where one has it.
 
-    vectors = embedder.embed(made, pixels)
+    vectors: n x d of length 1. labels, groups: n, or more, of which the first n count.
+    """
+    import numpy as np
+
+    labels, groups = labels[:len(vectors)], groups[:len(vectors)]
     likeness = vectors[first:] @ vectors.T
     likeness[groups[first:, None] == groups[None]] = -np.inf
     same = (labels[first:, None] == labels[None]) & np.isfinite(likeness)
@@ -131,14 +206,14 @@ def recall(made, pixels, labels, groups, first):
     return float(same[np.arange(len(same)), likeness.argmax(axis=1)][asked].mean()) if asked.any() else 0.0
 
 
-def write(made, name, members, args):
-    """Write a model folder: its figures and its calibration come with choose_embedder.py. members: what it learned from."""
+def write(made, name, members, args, **other):
+    """Write a model folder: its figures and its calibration come with choose_embedder.py. members: what it learned from. other: settings unlike args."""
     from entoflow import embedder
 
     folder = args.models / name
     folder.mkdir(parents=True, exist_ok=True)
     settings = ("backbone", "embedder_size", "specimens_per_batch", "max_epochs", "patience", "mirror", "rotation", "seed")
-    parameters = {**{key: getattr(args, key) for key in settings}, "weights": sha256(args.weights) if args.weights else "none"}
+    parameters = {**{key: getattr(args, key) for key in settings}, **other, "weights": sha256(args.weights) if args.weights else "none"}
     data = {"train images": len(members), "train classes": len({image["label"] for image in members}), "sha256": sha256(args.specimens)}
     facts = {"name": name, "kind": "embedder", "classes": sorted({image["label"] for image in members}), "input": embedder.save(made, folder),
              "threshold": None, "metrics": {}, "metrics_of": "validation", **args.cropping}

@@ -46,7 +46,7 @@ def test_all_that_is_wrong_with_the_parameters_is_told_at_once_and_nothing_runs(
     said, tasks = flow.run(
         "--boxs", "a", "--max-epochs", "3", "--audit_boxes", "--test_boxes", f"nowhere.json,{flow.here}", "--labelled_images", flow.here,
         "--weak_rule", "best", "--image_size", "63", "--test_share", "0.6", "--seed", "1.5", "--batch_size", "many",
-        "--weights", "nothing.pt", "--outdir", "file/results", parser=parser, ok=False)
+        "--weights", "nothing.pt", "--outdir", "file/results", "--fine_tune", "true", parser=parser, ok=False)
     assert told(said) == [
         "--audit_boxes is given without a value",
         "--batch_size wants a whole number, got 'many'",

@@ -1,8 +1,9 @@
 """The network that turns an image into a vector: a backbone of timm's (Apache-2.0), as published, as given, or trained further.
 
-An embedder is {"network", "device", "backbone", "image_size", "mean", "std"}; its vectors have length 1, so that their dot product is
-the cosine of their angle.
+An embedder is {"network", "projection", "device", "backbone", "image_size", "mean", "std"}; behind the network there may be a projection, else None.
+Its vectors have length 1, so that their dot product is the cosine of their angle.
 """
+import json
 import logging
 import os
 from contextlib import contextmanager, nullcontext
@@ -14,6 +15,8 @@ from entoflow.task import InputError, first_line
 
 AT_ONCE = 4 * 640 * 640  # pixels of a batch on a CPU, as for detectors
 GREY = (0.5, 0.5, 0.5)
+OURS = "entoflow"  # in the head of weights of ours: how their network wants its input
+PROJECTION = "projection."  # before the names of a projection's tensors
 KNOWN = "a network of timm's, such as resnet18 or vit_small_patch14_dinov2.lvd142m"
 
 
@@ -21,7 +24,8 @@ def new(backbone, image_size, weights=None, seed=1):
     """Return an embedder with the weights of a file (timm fits those of another image size), or with random ones.
 
     weights: path of safetensors or of what torch's restricted reader opens. Raises InputError for a backbone that timm has not, an image
-    size it cannot take, or weights of another network: never random ones in their place.
+    size it cannot take, or weights of another network: never random ones in their place. Of an earlier embedder's weights the network is taken, with
+    its input; a projection behind it is not (see `has_projection`).
     """
     torch, timm = _libraries()
     if not timm.is_model(backbone):
@@ -31,8 +35,14 @@ def new(backbone, image_size, weights=None, seed=1):
         raise InputError(f"weights: {weights} is no file; wanted weights of {backbone}.")
     with _whole(weights, backbone) if weights else nullcontext():
         network = _network(timm, backbone, image_size, weights)
-    published = network.pretrained_cfg if weights else {}
-    return ready(network, backbone, image_size, published.get("mean", GREY), published.get("std", GREY))
+    given = {**network.pretrained_cfg, **json.loads(_head(weights)[0].get(OURS, "{}"))} if weights else {}
+    return ready(network, backbone, image_size, given.get("mean", GREY), given.get("std", GREY))
+
+
+def has_projection(weights):
+    """Tell whether a file of weights is that of an embedder of ours with a projection."""
+    said, names = _head(weights)
+    return OURS in said and any(name.startswith(PROJECTION) for name in names)
 
 
 def ready(network, backbone, image_size, mean, std):
@@ -40,7 +50,8 @@ def ready(network, backbone, image_size, mean, std):
     torch, _ = _libraries()
     device = "cuda:0" if torch.cuda.is_available() else "cpu"
     network = network.float().eval().to(device, memory_format=torch.channels_last)
-    return {"network": network, "device": device, "backbone": backbone, "image_size": image_size, "mean": tuple(mean), "std": tuple(std)}
+    return {"network": network, "projection": None, "device": device, "backbone": backbone, "image_size": image_size, "mean": tuple(mean),
+            "std": tuple(std)}
 
 
 def published(backbone):
@@ -69,14 +80,22 @@ def read_checkpoint(path, _scratch):
 
 def save(embedder, folder):
     """Write weights.safetensors to the folder and return what model.json says of the input."""
-    from entoflow.detector import write_weights
+    from safetensors import torch as tensors
 
-    write_weights(embedder["network"], folder)
-    return {"backend": "timm", **{name: embedder[name] for name in ("backbone", "image_size", "mean", "std")}}
+    state, said = dict(embedder["network"].state_dict()), {name: embedder[name] for name in ("mean", "std")}
+    given = {"backend": "timm", "backbone": embedder["backbone"], "image_size": embedder["image_size"], **said}
+    if embedder["projection"] is not None:
+        from entoflow.projection import KIND
+
+        state |= {PROJECTION + name: value for name, value in embedder["projection"].state_dict().items()}
+        given["projection"] = KIND
+    state = {name: value.contiguous().cpu() for name, value in state.items()}
+    (folder / "weights.safetensors").write_bytes(tensors.save(state, {OURS: json.dumps(said)}))
+    return given
 
 
 def load(folder, facts):
-    """Return the embedder that `save` wrote; facts: its model.json. Raises InputError where weights and backbone do not go together."""
+    """Return the embedder that `save` wrote; facts: its model.json. Raises InputError where weights, backbone and projection do not go together."""
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
@@ -86,23 +105,56 @@ def load(folder, facts):
         raise InputError(f"{folder}: is a model of kind {facts['kind']}; wanted an embedder.")
     try:
         network = _network(timm, given["backbone"], given["image_size"])
-        network.load_state_dict(load_file(folder / "weights.safetensors"))
+        tensors = load_file(folder / "weights.safetensors")
+        projection = _projection(folder, given["projection"], tensors, dimension(network)) if "projection" in given else None
+        network.load_state_dict(tensors)
     except (KeyError, RuntimeError, ValueError, OSError, SafetensorError) as error:
         raise InputError(f"{folder}: its weights cannot be loaded: {first_line(error)}") from None
-    return ready(network, given["backbone"], given["image_size"], given["mean"], given["std"])
+    return {**ready(network, given["backbone"], given["image_size"], given["mean"], given["std"]), "projection": projection}
 
 
 def embed(embedder, images):
     """Return n x d float32 vectors of length 1 of images (H x W x 3 uint8 RGB, of any sizes)."""
+    return finished(embedder, features(embedder, images))
+
+
+def features(embedder, images):
+    """Return n x d float32: what the network makes of images, before any projection."""
     torch, _ = _libraries()
-    size = embedder["image_size"]
-    step = max(1, AT_ONCE // (size * size)) if embedder["device"] == "cpu" else 256
-    found = []
+    size, step, found = embedder["image_size"], at_once(embedder), []
     for start in range(0, len(images), step):
         batch = np.stack([squared(image, size) for image in images[start:start + step]])
         with torch.inference_mode():
-            found.append(normalised(embedder["network"](as_input(embedder, batch)).float().cpu().numpy()))
+            found.append(run(embedder, as_input(embedder, batch)))
     return np.concatenate(found) if found else np.empty((0, dimension(embedder["network"])), np.float32)
+
+
+def finished(embedder, features):
+    """Return the embedder's vectors (n x d of length 1) of what its network made of images."""
+    if embedder["projection"] is None:
+        return normalised(features)
+    torch, _ = _libraries()
+    with torch.inference_mode():
+        return normalised(embedder["projection"](torch.from_numpy(features)).numpy())
+
+
+def run(embedder, x):
+    """Return n x d float32: what the network makes of its input."""
+    return embedder["network"](x).float().cpu().numpy()
+
+
+def at_once(embedder):
+    """Return how many images go through the network together."""
+    return max(1, AT_ONCE // embedder["image_size"] ** 2) if embedder["device"] == "cpu" else 256
+
+
+def same_network(one, other):
+    """Tell whether two embedders differ by nothing but their projections."""
+    torch, _ = _libraries()
+    if any(one[name] != other[name] for name in ("backbone", "image_size", "mean", "std")):
+        return False
+    state = other["network"].state_dict()
+    return all(torch.equal(value, state[name]) for name, value in one["network"].state_dict().items())
 
 
 def dimension(network):
@@ -150,6 +202,30 @@ def _network(timm, backbone, image_size, weights=None):
             raise InputError(f"--backbone {backbone} cannot be made {what}for {image_size} pixels ({reason}); wanted weights and a size "
                              "that fit it.") from None
     raise InputError(f"--backbone {backbone} cannot be made; wanted another network of timm's.")
+
+
+def _head(weights):
+    """Return ({key: text} in the head of safetensors, the names of its tensors); nothing of another file."""
+    from safetensors import safe_open
+
+    if Path(weights).suffix != ".safetensors":
+        return {}, []
+    with safe_open(weights, "np") as file:
+        return file.metadata() or {}, list(file.keys())
+
+
+def _projection(folder, kind, tensors, size):
+    """Take the projection's tensors out of those of an embedder, and return it."""
+    from entoflow.projection import KIND, Projection
+
+    own = {name.removeprefix(PROJECTION): tensors.pop(name) for name in list(tensors) if name.startswith(PROJECTION)}
+    made = Projection(size)
+    fits = {name: value.shape for name, value in own.items()} == {name: value.shape for name, value in made.state_dict().items()}
+    if kind != KIND or not fits:
+        found = ", ".join(f"{name} {list(value.shape)}" for name, value in sorted(own.items())) or "no tensor"
+        raise InputError(f"{folder}: its projection ({kind}: {found}) does not fit its backbone; wanted {KIND} for features of {size} numbers.")
+    made.load_state_dict(own)
+    return made.eval()
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from entoflow.task import InputError, first_line
 PACKAGES = ["torch", "torchvision", "ultralytics", "ultralytics-opencv-headless", "timm", "pytorch-metric-learning", "scikit-learn", "numpy", "pillow",
             "opencv-python-headless"]
 BATCH = 16
+REFIT = "_refit"  # ends the name of an embedder that learned from all but test and unseen, after the one that the choice is made on
 BACKBONE = "vit_small_patch14_dinov2.lvd142m"  # of an embedder: self-supervised, Apache-2.0, 22 million weights
 
 

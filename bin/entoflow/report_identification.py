@@ -52,7 +52,9 @@ PARTS = {"train": "the embedder learns from them", "validation": "choices are ma
          "rest": "their group spans parts: enrolled, not measured"}
 NO_SHARES = {"label_set_size", "lone_queries", "n_clusters", "n_classes"}
 VECTORS = {"chance": "chance", "colours": "colours (histogram)", "pixels": "pixels (32 x 32)", "frozen": "embedder as given",
-           "trained": "trained embedder, that of the choice", "refit": "trained embedder, refit on all but test and unseen"}
+           "projected": "projection behind it, that of the choice", "projected_refit": "projection behind it, refit on all but test and unseen",
+           "trained": "trained embedder, that of the choice", "trained_refit": "trained embedder, refit on all but test and unseen"}
+LEARNED = {"projected": "projection", "trained": "embedder"}
 PLOTS = {
     "known_unknown": ("Scores of known and unknown classes", "How surely images of the gallery's classes and of others are taken for known."),
     "calibration": ("Probability against share right", "How far a name's probability can be believed."),
@@ -65,7 +67,7 @@ def told(folder, params):
     found = {
         "params": params, "synthetic": bool(params.get("demo")), "metrics": read_json(folder / "evaluation/metrics.json"),
         "ladder": read_json(folder / "evaluation/ladder.json"), "enrolment": read_json(folder / "enrolment.json"),
-        "facts": read_json(folder / "embedder/model.json"), "training": [numeric(row) for row in read_csv(folder / "training.csv")],
+        "facts": read_json(folder / "embedder/model.json"), "training": epochs(read_csv(folder / "training.csv")),
         "identified": read_csv(folder / "identified.csv"), "clusters": read_csv(folder / "clusters.csv"),
         "label_audit": read_csv(folder / "label_audit.csv"), "split": read_csv(folder / "split.csv"), "plots": folder / "evaluation/plots",
         "audit": read_json(folder / "audit.json") or {"summary": {}, "rows": []},
@@ -139,9 +141,12 @@ def next_steps(found):
         steps.append("To name the unknown many at a time, open identification/sheet/sheet.html, save review.csv, and give it back with --reviewed.")
     steps.append("To look at the images by their likeness, open identification/map.html, beside this page.")
     steps.append("To enrol new specimens, of old classes or new: ./nextflow run . --gallery RESULTS/identification/gallery --specimens NEW.csv")
-    best = found["training"][-1].get("best_epoch") if validated(found) else None
-    if best and best >= 0.9 * found["training"][-1]["epoch"]:
-        steps.insert(0, f"The embedder was still improving in its last epochs ({best:.0f} of {len(found['training'])} was best): raise --max_epochs.")
+    last = found["training"].get("trained", [{"best_epoch": 0, "epoch": 1}])[-1]
+    if last["best_epoch"] >= 0.9 * last["epoch"]:
+        steps.insert(0, f"The embedder was still improving in its last epochs ({last['best_epoch']:.0f} of {last['epoch']:.0f} was best): raise --max_epochs.")
+    if list(found["training"]) == ["projected"]:
+        steps.append("The network itself was not trained, a projection behind it was. With a GPU, or hours of time, try --fine_tune true: it ships only "
+                     "where it is better.")
     return steps
 
 
@@ -231,17 +236,20 @@ def doubtful(found):
             table("The most doubtful: how much likelier the other class is.", ("image", "label", "more like", "doubt"), rows, numbers=(3,)))
 
 
-def validated(found):
-    """Return the epochs of the training that were validated."""
-    return [row for row in found["training"] if "validation" in row]
+def epochs(rows):
+    """Return {embedder: the rows of its epochs}, of the trainings that were validated."""
+    found = {}
+    for row in rows:
+        if row["validation"]:
+            found.setdefault(row["embedder"], []).append(numeric(row))
+    return found
 
 
 def training(found):
-    rows = validated(found)
-    if not rows:
-        return ()
-    drawn = curves("The embedder's training", {"validation recall at 1": [(row["epoch"], row["validation"]) for row in rows]}, rows[-1].get("best_epoch"), 1)
-    return (figure(drawn, "Share of the validation specimens whose most similar one of another group is of their class, after each epoch."),)
+    return tuple(figure(curves(f"Training of the {LEARNED[name]}", {"validation recall at 1": [(row["epoch"], row["validation"]) for row in rows]},
+                               rows[-1]["best_epoch"], 1),
+                        f"The {LEARNED[name]}: share of the validation specimens whose most similar one of another group is of their class, after each epoch.")
+                 for name, rows in found["training"].items())
 
 
 def parts(found):

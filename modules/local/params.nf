@@ -20,7 +20,7 @@ def problem(entry, value) {
     def fits = [string: true, integer: number != null && number == number.toBigInteger(), number: number != null, boolean: text in ['true', 'false']]
     if( entry.name == 'help' )
         return null
-    if( entry.type == 'string' && (value == true || text.trim() == '') )
+    if( entry.type == 'string' && (value == true && !('true' in (entry['enum'] ?: [])) || text.trim() == '') )
         return 'is given without a value'
     if( !fits[entry.type] )
         return "wants ${[integer: 'a whole number', number: 'a number', boolean: 'true or false'][entry.type]}, got '${value}'"

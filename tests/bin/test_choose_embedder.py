@@ -14,7 +14,7 @@ from entoflow.task import InputError
 pytest.importorskip("safetensors")
 from safetensors.numpy import load_file, save_file  # noqa: E402
 
-WEIGHTS = {"frozen": 1.0, "trained": 2.0, "refit": 3.0}
+WEIGHTS = {"frozen": 1.0, "trained": 2.0, "trained_refit": 3.0, "projected": 4.0, "projected_refit": 5.0}
 GOOD, BAD = 0.3, 1.6
 
 
@@ -69,13 +69,13 @@ IMAGES = collection(22, ("train", "train", "validation", "validation", "test"))
 
 
 def test_a_clearly_better_trained_embedder_is_chosen_and_ships_refit(choose, two_heads, tmp_path):
-    found = {"frozen": vectors(IMAGES, BAD), "trained": vectors(IMAGES, GOOD), "refit": vectors(IMAGES, GOOD)}
+    found = {"frozen": vectors(IMAGES, BAD), "trained": vectors(IMAGES, GOOD), "trained_refit": vectors(IMAGES, GOOD)}
     ladder, facts, line = choose(IMAGES, found)
-    difference = ladder["verdict"]["difference"]
-    assert ladder["chosen"]["vectors"] == "trained" and facts["vectors"] == "refit" and facts["calibration"]["head"] == ladder["chosen"]["head"]
+    [difference] = ladder["verdict"]["comparisons"]
+    assert ladder["chosen"]["vectors"] == "trained" and facts["vectors"] == "trained_refit" and facts["calibration"]["head"] == ladder["chosen"]["head"]
     best = {name: max(row["top1"]["value"] for row in ladder["ladder"] if row["vectors"] == name) for name in ("trained", "frozen")}
     assert difference["verdict"] == "better" and difference["low"] > 0 and difference["value"] == pytest.approx(best["trained"] - best["frozen"])
-    assert load_file(tmp_path / "embedder" / "weights.safetensors")["weight"] == WEIGHTS["refit"]
+    assert load_file(tmp_path / "embedder" / "weights.safetensors")["weight"] == WEIGHTS["trained_refit"]
     assert line.startswith(f"trained vectors, {ladder['chosen']['head']}: validation top1 {best['trained']:.3f} of 44. Validation top1 of the trained")
     assert line.endswith(", better; the trained one is used.")
 
@@ -84,18 +84,66 @@ def test_a_clearly_better_trained_embedder_is_chosen_and_ships_refit(choose, two
 def test_a_trained_embedder_that_is_not_better_beyond_the_interval_is_not_chosen(choose, two_heads, tmp_path, trained):
     frozen = vectors(IMAGES, 0.7)
     found = {"equal": frozen, "worse": vectors(IMAGES, BAD), "a little better": vectors(IMAGES, 0.66)}[trained]
-    ladder, facts, line = choose(IMAGES, {"frozen": frozen, "trained": found, "refit": found})
+    ladder, facts, line = choose(IMAGES, {"frozen": frozen, "trained": found, "trained_refit": found})
     assert ladder["chosen"]["vectors"] == facts["vectors"] == "frozen" and line.endswith("the frozen one is used.")
-    assert ladder["verdict"]["difference"]["verdict"] == ("worse" if trained == "worse" else "not distinguishable")
-    assert np.sign(ladder["verdict"]["difference"]["value"]) == {"equal": 0, "worse": -1, "a little better": 1}[trained]
+    assert ladder["verdict"]["comparisons"][0]["verdict"] == ("worse" if trained == "worse" else "not distinguishable")
+    assert np.sign(ladder["verdict"]["comparisons"][0]["value"]) == {"equal": 0, "worse": -1, "a little better": 1}[trained]
     assert load_file(tmp_path / "embedder" / "weights.safetensors")["weight"] == WEIGHTS["frozen"]
 
 
 def test_without_an_interval_nothing_is_better_beyond_it(choose, two_heads):
     images = collection(12, ("train", "train", "validation", "validation"))
-    ladder, facts, _ = choose(images, {"frozen": vectors(images, 0.9), "trained": vectors(images, 0.8), "refit": vectors(images, 0.8)})
-    assert ladder["verdict"]["difference"]["low"] is None and ladder["verdict"]["difference"]["value"] > 0
+    ladder, facts, _ = choose(images, {"frozen": vectors(images, 0.9), "trained": vectors(images, 0.8), "trained_refit": vectors(images, 0.8)})
+    assert ladder["verdict"]["comparisons"][0]["low"] is None and ladder["verdict"]["comparisons"][0]["value"] > 0
     assert facts["vectors"] == "frozen"
+
+
+def by_hand(**right):
+    """Return (table, enrolled, judged) of one way for each embedder, which names the images right that are said to be: the first so many of 60 classes."""
+    kept, enrolled = np.ones(60, bool), [{"label": f"class {n}", "group": f"{n}"} for n in range(60)]
+    table = {(name, "nearest"): {"top1": {"value": n / 60}, "right": np.arange(60) < n, "kept": kept} for name, n in right.items()}
+    return table, enrolled, np.arange(60)
+
+
+@pytest.mark.parametrize("right, random, chosen, verdicts", [
+    # Of 60 images, each of a class of its own, ten more right are beyond the interval and two are not.
+    ({"frozen": 30, "projected": 40, "trained": 50}, False, "trained", ["better", "better"]),
+    ({"frozen": 30, "projected": 40, "trained": 42}, False, "projected", ["better", "not distinguishable"]),
+    ({"frozen": 30, "projected": 40, "trained": 20}, False, "projected", ["better", "worse"]),
+    ({"frozen": 30, "projected": 32, "trained": 40}, False, "trained", ["not distinguishable", "better"]),
+    ({"frozen": 30, "projected": 32, "trained": 31}, False, "frozen", ["not distinguishable", "not distinguishable"]),
+    ({"frozen": 30, "projected": 20, "trained": 40}, False, "trained", ["worse", "better"]),
+    ({"frozen": 30, "projected": 40}, False, "projected", ["better"]), ({"frozen": 30, "projected": 32}, True, "frozen", ["not distinguishable"]),
+    ({"frozen": 30}, True, "frozen", []),
+])
+def test_the_next_embedder_takes_the_place_of_the_simpler_one_only_by_beating_it(right, random, chosen, verdicts):
+    (name, head), verdict = choose_embedder.choose(*by_hand(**right, colours=60), random, 1)
+    assert (name, head) == (chosen, "nearest") and [row["verdict"] for row in verdict["comparisons"]] == verdicts
+    standing = "frozen"
+    for row, (other, n) in zip(verdict["comparisons"], list(right.items())[1:]):
+        assert (row["vectors"], row["less"]) == (other, standing) and row["value"] == pytest.approx((n - right[standing]) / 60)
+        assert f"of the {other} embedder less the {standing} one's: {row['value']:+.3f} ({row['low']:+.3f} to {row['high']:+.3f}), {row['verdict']}" in (
+            verdict["sentence"])
+        standing = other if row["verdict"] == "better" else standing
+    assert not right.keys() - {"frozen"} or verdict["sentence"].endswith(f"; the {chosen} one is used.")
+
+
+@pytest.mark.parametrize("random, chosen", [(False, "frozen"), (True, "projected")])
+def test_without_an_interval_the_better_one_ships_only_over_random_weights(random, chosen):
+    table, enrolled, judged = by_hand(frozen=3, projected=5, trained=5)
+    for row in table.values():
+        row["kept"] = np.arange(60) < 10  # ten classes: too few
+    (name, _), verdict = choose_embedder.choose(table, enrolled, judged, random, 1)
+    assert name == chosen and [row["low"] for row in verdict["comparisons"]] == [None, None]
+    assert "less the frozen one's: +0.200 (too few classes or groups for an interval); " in verdict["sentence"]
+
+
+def test_a_better_projection_ships_refit(choose, two_heads, tmp_path):
+    good, bad = vectors(IMAGES, GOOD), vectors(IMAGES, BAD)
+    ladder, facts, _ = choose(IMAGES, {"frozen": bad, "projected": good, "projected_refit": good})
+    assert ladder["chosen"]["vectors"] == "projected" and facts["vectors"] == "projected_refit"
+    assert {row["vectors"] for row in ladder["ladder"]} == {"frozen", "projected"}
+    assert load_file(tmp_path / "embedder" / "weights.safetensors")["weight"] == WEIGHTS["projected_refit"]
 
 
 def test_the_written_folder_has_the_chosen_weights_its_calibration_and_a_card(choose, tmp_path):
@@ -110,7 +158,7 @@ def test_the_written_folder_has_the_chosen_weights_its_calibration_and_a_card(ch
     assert facts["calibration"]["n_known"] == facts["metrics"]["top1"]["n"] == 44
     card = (tmp_path / "embedder/README.md").read_text()
     assert f"| top1 | {facts['metrics']['top1']['value']:.3f} |" in card and "validation images" in card
-    assert ladder["verdict"] == {"sentence": "No embedder was trained."} and line.endswith("of 44. No embedder was trained.")
+    assert ladder["verdict"] == {"comparisons": [], "sentence": "No embedder was trained."} and line.endswith("of 44. No embedder was trained.")
 
 
 def test_the_best_head_of_the_ladder_is_chosen_and_each_has_a_row(choose):
@@ -209,7 +257,7 @@ def test_with_nothing_to_judge_by_it_is_told(choose, images):
 
 
 def test_a_model_folder_that_is_missing_is_told(choose, two_heads):
-    with pytest.raises(InputError, match="--models: holds no folder named refit; wanted one for each of the vectors"):
+    with pytest.raises(InputError, match="--models: holds no folder named trained_refit; wanted one for each of the vectors"):
         choose(IMAGES, {"frozen": vectors(IMAGES, BAD), "trained": vectors(IMAGES, GOOD)}, models=["frozen", "trained"])
 
 

@@ -13,6 +13,7 @@ from PIL import Image
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("timm")
+from entoflow import projection  # noqa: E402
 
 RED_AND_BLUE = np.repeat(np.array([[[255, 0, 0]], [[0, 0, 255]]], np.uint8), [3, 1], axis=0).repeat(4, axis=1)  # 12 and 4 pixels
 GREY = np.full((8, 8, 3), 90, np.uint8)
@@ -76,6 +77,43 @@ def test_every_image_of_the_packs_has_a_vector_by_each_model(embed, world, monke
         made = embedder.load(world / name, model.read(world / name))
         for image, vector in rows.items():
             np.testing.assert_allclose(vector, embedder.embed(made, [pack.read(image)])[0], atol=1e-5)
+
+
+@pytest.fixture(scope="module")
+def twins(world):
+    """Model folders with the network of resnet: alone once more, and with two projections; and one of another network."""
+    made = embedder.new("test_resnet", 32)
+    write_model(world / "again", "embedder", made)
+    for seed, name in enumerate(("projected", "projected_refit"), 1):
+        torch.manual_seed(seed)
+        own = projection.Projection(embedder.dimension(made["network"]))
+        torch.nn.init.normal_(own.move.weight, std=0.1)
+        write_model(world / name, "embedder", {**made, "projection": own})
+    write_model(world / "stranger", "embedder", embedder.new("test_resnet", 32, seed=2))
+    return ("resnet", "again", "projected", "projected_refit", "stranger")
+
+
+def test_embedders_of_one_network_let_it_see_each_image_once(embed, world, twins, monkeypatch):
+    seen, run = [], embedder.run
+    monkeypatch.setattr(embedder, "run", lambda made, x: seen.append(len(x)) or run(made, x))
+    found = embed(models=twins)
+    assert sum(seen) == 2 * 5  # two networks, five images
+    monkeypatch.undo()
+    for name in twins:
+        for image, vector in embed(models=[name])[name].items():
+            assert np.array_equal(vector, found[name][image]), name
+    first = {name: next(iter(found[name].values())).tolist() for name in twins}
+    assert first["resnet"] == first["again"] and len({tuple(vector) for vector in first.values()}) == 4
+
+
+@pytest.mark.parametrize("change", [{"image_size": 64}, {"mean": (0.4, 0.5, 0.5)}, {"std": (0.4, 0.5, 0.5)}, {"backbone": "test_vit"}, {}])
+def test_networks_are_the_same_only_with_the_same_input_and_weights(change):
+    one, other = embedder.new("test_resnet", 32), {**embedder.new("test_resnet", 32), **change}
+    assert embedder.same_network(one, other) == (not change)
+    if not change:
+        with torch.no_grad():
+            next(other["network"].parameters())[0, 0, 0, 0] += 1e-6
+        assert not embedder.same_network(one, other)
 
 
 def test_equal_input_gives_equal_bytes(embed, tmp_path):

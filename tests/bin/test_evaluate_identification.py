@@ -202,6 +202,15 @@ def test_each_test_and_unseen_image_has_a_row_with_its_name(evaluate, world, tmp
     assert np.mean([row["verdict"] == "known" for row in tested]) == pytest.approx(figures["known_accepted"]["value"])
 
 
+def test_a_refit_embedder_stands_by_the_way_that_its_twin_was_judged_by(world, evaluate, monkeypatch):
+    images, vectors = world
+    monkeypatch.setitem(LADDER, "ladder", [*LADDER["ladder"], {"vectors": "projected", "head": "ridge", "top1": {"value": 0.5}}])
+    ids = [image["id"] for image in images]
+    monkeypatch.setattr(embeddings, "read", lambda paths: (np.array(ids), {"frozen": vectors, "projected": vectors, "projected_refit": vectors}))
+    assert [(row["vectors"], row["head"]) for row in evaluate(*world)["comparison"]] == [
+        ("chance", ""), ("frozen", "nearest"), ("projected", "ridge"), ("projected_refit", "ridge")]
+
+
 def test_the_names_of_the_contract_are_there_with_the_pictures(evaluate, world, tmp_path):
     content = evaluate(*world)
     assert content["chain"] == "identification" and content["n"] == 2 * 25 + 4 * 22 and content["verdict"] == "No embedder was trained."

@@ -135,6 +135,19 @@ class TestAnEmbedders:
         given = network.state_dict()
         assert all(torch.equal(value, given[name]) for name, value in found.items())
 
+    def test_weights_of_an_earlier_embedder_keep_what_they_say_of_their_input(self, tmp_path, fetch):
+        pytest.importorskip("timm")
+        import numpy as np
+        from entoflow import embedder
+
+        (tmp_path / "earlier").mkdir()
+        made = {**embedder.new("test_resnet", 32, seed=5), "mean": (0.1, 0.2, 0.3), "std": (0.4, 0.5, 0.6)}
+        embedder.save(made, tmp_path / "earlier")
+        fetch(f"--file={tmp_path}/earlier/weights.safetensors")
+        found, image = embedder.new("test_resnet", 32, tmp_path / "w.safetensors"), np.random.default_rng(1).integers(0, 256, (32, 32, 3), np.uint8)
+        assert (found["mean"], found["std"]) == ((0.1, 0.2, 0.3), (0.4, 0.5, 0.6))
+        assert np.array_equal(embedder.embed(found, [image]), embedder.embed(made, [image]))
+
     @pytest.mark.parametrize("wrapped", [lambda evil: {"model": evil}, lambda evil: evil, lambda evil: {"conv.weight": torch.ones(2), "note": evil}])
     def test_a_file_that_holds_code_is_refused_and_not_run(self, tmp_path, fetch, wrapped, capsys):
         torch.save(wrapped(Evil()), tmp_path / "evil.pth")

@@ -51,6 +51,16 @@ def weights(tmp_path_factory):
     return _weights
 
 
+def projecting(backbone, size):
+    """Return an embedder with a projection that moves."""
+    from entoflow.projection import Projection
+
+    made, own = embedder.new(backbone, size), Projection(96)
+    torch.nn.init.normal_(own.move.weight, std=0.1)
+    torch.nn.init.normal_(own.move.bias, std=0.1)
+    return {**made, "projection": own}
+
+
 def facts_of(made, folder):
     return {"kind": "embedder", "input": json.loads(json.dumps(embedder.save(made, folder)))}
 
@@ -62,6 +72,61 @@ def test_what_is_saved_gives_the_same_vectors_to_the_last_bit_when_it_is_loaded(
     assert facts["input"] == {"backend": "timm", "backbone": backbone, "image_size": size, "mean": [0.5] * 3, "std": [0.5] * 3}
     loaded = embedder.load(tmp_path, facts)
     assert np.array_equal(embedder.embed(made, images), embedder.embed(loaded, images))
+
+
+def test_a_projection_is_saved_with_its_network_and_loaded_to_the_last_bit(images, tmp_path):
+    made = projecting("test_resnet", 32)
+    facts = facts_of(made, tmp_path)
+    assert facts["input"]["projection"] == "residual_linear" and {"projection.move.weight", "projection.move.bias"} < load_file(
+        tmp_path / "weights.safetensors").keys()
+    found = embedder.embed(embedder.load(tmp_path, facts), images)
+    assert np.array_equal(found, embedder.embed(made, images))
+    assert not np.allclose(found, embedder.embed({**made, "projection": None}, images), atol=1e-3)
+    np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1, atol=1e-6)
+
+
+def test_a_folder_from_before_projections_still_loads(images, tmp_path):
+    made = embedder.new("test_resnet", 32)
+    facts = facts_of(made, tmp_path)
+    save_file(load_file(tmp_path / "weights.safetensors"), tmp_path / "weights.safetensors")  # its head said nothing
+    assert "projection" not in facts["input"] and np.array_equal(embedder.embed(embedder.load(tmp_path, facts), images), embedder.embed(made, images))
+
+
+@pytest.mark.parametrize("size, change, found", [
+    (96, {"projection": "mlp"}, r"\(mlp: move.bias \[96\], move.weight \[96, 96\]\)"),
+    (32, {}, r"\(residual_linear: move.bias \[32\], move.weight \[32, 32\]\)"), (None, {}, r"\(residual_linear: no tensor\)"),
+])
+def test_a_projection_that_does_not_fit_its_backbone_is_refused(tmp_path, size, change, found):
+    made = projecting("test_resnet", 32)
+    facts = facts_of(made, tmp_path)
+    tensors = {name: value for name, value in load_file(tmp_path / "weights.safetensors").items() if size or "projection" not in name}
+    tensors |= {name: value[..., :size].clone()[:size].clone() for name, value in tensors.items() if "projection" in name}
+    save_file(tensors, tmp_path / "weights.safetensors")
+    with pytest.raises(InputError, match=f"its projection {found} does not fit its backbone; wanted residual_linear for features of 96 numbers"):
+        embedder.load(tmp_path, {**facts, "input": {**facts["input"], **change}})
+
+
+def test_a_projection_of_which_the_folder_says_nothing_is_not_passed_over(tmp_path):
+    facts = facts_of(projecting("test_resnet", 32), tmp_path)
+    del facts["input"]["projection"]
+    with pytest.raises(InputError, match="its weights cannot be loaded: Error.* in loading state_dict"):
+        embedder.load(tmp_path, facts)
+
+
+def test_weights_of_an_earlier_embedder_give_its_network_and_its_input(images, tmp_path):
+    made = {**embedder.new("test_resnet", 32, seed=5), "mean": (0.1, 0.2, 0.3), "std": (0.4, 0.5, 0.6)}
+    embedder.save(made, tmp_path)
+    found = embedder.new("test_resnet", 32, tmp_path / "weights.safetensors")
+    assert embedder.same_network(made, found) and np.array_equal(embedder.embed(found, images), embedder.embed(made, images))
+    assert not embedder.has_projection(tmp_path / "weights.safetensors")
+
+
+def test_of_an_earlier_embedder_with_a_projection_the_network_is_taken(images, tmp_path):
+    made = projecting("test_resnet", 32)
+    embedder.save(made, tmp_path)
+    found = embedder.new("test_resnet", 32, tmp_path / "weights.safetensors")
+    assert np.array_equal(embedder.embed(found, images), embedder.embed({**made, "projection": None}, images))
+    assert embedder.has_projection(tmp_path / "weights.safetensors")
 
 
 @pytest.mark.parametrize("backbone, size", [("test_resnet", 32), ("test_vit", 160)])

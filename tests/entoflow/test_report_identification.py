@@ -16,11 +16,12 @@ def figure(value, low=None, high=None, n=50):
     return {"value": value, "low": low, "high": high, "n": n, "groups": 40, "unit": "share"}
 
 
+EPOCHS = ("embedder", "epoch", "loss", "validation", "best_epoch")
 METRICS = {"top1": figure(0.871, 0.79, 0.93), "top5": figure(0.95, 0.9, 0.99), "macro_top1": figure(0.8),
            "unknown_auroc": figure(0.861, 0.802, 0.913, n=138), "recall_at_1": figure(None, n=0), "label_set_size": figure(2.5),
            "old_top1_change_1": figure(-0.01, -0.02, 0.0), "a_figure_of_tomorrow": figure(0.125)}
 COMPARISON = [{"vectors": "chance", "head": "", "top1": figure(1 / 25)},
-              {"vectors": "refit", "head": "class_mean", "top1": figure(0.871, 0.79, 0.93),
+              {"vectors": "trained_refit", "head": "class_mean", "top1": figure(0.871, 0.79, 0.93),
                "chosen_less_this": {**figure(0.0, 0.0, 0.0), "verdict": "not distinguishable"}},
               {"vectors": "colours", "head": "nearest", "top1": figure(0.2, 0.1, 0.3), "chosen_less_this": {**figure(0.671, 0.5, 0.8), "verdict": "better"}},
               {"vectors": "pixels", "head": "ridge", "top1": figure(0.3), "chosen_less_this": {**figure(0.571), "verdict": "not distinguishable"}}]
@@ -51,7 +52,7 @@ def folder(tmp_path):
     dump(folder / "enrolment.json", {"enrolled": 90, "skipped": 2, "sentence": "Old specimens named right: 0.750 before, 0.500 after (4 that ...).",
                                      "before": 0.75, "after": 0.5, "n": 4, "lost": {EVIL: 1}, "rivals": {EVIL: [["ant", 0.912], [EVIL, 0.1]]}})
     dump(folder / "embedder/model.json", {"provenance": {"parameters": {"weights": "none"}}})
-    write_rows(folder / "training.csv", [("epoch", "loss", "validation", "best_epoch"), *((n, 3 / n, n / 40, min(n, 20)) for n in range(1, 31))])
+    write_rows(folder / "training.csv", [EPOCHS, *(("trained", n, 3 / n, n / 40, min(n, 20)) for n in range(1, 31))])
     write_rows(folder / "identified.csv", [("image", "label", "score", "second", "second_score", "verdict"), ("a.jpg", EVIL, 0.9, "ant", 0.1, "known"),
                                            ("b.jpg", EVIL, 0.9, "ant", 0.1, "known"), ("c.jpg", "ant", 0.2, EVIL, 0.1, "unknown")])
     write_rows(folder / "split.csv", [("image", "group", "part", "label", "tier"), ("a.jpg", "1", "train", "ant", ""), ("b.jpg", "2", "test", "ant", ""),
@@ -172,15 +173,31 @@ def test_random_weights_are_a_caution_and_given_ones_are_none(told, folder):
 
 def test_a_training_that_still_improved_wants_more_epochs(told, folder):
     assert "was still improving" not in told().text
-    rows = [(n, 3 / n, n / 40, n) for n in range(1, 31)]
-    write_rows(folder / "training.csv", [("epoch", "loss", "validation", "best_epoch"), *rows])
+    rows = [("trained", n, 3 / n, n / 40, n) for n in range(1, 31)]
+    write_rows(folder / "training.csv", [EPOCHS, *rows])
     found = told()
     assert "The embedder was still improving in its last epochs (30 of 30 was best): raise --max_epochs" in found.text
     assert any("validation recall at 1 from 0.025 to 0.75" in attrs.get("aria-label", "") for _, attrs in found.tags)
 
 
+def test_a_projection_alone_has_its_curve_and_the_word_that_the_network_could_be_trained(told, folder):
+    assert "--fine_tune" not in told().text
+    write_rows(folder / "training.csv", [EPOCHS, *(("projected", n, 3 / n, n / 80, 3) for n in range(1, 31))])
+    found = told()
+    assert "The network itself was not trained" in found.text and "--fine_tune true" in found.text and "The projection: share of the" in found.text
+    assert any("validation recall at 1 from 0.0125 to 0.375" in attrs.get("aria-label", "") for _, attrs in found.tags)
+
+
+def test_two_trainings_have_a_curve_each_and_a_projection_never_wants_more_epochs(told, folder):
+    write_rows(folder / "training.csv", [EPOCHS, *(("projected", n, 3 / n, n / 80, n) for n in range(1, 31)),
+                                         *(("trained", n, 3 / n, n / 40, 3) for n in range(1, 31))])
+    found = told()
+    assert "still improving" not in found.text and "--fine_tune" not in found.text
+    assert sum("validation recall at 1" in attrs.get("aria-label", "") for _, attrs in found.tags) == 2
+
+
 def test_a_training_without_validation_has_no_curve_and_is_no_improvement(told, folder):
-    write_rows(folder / "training.csv", [("epoch", "loss", "validation", "best_epoch"), *((n, 3 / n, "", n) for n in range(1, 4))])
+    write_rows(folder / "training.csv", [EPOCHS, *(("trained", n, 3 / n, "", n) for n in range(1, 4))])
     assert "87 % (79 to 93)" in told().text and "was still improving" not in told().text
 
 

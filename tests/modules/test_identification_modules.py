@@ -9,7 +9,7 @@ from conftest import ROOT, Flow, same_resources
 SMALL = "[backbone: 'test_resnet', embedder_size: 32, max_epochs: 1]"
 FILES = {
     "SPLIT_SPECIMENS": ["split.csv", "specimens.json", "unlabelled.json", "split_audit.json"],
-    "TRAIN_EMBEDDER": ["training.csv", "models/frozen/weights.safetensors", "models/trained/weights.safetensors", "models/refit/weights.safetensors"],
+    "TRAIN_EMBEDDER": ["training.csv", "models/frozen/weights.safetensors", "models/trained/weights.safetensors", "models/trained_refit/weights.safetensors"],
     "EMBED_IMAGES": ["specimens_1_0001.npz"],
     "CHOOSE_EMBEDDER": ["embedder/weights.safetensors"],
     "EVALUATE_IDENTIFICATION": ["metrics.json", "predictions.csv"],
@@ -37,7 +37,7 @@ def calls(here):
     def file(*names):
         return ", ".join(f"file('{made(here, name)}')" for name in names)
 
-    models = ", ".join(f"file('{made(here, 'models')}/{name}')" for name in ("frozen", "refit", "trained"))
+    models = ", ".join(f"file('{made(here, 'models')}/{name}')" for name in ("frozen", "trained", "trained_refit"))
     of_split = file("specimens.json")
     return {
         "SPLIT_SPECIMENS": f"[{file('specimens_1.json', 'unlabelled_1.json')}], suite('split_specimens', [:])",
