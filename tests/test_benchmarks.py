@@ -1,14 +1,17 @@
 """The benchmarks run and tell apart what holds from what does not. What they measure is not tested: time has no place in a test."""
+import json
 import re
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 from conftest import ROOT
 
 sys.path.insert(0, str(ROOT / "benchmarks"))
 import measuring  # noqa: E402
 import memory  # noqa: E402
+import metric_learning  # noqa: E402
 import student_ratio  # noqa: E402
 import table  # noqa: E402
 
@@ -53,8 +56,6 @@ def test_a_command_that_fails_ends_the_benchmark_with_what_it_said(measure):
 
 
 def test_copies_of_a_drawing_differ_in_bytes_and_agree_in_pixels(tmp_path):
-    import json
-
     import make_demo
     from entoflow import images
 
@@ -84,3 +85,77 @@ def test_the_dose_response_finds_the_line_that_the_spoiled_boxes_lie_on_and_says
     said = student_ratio.dose_response(rows)
     assert "of 5 trainings on spoiled true boxes: AP / AP on true boxes = 0.10 +0.25 F1 +0.60 overlap, off by 0.000 on a training left out" in said
     assert "it says 0.600; they gave 0.500." in said
+
+
+def test_the_plain_recipe_is_asked_what_a_run_of_ours_is(learned, tmp_path, monkeypatch, capsys):
+    from entoflow import embedder_trainer
+    from sklearn.metrics import roc_auc_score
+    from sklearn.neighbors import KNeighborsClassifier
+
+    monkeypatch.setattr(embedder_trainer, "VIEWS_AN_EPOCH", 1)
+    results, folder = learned[0].here / "results", tmp_path / "made"
+    metric_learning.main(["--results", str(results), "--images", str(learned[0].here), "--folder", str(folder)])
+    said, found = capsys.readouterr(), json.loads((folder / "metric_learning.json").read_text())
+    measured = json.loads((results / "identification/evaluation/metrics.json").read_text())["metrics"]
+    assert all(found["entoflow, chosen way"][name]["value"] == pytest.approx(measured[name]["value"]) for name in metric_learning.FIGURES)
+
+    sets, names = metric_learning.specimens(results)
+    with np.load(folder / "MultiSimilarityLoss_augmented.npz") as file:
+        vectors = file["vectors"]
+    neighbours = KNeighborsClassifier(1, metric="cosine").fit(vectors[sets.rows["gallery"]], sets.labels["gallery"])
+    peer, rows = found["MultiSimilarityLoss, augmented"], np.concatenate([sets.rows["test"], sets.rows["unseen"]])
+    assert peer["top1"]["value"] == pytest.approx(neighbours.score(vectors[sets.rows["test"]], sets.labels["test"]))
+    far = neighbours.kneighbors(vectors[rows])[0][:, 0]
+    assert peer["unknown_auroc"]["value"] == pytest.approx(roc_auc_score(np.arange(len(rows)) < len(sets.rows["test"]), -far), abs=1e-3)
+    less = found["entoflow, chosen way less MultiSimilarityLoss, augmented"]
+    for name in metric_learning.FIGURES:
+        assert less[name]["value"] == pytest.approx(found["entoflow, chosen way"][name]["value"] - peer[name]["value"])
+    assert len(names) == len(vectors) and said.err.count(" s\n") == 4 and said.out.count("| entoflow, ") == 2 + 2 * 6
+
+
+def test_a_training_in_the_folder_is_done_again_only_for_other_images_or_settings(tmp_path):
+    trainings = iter([(np.ones((2, 3)), 5.0), (np.zeros((2, 3)), 7.0)])
+    found = [metric_learning.once(tmp_path / "any.npz", of, lambda: next(trainings)) for of in ("a", "a", "b", "b")]
+    assert [(vectors.sum(), seconds) for vectors, seconds in found] == [(6, 5), (6, 5), (0, 7), (0, 7)]
+
+
+def test_how_long_our_training_took_is_read_from_the_trace_of_the_run(tmp_path):
+    (tmp_path / "pipeline_info").mkdir()
+    (tmp_path / "pipeline_info/trace.txt").write_text("name\trealtime\nA:SPLIT_SPECIMENS\t1s\nA:TRAIN_EMBEDDER (1)\t5m 3s\n")
+    assert metric_learning.trace(tmp_path) == "5m 3s (two trainings)" and metric_learning.trace(tmp_path / "none") == ""
+
+
+def test_the_plain_recipe_is_shown_as_many_views_as_ours_and_no_image_is_mirrored_unless_told():
+    from entoflow.embedder_trainer import VIEWS_AN_EPOCH
+
+    assert [metric_learning.views(n) for n in (210, 2000, 5000)] == [4200, VIEWS_AN_EPOCH, 10000]
+    left = np.full((32, 32, 3), 255, np.uint8)
+    left[:, :12] = 0
+    given = {"image_size": 32, "rotation": 0, "mean": (0.5,) * 3, "std": (0.5,) * 3}
+    sides = {mirror: [change(left).mean(dim=(0, 1))[[2, -3]].numpy() for change in [metric_learning.transform({**given, "mirror": mirror}, True)] * 20]
+             for mirror in (False, True)}
+    assert all(dark < 0 < light for dark, light in sides[False])
+    assert {dark < light for dark, light in sides[True]} == {True, False}
+    plain = metric_learning.transform({**given, "mirror": True}, False)(left)
+    assert (plain.permute(1, 2, 0).numpy() == np.where(left, 1, -1)).all()
+
+
+def test_the_plain_recipe_learns(monkeypatch):
+    from entoflow import embedder, embedder_trainer
+    from pytorch_metric_learning.losses import TripletMarginLoss
+
+    monkeypatch.setattr(embedder_trainer, "VIEWS_AN_EPOCH", 200)
+    rng = np.random.default_rng(1)
+    kinds = np.repeat(np.arange(8), 8)
+    squares = (rng.integers(0, 255, (8, 1, 1, 3)).repeat(8, 0) + rng.integers(-20, 20, (64, 32, 32, 3))).clip(0, 255).astype(np.uint8)
+    given = {"image_size": 32, "mean": (0.5,) * 3, "std": (0.5,) * 3, "specimens_per_batch": 16, "max_epochs": 5, "rotation": 10, "mirror": False}
+    made = embedder.new("test_resnet", 32)
+
+    def apart():
+        cosine = (vectors := embedder.embed(made, squares)) @ vectors.T
+        same = kinds[:, None] == kinds
+        return cosine[same].mean() - cosine[~same].mean()
+
+    before = apart()
+    metric_learning.train(made, metric_learning.Shown(squares, kinds, metric_learning.transform(given, False)), TripletMarginLoss(), given)
+    assert apart() > before + 0.1 and not made["network"].training

@@ -288,10 +288,10 @@ def paired(right_a, right_b, classes, groups, seed):
     """
     difference = np.asarray(right_a, float) - np.asarray(right_b, float)
     entry = Intervals(classes, groups, seed).mean(difference, "difference of shares of images")
-    return {**entry, "verdict": _verdict(entry["low"], entry["high"])}
+    return {**entry, "verdict": verdict(entry["low"], entry["high"])}
 
 
-def _verdict(low, high):
+def verdict(low, high):
     if low is None or low <= 0 <= high:
         return "not distinguishable"
     return "better" if low > 0 else "worse"
