@@ -31,7 +31,7 @@ def main(argv):
     table = ladder({name: vectors[name][at] for name in vectors if not name.endswith(model.REFIT)}, enrolled, judged, strange, args.seed)
     chosen, verdict = choose(table, enrolled, judged, random_start(args.models), args.seed)
     best = table[chosen]
-    best["clustering"] = way_to_cluster(vectors[chosen[0]][at], enrolled, strange, args.seed)
+    best["clustering"] = way_to_cluster(vectors[chosen[0]][at], enrolled, judged, strange, args.seed)
     taxa = taxonomy.of(enrolled, args.specimens, "file_name")
     if taxa:
         best["calibration"]["ranks"] = rollup.fit(vectors[chosen[0]][at], enrolled, judged, strange, taxa, best["calibration"])
@@ -144,14 +144,15 @@ def in_words(comparisons, name):
     return f"Validation top1 {'; '.join(told)}; the {name} one is used."
 
 
-def way_to_cluster(vectors, enrolled, strange, seed):
-    """Return the way to cluster that finds the classes of the strange rows best, or of all where none of those has specimens of two groups."""
-    from entoflow.clusters import replayed
+def way_to_cluster(vectors, enrolled, judged, strange, seed):
+    """Return the way to cluster that finds the classes of the strange rows best; where none of them has two groups, the usual one by the judged rows."""
+    from entoflow import clusters
 
-    groups = {(enrolled[row]["label"], enrolled[row]["group"]) for row in strange}
-    rows = strange if len(groups) > len({label for label, _ in groups}) else range(len(enrolled))
-    labels, own = ([enrolled[row][key] for row in rows] for key in ("label", "group"))
-    return replayed(vectors[list(rows)], labels, own, seed)
+    labels, groups = ([image[key] for image in enrolled] for key in ("label", "group"))
+    pairs = {(labels[row], groups[row]) for row in strange}
+    if len(pairs) == len({label for label, _ in pairs}):
+        return clusters.usual(vectors, labels, groups, judged)
+    return clusters.replayed(vectors[strange], [labels[row] for row in strange], [groups[row] for row in strange], seed)
 
 
 def write_embedder(args, chosen, best, dataset):

@@ -12,7 +12,7 @@ QUANTILES = (0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.99)  # of the distances with
 SIZES, SELECTIONS = (2, 3, 5), ("eom", "leaf")
 DRAWS, DRAWN = 20, 1000  # replays, each of half the classes; images of one at most
 FEWEST = 4  # classes to replay; with fewer the usual cut is taken
-USUAL = 0.95  # the quantile of the distances within classes that others cut at, too
+USUAL = 0.8  # the quantile of the distances within classes that is cut at where nothing can be replayed
 MOST = 10000  # images clustered at once; the others join the clusters of these: average linkage takes memory by the square
 
 
@@ -29,13 +29,28 @@ def replayed(vectors, labels, groups, seed):
     distances = within(vectors, labels)
     if not len(distances):
         raise ValueError("no class has specimens of two groups")
-    draws, n_classes = drawn(labels, seed), len(np.unique(labels))
+    n_classes = len(np.unique(labels))
     if n_classes < FEWEST:
-        best, score = {"method": "agglomerative", "distance": float(np.quantile(distances, USUAL))}, None
-    else:
-        found = [(way, float(np.mean([agreement(vectors[rows], labels[rows], way) for rows in draws]))) for way in ways(distances)]
-        best, score = max(found, key=lambda pair: pair[1])
+        return usual(vectors, labels, np.arange(len(labels)), np.arange(len(labels)))
+    draws = drawn(labels, seed)
+    found = [(way, float(np.mean([agreement(vectors[rows], labels[rows], way) for rows in draws]))) for way in ways(distances)]
+    best, score = max(found, key=lambda pair: pair[1])
     return {**best, "cluster_ami": score, "n_classes": n_classes, "same": same_class(vectors, labels, grouped(vectors, best))}
+
+
+def usual(vectors, labels, groups, judged):
+    """Return what `replayed` does, without a replay: average linkage, cut at a usual distance of the judged rows from the others of their class.
+
+    For where nobody's classes are new to the embedder: images that it learned from lie nearer to each other than new ones will, but the judged
+    ones, which it did not learn from, lie from these as far as new ones do. Raises ValueError where no judged row has another group of its class.
+    """
+    labels, groups = (np.unique(np.asarray(names, str), return_inverse=True)[1] for names in (labels, groups))
+    found = [1 - vectors[(labels == labels[row]) & (groups != groups[row])] @ vectors[row] for row in judged]
+    distances = np.concatenate(found) if found else np.empty(0)
+    if not len(distances):
+        raise ValueError("no class has specimens of two groups")
+    way = {"method": "agglomerative", "distance": float(np.quantile(distances, USUAL))}
+    return {**way, "cluster_ami": None, "n_classes": len(np.unique(labels)), "same": same_class(vectors, labels, grouped(vectors, way))}
 
 
 def ways(distances):

@@ -87,7 +87,24 @@ def test_of_three_classes_the_usual_cut_is_taken():
     vectors, labels = blobs(3, 6, 0.8)
     way = clusters.replayed(vectors, labels, np.arange(18), 1)
     distances = [1 - float(vectors[a] @ vectors[b]) for a in range(18) for b in range(a) if labels[a] == labels[b]]
-    assert way["method"] == "agglomerative" and way["distance"] == pytest.approx(np.quantile(distances, 0.95), abs=1e-6) and way["cluster_ami"] is None
+    assert way["method"] == "agglomerative" and way["distance"] == pytest.approx(np.quantile(distances, clusters.USUAL), abs=1e-6)
+    assert way["cluster_ami"] is None
+
+
+def test_where_nothing_can_be_replayed_the_cut_is_by_the_distance_of_unlearned_images_from_their_class():
+    vectors, labels = blobs(10, 4, 0.9)
+    judged = np.flatnonzero(np.arange(40) % 4 == 0)
+    vectors = vectors.copy()
+    for row in range(40):  # the others lie together, as images do that were learned from
+        if row not in judged:
+            vectors[row] = unit((0.2 * vectors[row] + vectors[row - row % 4 + 1])[None])[0]
+    groups = np.arange(40) % 8  # a group holds five classes, as drawers do
+    way = clusters.usual(vectors, labels, groups, judged)
+    cross = [1 - float(vectors[row] @ vectors[other]) for row in judged for other in range(row + 1, row + 4)]
+    assert way["method"] == "agglomerative" and way["distance"] == pytest.approx(np.quantile(cross, clusters.USUAL), abs=1e-6)
+    assert way["distance"] > np.quantile(clusters.within(vectors, labels), 0.5)
+    with pytest.raises(ValueError, match="no class has specimens of two groups"):
+        clusters.usual(vectors, labels, labels, judged)
 
 
 def test_images_beyond_the_most_join_the_cluster_that_they_are_as_near_to_as_its_members(monkeypatch):
