@@ -2,10 +2,11 @@
 """Is the identification chain as good as a plain recipe of pytorch-metric-learning? A comparison of accuracy, not of speed.
 
 The recipe is that of the library's own documentation: its front page's loop (TripletMarginLoss with MultiSimilarityMiner; here MultiSimilarityLoss,
-too), with MPerClassSampler, four of a class, and Adam, as in its example MetricLossOnly. It trains the network of a run of ours from the same random
-weights, on the images that the refit embedder learned from and for as many image views as that was shown (epochs x passes x two views), in batches of
-as many: once without augmentation, once with ours, made by torchvision. Only the rate is not the example's, whose 1e-5 is for published weights: it
-is Adam's own. Each names the test images by the nearest of the gallery (cosine), and says by how near that is whether a class is known.
+too), with a linear layer behind the network, MPerClassSampler, four of a class, and Adam, as in its example MetricLossOnly. It trains the network of a
+run of ours from the same random weights, on the images that the refit embedder learned from and for as many image views as that was shown (epochs x
+passes x two views), in batches of as many: once without augmentation, once with ours, made by torchvision. Only the rate is not the example's, whose
+1e-5 is for published weights: it is Adam's own. Each names the test images by the nearest of the gallery (cosine), and says by how near that is whether
+a class is known; by what the layer gives, as the example does, and by what the network gives to it.
 
 Ours is asked twice: by the way that the run chose, and by the nearest, as the others are. Beside them stand pixels and the same network untrained. A
 difference has an interval over classes and groups, the wider. A training that is in the folder is not done again.
@@ -22,7 +23,7 @@ import numpy as np
 from measuring import ROOT
 
 sys.path.insert(0, str(ROOT / "bin"))
-OF_A_CLASS, RATE, WEIGHT_DECAY = 4, 1e-3, 1e-4
+OF_A_CLASS, DIMENSIONS, RATE, WEIGHT_DECAY = 4, 64, 1e-3, 1e-4
 TAUGHT_BY = ("backbone", "image_size", "specimens_per_batch", "max_epochs", "mirror", "rotation", "seed")
 LOSSES = ("TripletMarginLoss", "MultiSimilarityLoss")
 FIGURES = {"top1": "named right", "macro_top1": "mean of the classes", "recall_at_1": "unseen: nearest is of the class", "unknown_auroc": "unseen: AUROC"}
@@ -91,36 +92,40 @@ def peers(args, sets, names, facts):
     for loss in LOSSES:
         for augmented in (False, True):
             name = f"{loss}, augmented" if augmented else loss
-            found[name] = once(args.folder / f"{name.replace(', ', '_')}.npz", of, lambda: trained(loss, augmented, squares, sets, given))  # noqa: B023
+            path = args.folder / f"{name.replace(', ', '_')}.npz"
+            *vectors, seconds = once(path, of, lambda: trained(loss, augmented, squares, sets, given))  # noqa: B023
+            found |= {name: (vectors[0], seconds), f"{name}, before its layer": (vectors[1], 0)}
     return found
 
 
 def once(path, of, make):
-    """Return (vectors, seconds), made unless the file has them of the same (a hash)."""
+    """Return (vectors, those before the layer, seconds), made unless the file has them of the same (a hash)."""
     if path.exists():
         with np.load(path) as file:
             if file["of"] == of:
-                return file["vectors"], float(file["seconds"])
-    vectors, seconds = make()
-    np.savez(path, vectors=vectors, seconds=seconds, of=of)
-    return vectors, seconds
+                return file["vectors"], file["before"], float(file["seconds"])
+    vectors, before, seconds = make()
+    np.savez(path, vectors=vectors, before=before, seconds=seconds, of=of)
+    return vectors, before, seconds
 
 
 def trained(loss, augmented, squares, sets, given):
-    """Train the network by the recipe on what the gallery holds, and return (vectors of all images, seconds of the training)."""
+    """Train the network by the recipe on what the gallery holds, and return (vectors of all images, those before the layer, seconds)."""
     import torch
     from entoflow import embedder
     from pytorch_metric_learning import losses
 
-    made = embedder.new(given["backbone"], given["image_size"], None, given["seed"])
+    bare = embedder.new(given["backbone"], given["image_size"], None, given["seed"])
     torch.manual_seed(given["seed"])
+    layer = torch.nn.Linear(embedder.dimension(bare["network"]), DIMENSIONS).to(bare["device"])
+    made = {**bare, "network": torch.nn.Sequential(bare["network"], layer)}
     np.random.seed(given["seed"])  # the sampler draws from it
     shown = Shown(squares[sets.rows["gallery"]], sets.labels["gallery"], transform(given, augmented))
     start = time.monotonic()
     train(made, shown, getattr(losses, loss)(), given)
     seconds = time.monotonic() - start
     print(f"{loss}{', augmented' if augmented else ''}: {seconds:.0f} s", file=sys.stderr, flush=True)
-    return embedder.embed(made, squares), seconds
+    return embedder.embed(made, squares), embedder.embed(bare, squares), seconds
 
 
 class Shown:

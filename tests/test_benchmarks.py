@@ -110,13 +110,13 @@ def test_the_plain_recipe_is_asked_what_a_run_of_ours_is(learned, tmp_path, monk
     less = found["entoflow, chosen way less MultiSimilarityLoss, augmented"]
     for name in metric_learning.FIGURES:
         assert less[name]["value"] == pytest.approx(found["entoflow, chosen way"][name]["value"] - peer[name]["value"])
-    assert len(names) == len(vectors) and said.err.count(" s\n") == 4 and said.out.count("| entoflow, ") == 2 + 2 * 6
+    assert len(names) == len(vectors) and said.err.count(" s\n") == 4 and said.out.count("| entoflow, ") == 2 + 2 * 10
 
 
 def test_a_training_in_the_folder_is_done_again_only_for_other_images_or_settings(tmp_path):
-    trainings = iter([(np.ones((2, 3)), 5.0), (np.zeros((2, 3)), 7.0)])
+    trainings = iter([(np.ones((2, 3)), np.ones((2, 4)), 5.0), (np.zeros((2, 3)), np.zeros((2, 4)), 7.0)])
     found = [metric_learning.once(tmp_path / "any.npz", of, lambda: next(trainings)) for of in ("a", "a", "b", "b")]
-    assert [(vectors.sum(), seconds) for vectors, seconds in found] == [(6, 5), (6, 5), (0, 7), (0, 7)]
+    assert [(vectors.sum(), before.sum(), seconds) for vectors, before, seconds in found] == [(6, 8, 5)] * 2 + [(0, 0, 7)] * 2
 
 
 def test_how_long_our_training_took_is_read_from_the_trace_of_the_run(tmp_path):
