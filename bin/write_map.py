@@ -10,7 +10,7 @@ from pathlib import Path
 from entoflow.task import InputError, run
 
 COLOURINGS = {"label": "class", "named": "class", "cluster": "class", "verdict": "class", "error": "class", "part": "class", "score": "number"}
-PERPLEXITY = 30
+TITLE, PERPLEXITY = "Map of the gallery", 30
 FEWEST = 5  # points that t-SNE can lay out; fewer lie on their principal axes
 
 
@@ -25,7 +25,7 @@ def main(argv):
     vectors, rows, ids = vectors[kept], [rows[place] for place in kept], [ids[place] for place in kept]
     pictures = thumbnails.jpegs(args.packs, ids) if args.packs else {}
     colourings = {name: kind for name, kind in COLOURINGS.items() if any(name in row for row in rows)}
-    args.map.write_text(map_page.page(args.title, laid_out(vectors, args.seed), rows, [pictures.get(image) for image in ids], colourings), encoding="utf-8")
+    args.map.write_text(map_page.page(TITLE, laid_out(vectors, args.seed), rows, [pictures.get(image) for image in ids], colourings), encoding="utf-8")
     print(f"{len(rows)} images on the map")
 
 
@@ -38,7 +38,6 @@ def parser():
     p.add_argument("--tables", type=Path, nargs="*", default=[], help="CSV with more of the images by id: clusters, predictions")
     p.add_argument("--map_images", type=int, default=10000, help="images on the map at most, drawn at random (default %(default)s)")
     p.add_argument("--seed", type=int, default=1, help="seed of the layout (default %(default)s)")
-    p.add_argument("--title", default="Map of the gallery", help="title of the page (default %(default)s)")
     p.add_argument("--map", type=Path, required=True, help="HTML page to write")
     return p
 
@@ -49,13 +48,16 @@ def gathered(args):
     from entoflow import gallery, queries
     from entoflow.images import image_id
 
-    held = gallery.read(args.gallery)
+    if args.datasets:
+        images, asked, held, _ = queries.read(args.datasets, args.embeddings, args.gallery)
+    else:
+        images, asked, held = [], None, gallery.read(args.gallery)
     told = of_tables(args.tables)
     vectors, ids = [np.asarray(held.embeddings(), np.float32)], [image_id(sha256) for sha256 in held.sha256s]
     rows = [{"image": image, "label": label, "part": "gallery", **told.get(key, {})} for image, label, key in zip(held.images, held.labels, ids)]
-    if args.datasets:
-        images, asked, _, _ = queries.read(args.datasets, args.embeddings, args.gallery)
-        fresh = [place for place, image in enumerate(images) if image["id"] not in set(ids)]
+    enrolled = set(ids)
+    fresh = [place for place, image in enumerate(images) if image["id"] not in enrolled]
+    if fresh:
         vectors.append(asked[fresh])
         rows += [{"image": images[place]["file_name"], "part": "unlabelled", **told.get(images[place]["id"], {})} for place in fresh]
         ids += [images[place]["id"] for place in fresh]

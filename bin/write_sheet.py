@@ -6,10 +6,9 @@ so do images alone, which stand in clusters.csv. What the person saves is given 
 """
 import argparse
 import csv
-import json
 from pathlib import Path
 
-from entoflow.tables import read_rows
+from entoflow.tables import read_json, read_rows
 from entoflow.task import InputError, run
 
 LIKE = 3  # specimens shown of a known class
@@ -26,7 +25,7 @@ def main(argv):
     of_class = {}
     for label, sha256 in zip(held.labels, held.sha256s):
         of_class.setdefault(label, []).append(image_id(sha256))
-    ranking = json.loads(args.ranking.read_text(encoding="utf-8"))
+    ranking = read_json(args.ranking)
     rows = read_rows(args.clusters, required=("image", "cluster", "id"))
     done = {key for members in of_class.values() for key in members} | rejected(args.reviewed, {int(row["id"]): row["image"] for row in rows})
     clusters, left = shown(open_clusters(rows, ranking, done), args.sheet_images)

@@ -45,6 +45,17 @@ class Flow:
         return said
 
 
+@pytest.fixture
+def one_thread():
+    """Sums in one order, and no waiting for a core that others use."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.fixture(scope="session")
 def ran(tmp_path_factory):
     """Return (flow, said, tasks) of a whole run of the test profile, for all tests that need one."""

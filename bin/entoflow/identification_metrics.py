@@ -255,16 +255,20 @@ def clustering(clusters, labels):
     from sklearn.metrics import adjusted_mutual_info_score, adjusted_rand_score, v_measure_score
     from sklearn.metrics.cluster import contingency_matrix
 
-    clusters, n = np.asarray(clusters, int), len(labels)
-    alone = clusters == -1
-    own = np.where(alone, clusters.max(initial=0) + 1 + np.arange(n), clusters)
+    n, alone, own = len(labels), np.asarray(clusters, int) == -1, _apart(clusters)
     measures = {"cluster_ami": (adjusted_mutual_info_score, "adjusted mutual information"), "ari": (adjusted_rand_score, "adjusted Rand index"),
                 "v_measure": (v_measure_score, "harmonic mean of homogeneity and completeness"),
                 "purity": (lambda labels, own: contingency_matrix(labels, own, sparse=True).max(axis=0).sum() / n, "share of images")}
     return {**{name: _bare(measure(labels, own) if n else None, n, unit) for name, (measure, unit) in measures.items()},
-            "n_clusters": _bare(len(np.unique(clusters[~alone])), n, "clusters"),
+            "n_clusters": _bare(len(np.unique(own[~alone])), n, "clusters"),
             "n_classes": _bare(len(np.unique(labels)), n, "classes"),
             "share_unclustered": _bare(divide(alone.sum(), n), n, "share of images")}
+
+
+def _apart(clusters):
+    """Return clusters (n) in which each image that was in none (-1) is one of its own."""
+    clusters = np.asarray(clusters, int)
+    return np.where(clusters == -1, clusters.max(initial=0) + 1 + np.arange(len(clusters)), clusters)
 
 
 def cluster_figures(clusters, labels, seed):
@@ -272,9 +276,7 @@ def cluster_figures(clusters, labels, seed):
     class would be found together."""
     from sklearn.metrics import adjusted_mutual_info_score
 
-    found, labels = clustering(clusters, labels), np.asarray(labels, str)
-    clusters = np.asarray(clusters, int)
-    own = np.where(clusters == -1, clusters.max(initial=0) + 1 + np.arange(len(labels)), clusters)
+    found, labels, own = clustering(clusters, labels), np.asarray(labels, str), _apart(clusters)
     over = Bootstrap(labels, seed)
     resamples = over.resample(lambda weights: np.array([adjusted_mutual_info_score(labels[drawn], own[drawn]) for drawn in weights > 0]))
     value = found["cluster_ami"]["value"]

@@ -118,6 +118,10 @@ class Pack:
         """Return the sorted ids."""
         return sorted(self._members)
 
+    def together(self, ids):
+        """Return those of the ids that are here, pack by pack: read in this order, each pack is opened once."""
+        return sorted(set(ids) & self._members.keys(), key=lambda image: (self._members[image][0], image))
+
     def read(self, image):
         """Return an image by id as uint8 height x width x 3, RGB."""
         return read_image(self._bytes(image))

@@ -85,4 +85,3 @@ def _step(projection, optimizer, loss_of, features, kinds):
     loss.backward()
     optimizer.step()
     return loss.item()
-

@@ -9,7 +9,7 @@ def jpegs(packs, ids, side=SIDE):
     from entoflow.images import Pack
 
     pack = Pack(packs)
-    return {image: jpeg(pack.read(image), side) for image in sorted(set(ids) & set(pack.ids()))}
+    return {image: jpeg(pack.read(image), side) for image in pack.together(ids)}
 
 
 def jpeg(image, side=SIDE):

@@ -19,13 +19,7 @@ RED_AND_BLUE = np.repeat(np.array([[[255, 0, 0]], [[0, 0, 255]]], np.uint8), [3,
 GREY = np.full((8, 8, 3), 90, np.uint8)
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    """No waiting for a core that others use."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")

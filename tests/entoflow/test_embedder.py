@@ -21,13 +21,7 @@ class Evil:
         return print, ("code ran",)
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    """No waiting for a core that others use."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import re
 import shutil
 import struct
 import subprocess
-from html.parser import HTMLParser
 
 import numpy as np
 import pytest
@@ -15,42 +14,14 @@ from entoflow.map_page import page, palette
 from entoflow.map_script import SCRIPT
 from entoflow.offline_page import SCRIPT as SHARED
 from entoflow.tables import read_rows
+from pages import EVIL, Blocks, jpeg
 from PIL import Image
-
-EVIL = "</script><img src=x onerror=alert(1)> & <!--\u2028\u2029"
-
-
-def jpeg(colour="red", size=48):
-    stream = io.BytesIO()
-    Image.new("RGB", (size, size), colour).save(stream, "JPEG")
-    return stream.getvalue()
 
 
 def square(number, **values):
     """Return rows and points of a grid, three to a row, one unit apart; values: column -> what each image has."""
     rows = [{"image": f"{k}.jpg", **{name: column[k] for name, column in values.items()}} for k in range(number)]
     return rows, [(k % 3, k // 3) for k in range(number)]
-
-
-class Blocks(HTMLParser):
-    """Collects what stands in each script element, as a browser would find it, and all tags."""
-
-    def __init__(self, html):
-        super().__init__()
-        self.tags, self.blocks, self.inside = [], [], False
-        self.feed(html)
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append(tag)
-        self.inside = tag == "script"
-        self.blocks += [""] if self.inside else []
-
-    def handle_endtag(self, tag):
-        self.inside = False
-
-    def handle_data(self, words):
-        if self.inside:
-            self.blocks[-1] += words
 
 
 def parsed(html):

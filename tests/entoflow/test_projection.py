@@ -10,13 +10,7 @@ from entoflow import embedder_trainer, projection  # noqa: E402
 SETTINGS = {"max_epochs": 12, "seed": 1, "mirror": True, "rotation": 20}
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    """Sums in one order, and no waiting for a core that others use."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def drawn(labels, n_views, seed):

@@ -5,7 +5,6 @@ import json
 import re
 import shutil
 import subprocess
-from html.parser import HTMLParser
 
 import pytest
 from chromium import CTRL, SHIFT, Chromium, browsing
@@ -14,17 +13,10 @@ from entoflow.offline_page import SCRIPT as SHARED
 from entoflow.sheet_page import COLUMNS, page, rows
 from entoflow.sheet_script import SCRIPT
 from entoflow.tables import read_rows, safe_cell, typed_cell
-from PIL import Image
+from pages import EVIL, Blocks, jpeg
 
-EVIL = "</script><img src=x onerror=alert(1)> & <!--\u2028\u2029"
 KNOWN = ["Apis cerana", "Apis mellifera", "Bombus terrestris", "Käfer 1", "Käfer 2"]
 TYPED = ["=1+1", "+cmd", "@sum", '-2+3"', "a;=1", "-0.5", "'quoted", "'=1", "''+1", " =1", "a=b", "two\t@words", "\uff1d1", "+1e3", ";;-x", "\x85=1"]
-
-
-def jpeg(colour="red", size=48):
-    stream = io.BytesIO()
-    Image.new("RGB", (size, size), colour).save(stream, "JPEG")
-    return stream.getvalue()
 
 
 def sheet(*sizes, near=(("Apis mellifera", 0.8), ("Apis cerana", 0.65)), names=None):
@@ -37,27 +29,6 @@ def sheet(*sizes, near=(("Apis mellifera", 0.8), ("Apis cerana", 0.65)), names=N
                          "nearest": [{"label": label, "likeness": likeness, "thumbnails": [jpeg("blue")] * 3} for label, likeness in near]})
         start += size
     return clusters
-
-
-class Blocks(HTMLParser):
-    """Collects what stands in each script element, as a browser would find it, and all tags."""
-
-    def __init__(self, html):
-        super().__init__()
-        self.tags, self.blocks, self.inside = [], [], False
-        self.feed(html)
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append(tag)
-        self.inside = tag == "script"
-        self.blocks += [""] if self.inside else []
-
-    def handle_endtag(self, tag):
-        self.inside = False
-
-    def handle_data(self, words):
-        if self.inside:
-            self.blocks[-1] += words
 
 
 def written(clusters):
