@@ -41,7 +41,7 @@ def cache(vectors, labels, n_classes):
 
 
 def lda(vectors, labels, n_classes):
-    """Probabilistic linear discriminant (Ioffe 2006): how likely an image is of a class, given how few specimens its mean rests on.
+    """Probabilistic linear discriminant (Ioffe 2006): log-likelihood of a class, given how few specimens its mean rests on, less that of a new class.
 
     One covariance within all classes, shrunk by Ledoit and Wolf's rule as there are fewer vectors than dimensions; means spread by a variance of
     their own along its axes. A class of one specimen thus competes fairly with one of many, which nearest means under one covariance do not allow.
@@ -60,11 +60,11 @@ def lda(vectors, labels, n_classes):
     between = (np.bincount(same, between) / np.bincount(same))[same]  # axes of equal variance within classes are any
     between = np.maximum(between - (1 / n[counts > 0]).mean(), 1e-3)  # less what the means' own noise adds
     expected, variance = white * (between * n / (between * n + 1)), 1 + between / (between * n + 1)
-    offset = np.log(variance).sum(axis=1) + (expected ** 2 / variance).sum(axis=1)
+    offset = np.log(variance).sum(axis=1) + (expected ** 2 / variance).sum(axis=1) - np.log(1 + between).sum()
 
     def score(queries):
         asked = (queries - middle) @ whiten
-        return _without(asked @ (expected / variance).T - (asked ** 2 @ (1 / variance).T + offset) / 2, counts)
+        return _without(asked @ (expected / variance).T - (asked ** 2 @ (1 / variance - 1 / (1 + between)).T + offset) / 2, counts)
     return score
 
 

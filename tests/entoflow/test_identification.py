@@ -3,7 +3,7 @@ from functools import cache
 import numpy as np
 import pytest
 from entoflow import heads
-from entoflow.identification import HeldOut, Identifier, evidence, fit_known, fitted_temperature, known_chance, softmax
+from entoflow.identification import HeldOut, Identifier, evidence, fit_known, fitted_temperature, known_chance, mass, softmax
 from scipy.special import logsumexp
 from scipy.stats import betabinom
 from sklearn.metrics import roc_auc_score
@@ -217,9 +217,14 @@ def test_a_probability_is_the_softmax_of_the_scores_and_columns_are_sorted_label
     np.testing.assert_allclose(identifier.uncalibrated(probability)[0], np.exp(cosines) / np.exp(cosines).sum(), rtol=1e-4)
 
 
-def test_a_label_set_holds_what_is_at_least_as_likely_as_the_calibration_asks():
-    identifier = Identifier(directions(0, 90), ["wasp", "ant"], calibrated(conformal=0.75))
-    assert identifier.label_sets(np.array([[0.25, 0.75], [0.2, 0.8], [0.5, 0.5]])).tolist() == [[True, True], [False, True], [True, True]]
+def test_a_label_set_holds_the_likeliest_up_to_the_mass_that_the_calibration_asks():
+    identifier = Identifier(directions(0, 90), ["wasp", "ant"], calibrated(conformal=0.9))
+    assert identifier.label_sets(np.array([[0.25, 0.75], [0.1, 0.9], [0.5, 0.5]])).tolist() == [[True, True], [False, True], [True, True]]
+
+
+def test_the_mass_of_a_class_is_that_of_all_likelier_ones_and_half_its_own():
+    np.testing.assert_allclose(mass(np.array([[0.1, 0.6, 0.3], [1.0, 0.0, 0.0]])), [[0.95, 0.3, 0.75], [0.5, 1.0, 1.0]])
+    np.testing.assert_allclose(mass(np.full((1, 4), 0.25)), [[0.125, 0.375, 0.625, 0.875]])  # of equals the first comes first
 
 
 @pytest.mark.parametrize("n", [1, 5, 8, 9, 15])
