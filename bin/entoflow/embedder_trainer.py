@@ -6,6 +6,7 @@ from entoflow import embedder as embedders
 RATE, WEIGHT_DECAY, TEMPERATURE = 2e-3, 0.05, 0.1
 PROJECTED = 128  # dimensions that the loss sees; the vectors in front of it serve classes that it never saw better
 PER_CLASS = 2  # images of a class together in a batch, where it has them
+NEIGHBOURS = 6  # classes that look alike, together in a batch of every second pass: apart from those others teach little
 VIEWS_AN_EPOCH = 4000  # at least: a few hundred images are shown more than once before they are validated on
 SHIFT, ZOOM, LIGHT = 0.06, (0.85, 1.15), 0.2  # of the side; factors; of contrast and, half of it, brightness
 
@@ -29,18 +30,22 @@ def train(embedder, images, labels, validate, settings, on_epoch):
     steps = settings["max_epochs"] * passes * len(batches(kinds, settings["specimens_per_batch"], rng))
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, total_steps=steps)
     loss_of, best, best_epoch, kept, risen = SupConLoss(TEMPERATURE), -np.inf, 0, None, 0
+    seen = np.zeros((len(kinds), embedders.dimension(network)), np.float32)  # what the network last made of each image
     for epoch in range(1, settings["max_epochs"] + 1):
         network.train()
         losses = []
-        for rows in (rows for _ in range(passes) for rows in batches(kinds, settings["specimens_per_batch"], rng)):
+        for rows in (rows for turn in range((epoch - 1) * passes, epoch * passes)
+                     for rows in batches(kinds, settings["specimens_per_batch"], rng, seen if turn % 2 else None)):
             x = embedders.as_input(embedder, images[rows])
             views = torch.cat([view(x, rng, settings["mirror"], settings["rotation"]) for _ in range(2)])
-            projected = head(network(views.contiguous(memory_format=torch.channels_last)))
-            loss = loss_of(projected, torch.from_numpy(np.tile(kinds[rows], 2)).to(x.device))
+            features = network(views.contiguous(memory_format=torch.channels_last))
+            seen[rows] = features.detach().view(2, len(rows), -1).mean(dim=0).cpu().numpy()
+            loss = loss_of(head(features), torch.from_numpy(np.tile(kinds[rows], 2)).to(x.device))
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
-            schedule.step()
+            if schedule.last_epoch < steps:  # how many batches a pass has depends on the order of classes of one image
+                schedule.step()
             losses.append(loss.item())
         network.eval()
         found = validate(embedder)
@@ -54,18 +59,40 @@ def train(embedder, images, labels, validate, settings, on_epoch):
     network.load_state_dict(kept)
 
 
-def batches(kinds, size, rng):
-    """Return batches of about size rows, every row once: up to PER_CLASS of a class in one of them, in random order. A last row alone stays out."""
-    pieces = []
+def batches(kinds, size, rng, vectors=None):
+    """Return batches of about size rows, every row once: up to PER_CLASS of a class in one of them. A last row alone stays out.
+
+    In random order, or, where vectors (n x d) are given, with NEIGHBOURS classes that are like each other by their means side by side.
+    """
+    pieces = {}
     for kind in np.unique(kinds):
         rows = rng.permutation(np.flatnonzero(kinds == kind))
-        pieces += [rows[start:start + PER_CLASS] for start in range(0, len(rows), PER_CLASS)]
+        pieces[kind] = [rows[start:start + PER_CLASS].tolist() for start in range(0, len(rows), PER_CLASS)]
+    mixed = sum(pieces.values(), [])
+    ordered = ([mixed[place] for place in rng.permutation(len(mixed))] if vectors is None
+               else [piece for kind in side_by_side(kinds, vectors, rng) for piece in pieces[kind]])
     found = [[]]
-    for piece in (pieces[place].tolist() for place in rng.permutation(len(pieces))):
+    for piece in ordered:
         if len(found[-1]) + len(piece) > size and len(found[-1]) > 1:
             found.append([])
         found[-1] += piece
     return [np.array(batch) for batch in found if len(batch) > 1]
+
+
+def side_by_side(kinds, vectors, rng):
+    """Return the classes in random order, but NEIGHBOURS of them together: one, and those left whose means are most like its own (cosine)."""
+    classes, places = np.unique(kinds, return_inverse=True)
+    means = np.zeros((len(classes), vectors.shape[1]), np.float32)
+    np.add.at(means, places, vectors)
+    means = embedders.normalised(means)
+    left, found = np.ones(len(classes), bool), []
+    for one in rng.permutation(len(classes)):
+        if left[one]:
+            others = np.flatnonzero(left & (np.arange(len(classes)) != one))
+            near = np.append(one, others[np.argsort(-means[others] @ means[one], kind="stable")[:NEIGHBOURS - 1]])
+            left[near] = False
+            found.append(classes[near])
+    return np.concatenate([found[place] for place in rng.permutation(len(found))])
 
 
 def view(x, rng, mirror, rotation):

@@ -129,6 +129,25 @@ class TestBatches:
         assert embedder_trainer.batches(np.array([0]), 4, np.random.default_rng(1)) == []
 
 
+    def test_like_classes_stand_side_by_side_where_vectors_are_given_six_by_six(self):
+        rng = np.random.default_rng(4)
+        kinds = np.repeat(rng.permutation(24), 2)
+        vectors = np.eye(4)[kinds // 6] + 0.05 * rng.normal(size=(48, 4))  # classes 0 to 5 are like each other, 6 to 11, ...
+        orders = set()
+        for seed in range(5):
+            batches = embedder_trainer.batches(kinds, 12, np.random.default_rng(seed), vectors)
+            assert [sorted(set(kinds[batch] // 6)) for batch in batches] == [[of] for of in kinds[[batch[0] for batch in batches]] // 6]
+            assert sorted(np.concatenate(batches).tolist()) == list(range(48)) and all(len(batch) == 12 for batch in batches)
+            orders.add(tuple(np.concatenate(batches)))
+        assert len(orders) == 5
+
+    @pytest.mark.parametrize("counts, size", [([3, 5, 1, 1, 7], 6), ([1] * 9, 4), ([9], 4), ([5, 6], 3)])
+    def test_with_vectors_every_row_is_in_one_batch_too_be_they_all_the_same(self, counts, size):
+        kinds = np.repeat(np.arange(len(counts)), counts)
+        rows = np.concatenate(embedder_trainer.batches(kinds, size, np.random.default_rng(2), np.zeros((len(kinds), 3))))
+        assert len(rows) == len(set(rows.tolist())) >= len(kinds) - 1
+
+
 def recall(made, n_known=64, n_asked=48):
     known, asked = drawn(n_known, 1), drawn(n_asked, 99)
     likeness = embedder.embed(made, list(asked[0])) @ embedder.embed(made, list(known[0])).T
@@ -154,6 +173,13 @@ def test_classes_of_one_image_are_learned_from(quick, n):
     made, rows = trained(n=n, specimens_per_batch=4)
     assert [row["epoch"] for row in rows] == [1, 2, 3] and all(np.isfinite(row["loss"]) for row in rows)
     assert not torch.equal(made["network"].conv1[0].weight, embedder.new("test_resnet", 32)["network"].conv1[0].weight)
+
+
+def test_passes_may_have_unlike_numbers_of_batches(quick):
+    """Fifteen rows in batches of four, some pairs of a class: four or five batches."""
+    rows, settings = [], {**SETTINGS, "specimens_per_batch": 4, "max_epochs": 12}
+    embedder_trainer.train(embedder.new("test_resnet", 32), drawn(15, 1)[0], np.repeat(np.arange(10), [1, 2] * 5), lambda made: None, settings, rows.append)
+    assert len(rows) == 12
 
 
 class Scripted:
