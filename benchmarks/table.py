@@ -13,7 +13,7 @@ import time
 from importlib.metadata import version
 from pathlib import Path
 
-QUESTIONS = ("pipeline", "resume", "training", "prediction", "start", "memory", "evaluation", "fusion", "embedding", "search")
+QUESTIONS = ("pipeline", "resume", "training", "prediction", "start", "memory", "evaluation", "fusion", "embedding", "search", "gallery")
 HEAD = "| question | entoflow | compared with | ratio | wanted | holds |\n|---|---|---|---|---|---|"
 
 

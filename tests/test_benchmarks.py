@@ -38,6 +38,12 @@ def test_embedding_and_search_give_what_their_peers_give(tmp_path, capsys):
     assert all("neighbours the same: 1.0000" in row for row in rows[1:])
 
 
+def test_the_gallery_question_fills_a_gallery_and_searches_it_in_a_process_of_its_own(tmp_path, capsys):
+    table.main(["--least", "--folder", str(tmp_path), "gallery"])
+    rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| ")][1:]
+    assert len(rows) == 2 and "into a gallery that has 200 or more" in rows[0] and "a gallery of 400 vectors of 16 numbers" in rows[1]
+
+
 @pytest.mark.parametrize("holds, shown", [(True, "yes"), (False, "**no**"), (None, "")])
 def test_a_row_says_whether_its_bar_holds(holds, shown):
     assert table.line(measuring.Row("a", "b", "c", "1", "2", holds)) == f"| a | b | c | 1 | 2 | {shown} |"
