@@ -35,6 +35,8 @@ def main(argv):
     taxa = taxonomy.of(enrolled, args.specimens, "file_name")
     if taxa:
         best["calibration"]["ranks"] = rollup.fit(vectors[chosen[0]][at], enrolled, judged, strange, taxa, best["calibration"])
+    if chosen[0] + model.REFIT in vectors:
+        best["calibration"] |= of_refit(vectors[chosen[0] + model.REFIT][at], enrolled, chosen[1])
     write_embedder(args, chosen, best, dataset)
     rows = [{key: row[key] for key in ("vectors", "head", "top1", "unknown_auroc", "seconds", "n")} for row in table.values()]
     args.ladder.write_text(json.dumps({"chosen": {"vectors": chosen[0], "head": chosen[1]}, "verdict": verdict, "ladder": rows}, indent=1), encoding="utf-8")
@@ -115,6 +117,23 @@ def choose(table, enrolled, judged, random, seed):
             ahead = difference["low"] is None and random and difference["value"] > 0
             standing = name if difference["verdict"] == "better" or ahead else standing
     return (standing, best[standing]), {"comparisons": comparisons, "sentence": in_words(comparisons, standing)}
+
+
+def of_refit(vectors, enrolled, head):
+    """Return what makes a refit embedder's scores probabilities and label sets, by the images that it did not learn from, each without its group.
+
+    Nothing where none is left of a class with another group: then those of the embedder of the choice stay.
+    """
+    import numpy as np
+    from entoflow import identification
+
+    classes, columns = np.unique([image["label"] for image in enrolled], return_inverse=True)
+    groups, rows = np.array([image["group"] for image in enrolled], str), np.flatnonzero([bool(image.get("calibrates")) for image in enrolled])
+    if not len(rows):
+        return {}
+    scores = identification.by_folds(vectors, columns, identification.folds(columns, groups), rows, len(classes), head, groups)
+    kept = np.isfinite(scores[np.arange(len(rows)), columns[rows]])
+    return identification.of_names(scores[kept], columns[rows[kept]]) if kept.any() else {}
 
 
 def compared(one, other, enrolled, judged, seed):

@@ -19,6 +19,7 @@ from entoflow.task import InputError, run
 
 ROLES, STAGE = ("specimens", "unlabelled"), "split_specimens"
 FEWEST_CLASSES = 10  # below, no class is held out: each is worth more in the gallery than what one or two would tell
+CALIBRATING = 20  # groups at least, where there are so many, that say how far scores of what ships can be believed
 MANY_GROUPS = 3  # a class with so many to learn from gives some for validation; of those with two every third does
 
 
@@ -36,6 +37,7 @@ def main(argv):
     parts = divide(specimens, args, audit)
     for image, part in zip(specimens, parts):
         image["part"] = part
+    note_calibrating(specimens, args.seed)
     note_tiers(specimens)
     refuse_no_parts(specimens)
     coco.write(args.specimens, roles["specimens"])
@@ -170,6 +172,19 @@ def several(images):
     for image in images:
         groups[image["label"]].add(image["group"])
     return {label: len(names) for label, names in groups.items()}
+
+
+def note_calibrating(images, seed):
+    """Tell which validation images of classes that are learned from only calibrate what ships: a third of them, by group, but CALIBRATING where there are."""
+    from entoflow.splits import order
+
+    learned = {image["label"] for image in images if image["part"] == "train"}
+    held = [image for image in images if image["part"] == "validation" and image["label"] in learned]
+    groups = {image["group"] for image in held}
+    chosen = set(order(groups, seed)[::min(3, max(1, len(groups) // CALIBRATING))])
+    for image in held:
+        if image["group"] in chosen:
+            image["calibrates"] = True
 
 
 def note_tiers(images):

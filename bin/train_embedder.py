@@ -4,8 +4,8 @@
 projected learns on features that the frozen network makes once, in seconds; trained is fine-tuned, which without a GPU takes from minutes to
 hours. Both learn by supervised contrast on the part train; after each epoch the specimens of the part validation are each named by the
 most similar one of another group, and of trained the best epoch is kept. Of each there is one more (_refit), that learned as many epochs from all
-that is not to be measured: it ships where choose_embedder.py finds, on specimens that neither learned from, that learning helped. With
---max_epochs 0 there is the frozen one alone.
+that is not to be measured, less some validation specimens that its scores are calibrated on: who remembers few specimens too well is surer than right.
+It ships where choose_embedder.py finds, on specimens that neither learned from, that learning helped. With --max_epochs 0 there is the frozen one alone.
 """
 import argparse
 import csv
@@ -31,15 +31,16 @@ def main(argv):
     frozen = start(args)
     names = learners(args, gpu=frozen["device"] != "cpu")
     write(frozen, "frozen", [], args)
-    rows, parts = [], to_learn_from(dataset) if names else []
-    members = sum(parts, [])
+    rows, parts = [], to_learn_from(dataset) if names else {}
+    members = sum(parts.values(), [])
     pixels = squares(members, args)
     for name in names:
         learn = LEARNERS[name](frozen, pixels, members, args)
-        made, epochs = learn(len(parts[0]), len(parts[1]), args.max_epochs)
-        write(made, name, parts[0], args)
+        made, epochs = learn(len(parts["rest"]), len(parts["train"]), len(parts["validation"]) + len(parts["calibration"]), args.max_epochs)
+        write(made, name, parts["train"], args)
         rows += [{"embedder": name, **row} for row in epochs]
-        write(learn(len(members), 0, len(epochs))[0], name + model.REFIT, members, args, max_epochs=len(epochs))
+        refit = members[:len(members) - len(parts["calibration"])]
+        write(learn(0, len(refit), 0, len(epochs))[0], name + model.REFIT, refit, args, max_epochs=len(epochs))
     with args.training.open("w", newline="", encoding="utf-8") as handle:
         table = csv.DictWriter(handle, fieldnames=["embedder", "epoch", "loss", "validation", "best_epoch"])
         table.writeheader()
@@ -104,13 +105,17 @@ def learners(args, gpu):
 
 
 def to_learn_from(dataset):
-    """Return the images of the parts train, validation and rest, less those of classes held out."""
-    unseen = {image["label"] for image in dataset["images"] if image["part"] == "unseen"}
-    return [[image for image in dataset["images"] if image["part"] == part and image["label"] not in unseen] for part in ("train", "validation", "rest")]
+    """Return {part: images} of what is learned from or validated on, less classes held out: rest, train, validation, and of that what only calibrates."""
+    unseen, parts = {image["label"] for image in dataset["images"] if image["part"] == "unseen"}, {"rest": [], "train": [], "validation": [], "calibration": []}
+    for image in dataset["images"]:
+        part = "calibration" if image.get("calibrates") else image["part"]
+        if part in parts and image["label"] not in unseen:
+            parts[part].append(image)
+    return parts
 
 
 def projecting(frozen, pixels, members, args):
-    """Return learn(n, n_validation, max_epochs): (embedder, rows of its epochs), from the first n images, validated on the next."""
+    """Return learn(first, n, n_validation, max_epochs): (embedder, rows of its epochs), from n images from first on, validated on those behind them."""
     from entoflow import embedder, projection
 
     begun = time.monotonic()
@@ -118,13 +123,14 @@ def projecting(frozen, pixels, members, args):
     print(f"features of {features.shape[1]} views of each image: {time.monotonic() - begun:.1f} s", flush=True)
     labels, groups = columns(members)
 
-    def learn(n, n_validation, max_epochs):
+    def learn(first, n, n_validation, max_epochs):
+        learned, seen = slice(first, first + n), slice(first, first + n + n_validation)
+
         def validate(made):
-            seen = features[:n + n_validation, 0]
-            return recall(embedder.finished({"projection": made}, seen), labels, groups, n) if n_validation else None
+            return recall(embedder.finished({"projection": made}, features[seen, 0]), labels[seen], groups[seen], n) if n_validation else None
 
         rows, on_epoch = told("projected", min(max_epochs, projection.EPOCHS))
-        made = projection.train(features[:n], labels[:n], validate, settings_of(args, max_epochs), on_epoch)
+        made = projection.train(features[learned], labels[learned], validate, settings_of(args, max_epochs), on_epoch)
         return {**frozen, "projection": made}, rows
     return learn
 
@@ -135,12 +141,14 @@ def fine_tuning(_frozen, pixels, members, args):
 
     labels, groups = columns(members)
 
-    def learn(n, n_validation, max_epochs):
+    def learn(first, n, n_validation, max_epochs):
+        learned, seen = slice(first, first + n), slice(first, first + n + n_validation)
+
         def validate(made):
-            return recall(embedder.embed(made, pixels[:n + n_validation]), labels, groups, n) if n_validation else None
+            return recall(embedder.embed(made, pixels[seen]), labels[seen], groups[seen], n) if n_validation else None
 
         made, (rows, on_epoch) = start(args), told("trained", max_epochs)
-        embedder_trainer.train(made, pixels[:n], labels[:n], validate, settings_of(args, max_epochs), on_epoch)
+        embedder_trainer.train(made, pixels[learned], labels[learned], validate, settings_of(args, max_epochs), on_epoch)
         return made, rows
     return learn
 

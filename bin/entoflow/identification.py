@@ -29,7 +29,7 @@ class Identifier:
         """Return (probabilities m x classes given that the class is known, P(known) m, verdicts m) of images by their vectors (m x d)."""
         scores, near = self._score(vectors), self._near(vectors)
         probability = softmax(scores / self.calibration["temperature"])
-        known = known_chance(evidence(scores, near, self.calibration["temperature"]), self.calibration["known"])
+        known = known_chance(evidence(scores, near, of_known(self.calibration)), self.calibration["known"])
         verdicts = np.where(known >= 0.5, "known", np.where(known < self.calibration["reject_below"], "reject", "unknown"))
         return probability, known, verdicts
 
@@ -74,27 +74,34 @@ class HeldOut:
 
     def calibration(self, head):
         """Return the calibration of the head: a dict of numbers."""
-        scores, columns = self.known[self.enrolled], self.columns[self.enrolled]
-        temperature = fitted_temperature(scores, columns)
-        familiar, strange = self._evidence(temperature)
+        named = of_names(self.known[self.enrolled], self.columns[self.enrolled])
+        familiar, strange = self._evidence(named["temperature"])
         known = fit_known(familiar, strange)
-        missed = mass(softmax(scores / temperature))[np.arange(len(columns)), columns]
-        rank = int(np.ceil((len(missed) + 1) * COVERAGE))  # of split conformal prediction (Vovk et al. 2005)
-        return {"head": head, "temperature": temperature, "known": known,
-                "reject_below": min(float(np.quantile(known_chance(strange, known), STRANGE)), 0.5),
-                "conformal": float(np.sort(missed)[rank - 1]) if rank <= len(missed) else 1.0, "n_known": len(columns), "n_unknown": len(strange)}
+        return {"head": head, **named, "known_temperature": named["temperature"], "known": known,
+                "reject_below": min(float(np.quantile(known_chance(strange, known), STRANGE)), 0.5), "n_unknown": len(strange)}
 
     def told_apart(self, calibration):
         """Return the area under the ROC curve of known against unknown, on the images that the calibration was fitted on."""
         from entoflow.metrics import auroc
 
-        familiar, strange = self._evidence(calibration["temperature"])
+        familiar, strange = self._evidence(of_known(calibration))
         chances = known_chance(np.concatenate([familiar, strange]), calibration["known"])
         return float(auroc(chances, np.arange(len(chances)) < len(familiar), np.ones((1, len(chances))))[0])
 
     def _evidence(self, temperature):
         return (evidence(self.familiar[self._usable], self.familiar_near[self._usable], temperature),
                 evidence(self.unknown, self.unknown_near, temperature))
+
+
+def of_names(scores, columns):
+    """Return what makes scores (k x classes, of true columns k) probabilities and label sets: a dict of numbers.
+
+    The label sets are those of split conformal prediction (Vovk et al. 2005); with too few images for their coverage they hold all classes.
+    """
+    temperature = fitted_temperature(scores, columns)
+    missed = mass(softmax(scores / temperature))[np.arange(len(columns)), columns]
+    rank = int(np.ceil((len(missed) + 1) * COVERAGE))
+    return {"temperature": temperature, "conformal": float(np.sort(missed)[rank - 1]) if rank <= len(missed) else 1.0, "n_known": len(columns)}
 
 
 def unit_folds(units, strange):
@@ -141,6 +148,11 @@ def evidence(scores, near, temperature):
     together = temperature * _log_sum_exp(scores / temperature)
     found = np.stack([np.maximum(near.max(axis=1), NONE), ranked[:, 0], ranked[:, 0] - ranked[:, 1], together], axis=1)
     return np.where(abs(found) < -NONE / 10, found, 0)  # 0 where there is no class, or no second
+
+
+def of_known(calibration):
+    """Return the temperature of the evidence that the calibration of known and unknown was fitted on: that of the names may be of another embedder."""
+    return calibration.get("known_temperature", calibration["temperature"])
 
 
 def fit_known(known, unknown):

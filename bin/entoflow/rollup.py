@@ -6,7 +6,7 @@ genus and without its whole family: as if each were as frequent among the unknow
 """
 import numpy as np
 
-from entoflow.identification import evidence, known_chance, softmax, strangers
+from entoflow.identification import evidence, known_chance, of_known, softmax, strangers
 from entoflow.taxonomy import RANKS
 
 MOST = 10.0  # log-odds; beyond, a chance is as good as 0 or 1
@@ -68,7 +68,7 @@ def asked(vectors, columns, groups, judged, strange, units, calibration):
     scores, near = strangers(vectors, columns, groups, judged, rows, units, calibration["head"])
     left = np.isfinite(scores).any(axis=1)
     scores, near = scores[left], near[left]
-    known = known_chance(evidence(scores, near, calibration["temperature"]), calibration["known"])
+    known = known_chance(evidence(scores, near, of_known(calibration)), calibration["known"])
     return rows[left], softmax(scores / calibration["temperature"]), known
 
 

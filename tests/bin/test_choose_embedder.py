@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from conftest import ROOT
 from entoflow import coco, embeddings, heads, model
+from entoflow.identification import Identifier
 from entoflow.task import InputError
 
 pytest.importorskip("safetensors")
@@ -154,7 +155,7 @@ def test_the_written_folder_has_the_chosen_weights_its_calibration_and_a_card(ch
     assert {key: facts["provenance"][key] for key in ("data", "parameters", "seed", "weights_sha256")} == {
         key: source["provenance"][key] for key in ("data", "parameters", "seed", "weights_sha256")}
     assert (facts["name"], facts["vectors"], facts["threshold"]) == ("embedder", "frozen", 0.5)
-    assert facts["calibration"].keys() == {"head", "temperature", "known", "reject_below", "conformal", "n_known", "n_unknown"}
+    assert facts["calibration"].keys() == {"head", "temperature", "known_temperature", "known", "reject_below", "conformal", "n_known", "n_unknown"}
     assert facts["calibration"]["n_known"] == facts["metrics"]["top1"]["n"] == 44
     card = (tmp_path / "embedder/README.md").read_text()
     assert f"| top1 | {facts['metrics']['top1']['value']:.3f} |" in card and "validation images" in card
@@ -199,6 +200,29 @@ def test_the_way_to_cluster_is_that_of_a_replay_on_classes_that_nobody_learned_f
     own = found["trained" if facts["vectors"] == "refit" else facts["vectors"]]
     assert facts["clustering"] == replayed(own[rows], [images[row]["label"] for row in rows], [images[row]["group"] for row in rows], 1)
     assert facts["clustering"]["n_classes"] == 12
+
+
+def test_a_refit_is_calibrated_on_specimens_that_it_did_not_learn_from(choose, two_heads, tmp_path):
+    """It remembers what it learned from (specimens close to their mean), so that by its gallery alone its scores would seem far too sure."""
+    flagged = [{**image, "calibrates": True} if image["id"] % 100 == 3 else image for image in IMAGES]
+    trained = vectors(IMAGES, 0.7)
+    remembered, fresh = vectors(IMAGES, 0.05), vectors(IMAGES, 0.7)
+    held = np.array([bool(image.get("calibrates")) or image["part"] == "test" for image in flagged])
+    refit = np.where(held[:, None], fresh, remembered)
+    found = {"frozen": vectors(IMAGES, 5.0), "trained": trained, "trained_refit": refit}
+    plain = choose(IMAGES, found)[1]["calibration"]
+    for folder in (tmp_path / "models").iterdir():
+        shutil.rmtree(folder)
+    _, facts, _ = choose(flagged, found)
+    own = facts["calibration"]
+    assert facts["vectors"] == "trained_refit" and own["n_known"] == 22 and plain["n_known"] == 44
+    same = ("head", "known", "reject_below", "known_temperature", "n_unknown")
+    assert {key: own[key] for key in same} == {key: plain[key] for key in same} and own["temperature"] != plain["temperature"]
+    labels = np.array([image["label"] for image in IMAGES])
+    gallery, asked = ~held, np.array([image["part"] == "test" for image in IMAGES])
+    probability = Identifier(refit[gallery], labels[gallery].tolist(), own).judge(refit[asked])[0]
+    classes = np.unique(labels)
+    assert probability.max(axis=1).mean() == pytest.approx((classes[probability.argmax(axis=1)] == labels[asked]).mean(), abs=0.2)
 
 
 def test_with_a_taxonomy_the_ranks_are_calibrated_and_nothing_else_changes(choose, two_heads, tmp_path):

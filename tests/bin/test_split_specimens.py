@@ -121,6 +121,16 @@ def test_classes_are_tested_and_validated_in_the_shares_asked_for(run):
     assert sizes == {(("unseen", 20),): 10, (("test", 4), ("validation", 16)): 3, (("test", 4), ("train", 14), ("validation", 2)): 27}
 
 
+@pytest.mark.parametrize("n_classes", [12, 30, 60, 90, 120])
+def test_a_third_of_the_validation_groups_but_twenty_where_there_are_calibrates_and_none_of_a_class_held_out(tmp_path, n_classes):
+    images = json.loads(split(tmp_path, dataset(collection(n_classes, 4)))["specimens"])["images"]
+    learned = {row["label"] for row in images if row["part"] == "train"}
+    asked = [row for row in images if row["part"] == "validation" and row["label"] in learned]
+    calibrating = [row for row in images if row.get("calibrates")]
+    assert {row["part"] for row in calibrating} == {"validation"} and {row["label"] for row in calibrating} <= learned
+    assert len(calibrating) >= min(20, len(asked)) and (len(asked) < 60 or len(calibrating) == -(-len(asked) // 3))
+
+
 def test_of_classes_with_two_groups_left_to_learn_from_every_third_gives_one_for_validation(run):
     found = by_label(run(collection(9, 3))[0])
     assert Counter(tuple(sorted(own)) for own in found.values()) == {("test", "train", "validation"): 3, ("test", "train"): 6}

@@ -144,6 +144,22 @@ def test_no_specimen_to_be_measured_on_is_learned_from(train, watched, world):
     assert sorted(one.tobytes() for one in pixels) == sorted(one.tobytes() for one in wanted)
 
 
+def test_a_refit_learns_from_no_specimen_that_calibrates_and_the_other_is_validated_on_all(train, watched, world, tmp_path):
+    train("--max_epochs=1", name="all")
+    dataset = coco.read(world / "specimens.json")
+    for image in dataset["images"]:
+        if (image["label"], image["part"]) == ("ant", "validation"):
+            image["calibrates"] = True
+    coco.write(tmp_path / "flagged.json", dataset)
+    here, _ = train("--max_epochs=1", f"--specimens={tmp_path}/flagged.json")
+    (_, _, _, before), _, (labels, _, _, validated), (all_labels, all_pixels, _, _) = watched
+    assert validated == before and labels == ["ant"] * 3 + ["bee"] * 3 + ["fly"]
+    assert sorted(all_labels) == ["ant"] * 3 + ["bee"] * 4 + ["fly"] + ["gnat"] * 2 + ["moth"]
+    pack = images.Pack([world / "pack.zip"])
+    held, = (embedder.squared(pack.read(image["id"]), 32) for image in dataset["images"] if image.get("calibrates"))
+    assert not any(np.array_equal(one, held) for one in all_pixels) and facts(here, "trained_refit")["provenance"]["data"]["train images"] == 11
+
+
 def test_without_epochs_there_is_the_frozen_one_alone(train, watched):
     here, rows = train("--max_epochs=0")
     assert [path.name for path in (here / "models").iterdir()] == ["frozen"] and rows == [] and watched == []
@@ -211,13 +227,13 @@ def test_a_projection_learns_from_no_specimen_to_be_measured_on_and_its_refit_le
     assert labels == ["ant"] * 3 + ["bee"] * 3 + ["fly"]
     assert sorted(all_labels) == ["ant"] * 4 + ["bee"] * 4 + ["fly"] + ["gnat"] * 2 + ["moth"]
     assert settings == {"specimens_per_batch": 64, "max_epochs": 9, "patience": 4, "seed": 2, "mirror": True, "rotation": 20}
-    assert again == {**settings, "max_epochs": 3} and not_validated is None and np.array_equal(features, all_features[:7])
+    assert again == {**settings, "max_epochs": 3} and not_validated is None and np.array_equal(features, all_features[1:8])
     pack, made = images.Pack([world / "pack.zip"]), embedder.new("test_resnet", 32, weights)
-    members = [image for part in ("train", "validation", "rest") for image in coco.read(world / "specimens.json")["images"]
+    members = [image for part in ("rest", "train", "validation") for image in coco.read(world / "specimens.json")["images"]
                if image["part"] == part and image["label"] != "wasp"]
     wanted = embedder.features(made, [pack.read(image["id"]) for image in members])
     np.testing.assert_allclose(all_features[:, 0], wanted, atol=1e-5)
-    vectors, labels, groups = embedder.normalised(wanted[:11]), *([image[key] for image in members[:11]] for key in ("label", "group"))
+    vectors, labels, groups = embedder.normalised(wanted[1:]), *([image[key] for image in members[1:]] for key in ("label", "group"))
     right, asked = 0, 0
     for row in range(7, 11):
         near = [(float(vectors[row] @ vectors[other]), labels[other]) for other in range(11) if groups[other] != groups[row]]

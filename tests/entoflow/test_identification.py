@@ -217,6 +217,14 @@ def test_a_probability_is_the_softmax_of_the_scores_and_columns_are_sorted_label
     np.testing.assert_allclose(identifier.uncalibrated(probability)[0], np.exp(cosines) / np.exp(cosines).sum(), rtol=1e-4)
 
 
+def test_the_temperature_of_known_and_unknown_may_be_another_than_that_of_names():
+    vectors, asked = directions(0, 90), directions(20, 70, 45)
+    one, other = (Identifier(vectors, ["wasp", "ant"], calibrated(temperature=0.2, known={"weights": [1, 1, 1, 5], "offset": 0}, **more))
+                  for more in ({}, {"known_temperature": 0.5}))
+    np.testing.assert_array_equal(one.judge(asked)[0], other.judge(asked)[0])
+    assert (one.judge(asked)[1] != other.judge(asked)[1]).all()
+
+
 def test_a_label_set_holds_the_likeliest_up_to_the_mass_that_the_calibration_asks():
     identifier = Identifier(directions(0, 90), ["wasp", "ant"], calibrated(conformal=0.9))
     assert identifier.label_sets(np.array([[0.25, 0.75], [0.1, 0.9], [0.5, 0.5]])).tolist() == [[True, True], [False, True], [True, True]]
