@@ -6,13 +6,11 @@ dropped. Of files with the same bytes one is taken, of those with the same bytes
 tell which label is right. Whatever is not taken as it was given has a row in the audit.
 """
 import argparse
-import json
 import warnings
-from collections import Counter, defaultdict
-from multiprocessing.pool import ThreadPool
+from collections import Counter
 from pathlib import Path
 
-from entoflow import coco, images, taxonomy
+from entoflow import coco, images, importing, taxonomy
 from entoflow.tables import plain_text
 from entoflow.task import InputError, run
 
@@ -24,9 +22,9 @@ def main(argv):
     args = checked(parser().parse_args(argv))
     warnings.filterwarnings("ignore", module="PIL")  # odd metadata; what matters is an error
     form, photos, notes = read(args.source, args.role)
-    facts, bad = describe_all(photos, args.cpus)
-    refuse_too_many(args.source, photos, bad, args.max_bad_files)
-    taken, doubles = without_doubles([photo for photo in photos if photo.file_name in facts], facts)
+    facts, bad = importing.describe_all(photos, images.describe, images.BadImage, args.cpus)
+    importing.refuse_too_many(args.source, photos, bad, args.max_bad_files, "images")
+    taken, doubles = importing.without_doubles([photo for photo in photos if photo.file_name in facts], lambda photo: facts[photo.file_name]["sha256"])
     boxes, repairs = place_all(taken, facts)
     refuse_no_boxes(args, boxes, repairs)
     taken, unsure = without_lost(taken, boxes, repairs)
@@ -36,9 +34,8 @@ def main(argv):
     dataset["info"] = {"role": args.role, "format": form, "source": args.source_name}
     write_packs(args.packs_folder, args.name, args.pack_size, taken, facts)
     coco.write(args.dataset, dataset)
-    rows = audit(dataset["info"]["source"], [*notes, *bad, *doubles, *repairs, *unsure])
-    lines = ",\n".join(json.dumps(row, ensure_ascii=False) for row in rows)
-    args.audit.write_text(f"[{lines}]\n", encoding="utf-8")
+    rows = importing.audit(dataset["info"]["source"], "import_images", [*notes, *bad, *doubles, *repairs, *unsure])
+    importing.write_audit(args.audit, rows)
     print(summary(args, dataset, rows))
 
 
@@ -59,19 +56,10 @@ def parser():
 
 def checked(args):
     """Return the arguments. Raises InputError for a number out of its range."""
-    if not 0 <= args.max_bad_files <= 1:
-        raise InputError(f"max_bad_files is {args.max_bad_files}; wanted a share from 0 to 1.")
-    for name in ("pack_size", "cpus"):
-        if getattr(args, name) < 1:
-            raise InputError(f"{name} is {getattr(args, name)}; wanted 1 or more.")
+    importing.check_numbers(args, "pack_size", "cpus")
     args.source = args.source if args.source.name else args.source.resolve()  # `.` has no name to go by
-    args.source_name, args.source = plain_text(args.source.name), given(args.source)
+    args.source_name, args.source = plain_text(args.source.name), importing.given(args.source)
     return args
-
-
-def given(source):
-    """Return the path that a person gave: a task has its source as a link to it, and errors are to name what the person knows."""
-    return source.parent / source.readlink() if source.is_symlink() else source
 
 
 def read(source, role):
@@ -85,55 +73,6 @@ def read(source, role):
         first = f", the first {out[0]}" if out else ""
         raise InputError(f"{source}: has no image to take ({len(out)} left out{first}); wanted at least one.")
     return form, sorted(photos, key=lambda photo: photo.file_name), notes
-
-
-def describe_all(photos, cpus):
-    """Return ({file name: what images.describe says}, notes of the unusable). Pixels are gone when a file is done."""
-    facts, bad = {}, []
-    with ThreadPool(cpus) as pool:
-        for photo, (fact, reason) in zip(photos, pool.imap(describe, photos)):
-            if reason:
-                bad.append((photo.file_name, photo.row, "left out", reason))
-            else:
-                facts[photo.file_name] = fact
-    return facts, bad
-
-
-def describe(photo):
-    """Return (facts, None) of a usable photo, or (None, the reason why it is none)."""
-    if photo.problem:
-        return None, photo.problem
-    try:
-        return images.describe(photo.path), None
-    except images.BadImage as error:
-        return None, str(error)
-
-
-def refuse_too_many(source, photos, bad, share):
-    """Raise InputError where more than the given share of files, or all of them, are unusable."""
-    if len(bad) > share * len(photos) or len(bad) == len(photos):
-        named = "; ".join(f"{name} {reason}" for name, _, _, reason in bad[:3])
-        more = " and so on" if len(bad) > 3 else ""
-        raise InputError(f"{source}: {len(bad)} of {len(photos)} images cannot be used ({len(bad) / len(photos):.1%}): "
-                         f"{named}{more}; wanted at most {share:.1%} (--max_bad_files).")
-
-
-def without_doubles(photos, facts):
-    """Return (photos of different bytes, notes of the others): of equal ones the first, if their labels agree."""
-    equal = defaultdict(list)
-    for photo in photos:
-        equal[facts[photo.file_name]["sha256"]].append(photo)
-    taken, notes = [], []
-    for first, *others in equal.values():
-        rival = next((other for other in others if other.label != first.label), None)
-        if rival:
-            reason = f"{first.file_name} ({first.label}) and {rival.file_name} ({rival.label}) have the same bytes"
-            notes += [(photo.file_name, photo.row, "left out", reason) for photo in (first, *others)]
-        else:
-            taken.append(first)
-            reason = f"has the same bytes as {first.file_name}"
-            notes += [(photo.file_name, photo.row, "left out", reason) for photo in others]
-    return taken, notes
 
 
 def place_all(photos, facts):
@@ -212,13 +151,6 @@ def write_packs(folder, name, size, photos, facts):
 def pack_name(name, number):
     """Return the name of a pack by its number, from 0."""
     return f"{name}_{number + 1:04d}.zip"
-
-
-def audit(source, notes):
-    """Return the rows of the audit, sorted."""
-    rows = [{"image": plain_text(image), "row": row, "source": source, "stage": "import_images", "action": action,
-             "reason": plain_text(reason)} for image, row, action, reason in notes]
-    return sorted(rows, key=lambda row: (row["image"], row["row"] or 0, row["action"], row["reason"]))
 
 
 def summary(args, dataset, rows):
