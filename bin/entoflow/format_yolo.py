@@ -12,7 +12,7 @@ import yaml
 
 from entoflow import images
 from entoflow.sources import Box, Photo, bounds, existing, find_images, number, plain, relative
-from entoflow.tables import IMAGE_NAMES, read_rows, read_text
+from entoflow.tables import ALIASES, read_rows, read_text
 from entoflow.task import InputError
 
 
@@ -71,7 +71,7 @@ def read_list(path):
 def is_table(path):
     """Tell whether a text file is a table of images: its first line names columns, one of them `image`, and is no image."""
     header = next((line for line in read_text(path).splitlines() if line.strip()), "")
-    return not set(re.split(r'[\s",;]+', header.lower())).isdisjoint(IMAGE_NAMES) and not images.is_image_name(header.strip())
+    return not set(re.split(r'[\s",;]+', header.lower())).isdisjoint(("image", *ALIASES)) and not images.is_image_name(header.strip())
 
 
 def read_table(path):

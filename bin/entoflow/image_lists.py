@@ -1,8 +1,6 @@
 """Images without boxes: a table or a folder per class where they have labels, a folder, table or file where not."""
-import os
-
 from entoflow.images import is_image_name
-from entoflow.sources import Photo, existing, existing_source, find_images, relative
+from entoflow.sources import Photo, existing_source, find_images, named_in_table, relative
 from entoflow.tables import plain_label, read_rows
 from entoflow.task import InputError
 
@@ -53,11 +51,7 @@ def _labelled_table(path):
 
 
 def _photo(path, row):
-    """A name with backslashes was written under Windows, unless a file is called that."""
-    found = existing(path.parent / row["image"])
-    if "\\" in row["image"] and not os.path.exists(found):
-        found = existing(path.parent / row["image"].replace("\\", "/"))
-    return Photo(row["image"], found, label=row.get("label") or None, count=row.get("count"),
+    return Photo(row["image"], named_in_table(path, row["image"]), label=row.get("label") or None, count=row.get("count"),
                  group=row.get("group") or None, row=row["row"], columns={name: plain_label(row[name]) for name in COLUMNS if row.get(name)})
 
 

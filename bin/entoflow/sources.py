@@ -45,12 +45,17 @@ class Photo:
 
 
 def find_images(folder):
-    """Return the sorted paths of all images in a folder and below; hidden files and folders are none.
+    """Return the sorted paths of all images in a folder and below, as find_files does."""
+    return find_files(folder, images.is_image_name, "images")
 
-    Raises InputError for a folder that cannot be read.
+
+def find_files(folder, wanted, noun):
+    """Return the sorted paths of all files of a wanted name in a folder and below; hidden files and folders are none.
+
+    noun: what they are. Raises InputError for a folder that cannot be read.
     """
     def refuse(error):
-        raise InputError(f"{error.filename}: cannot be read ({error.strerror}); wanted a folder of images.")
+        raise InputError(f"{error.filename}: cannot be read ({error.strerror}); wanted a folder of {noun}.")
 
     found, seen = [], set()
     for name, folders, files in os.walk(folder, onerror=refuse, followlinks=True):
@@ -60,7 +65,7 @@ def find_images(folder):
             continue
         seen.add((status.st_dev, status.st_ino))
         folders[:] = [child for child in folders if not child.startswith((".", "__MACOSX"))]
-        found += [Path(name, file) for file in files if images.is_image_name(file) and not file.startswith(".")]
+        found += [Path(name, file) for file in files if wanted(file) and not file.startswith(".")]
     return sorted(found)
 
 
@@ -69,6 +74,12 @@ def existing(path):
     name = os.path.normpath(path)
     forms = (name, unicodedata.normalize("NFC", name), unicodedata.normalize("NFD", name))
     return Path(next((form for form in forms if os.path.exists(form)), name))
+
+
+def named_in_table(table, name):
+    """Return the path of a file as a table names it. A name with backslashes was written under Windows, unless a file is called that."""
+    found = existing(table.parent / name)
+    return existing(table.parent / name.replace("\\", "/")) if "\\" in name and not os.path.exists(found) else found
 
 
 def relative(path, folder):

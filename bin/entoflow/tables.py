@@ -7,7 +7,7 @@ import unicodedata
 
 from entoflow.task import InputError
 
-IMAGE_NAMES = ("image", "file", "path")
+FILES, ALIASES = ("image", "recording"), ("file", "path")  # a column that names files, and what it may be called instead
 RUN = r"(?=[\"'\s\x1c-\x1f\x85\ufeff]*[=+\-@\uff1d\uff0b\uff0d\uff20])"  # what a spreadsheet would run, after blanks and quotes
 NUMBER = r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?"
 
@@ -36,7 +36,7 @@ def read_rows(path, required, integers=()):
     """Return the rows of a table with a header as dicts: text, or whole numbers above 0 (or None) for `integers`.
 
     Commas, semicolons or tabs; UTF-8 with or without a byte order mark; any line ends. Column names lose their case
-    and the spaces around them; where `image` is wanted, `file` or `path` will do. Each dict has its number as "row"
+    and the spaces around them; where `image` or `recording` is wanted, `file` or `path` will do. Each dict has its number as "row"
     (the header is row 1). Raises InputError for what is no such table, an empty required cell or a wrong number.
     """
     lines = _records(path)
@@ -100,8 +100,9 @@ def _columns(path, lines, required):
     while lines and not any(lines[0][1]):
         lines.pop(0)
     found = [name.lower() for name in lines[0][1]] if lines else []
-    alias = next((name for name in IMAGE_NAMES if name in found), None)
-    columns = ["image" if name == alias and "image" in required else name for name in found]
+    wanted = next((name for name in FILES if name in required), None)
+    at = next((found.index(name) for name in (*found[:1], wanted, *ALIASES) if wanted and name in (wanted, *ALIASES) and name in found), None)
+    columns = [wanted if place == at else "" if name == wanted else name for place, name in enumerate(found)]
     missing = [name for name in required if name not in columns]
     if missing:
         raise InputError(f"{path}: has columns {', '.join(found) or 'none'}; wanted {', '.join(required)}.")

@@ -88,3 +88,11 @@ def test_a_table_that_is_not_there_is_told(tmp_path):
 def test_broken_json_is_told(table, content, sentence):
     with pytest.raises(InputError, match=sentence):
         read_json(table(content))
+
+
+@pytest.mark.parametrize("content", [
+    "file,label,recording\na.wav,x,night 1\n", "Path,label\na.wav,x\n", "label,recording,file\nx,a.wav,b\n", "label,file\nx,a.wav\n",
+])
+def test_the_first_column_may_name_recordings_as_files_whatever_another_is_called(table, content):
+    (row,) = read_rows(table(content), required=["recording", "label"])
+    assert (row["recording"], row["label"]) == ("a.wav", "x")
