@@ -18,10 +18,10 @@ FALSE_ALARMS = 0.1  # an image, of recall_at_0.1_fppi
 class Bootstrap:
     """Draws groups of images with replacement and makes figures of what is computed on them."""
 
-    def __init__(self, groups, seed):
+    def __init__(self, groups, seed, resamples=RESAMPLES):
         names, self._group = np.unique(np.asarray(groups, str), return_inverse=True)
         self.n_groups, rng = len(names), np.random.default_rng(seed)
-        n = RESAMPLES if self.n_groups >= FEWEST_GROUPS else 0
+        n = resamples if self.n_groups >= FEWEST_GROUPS else 0
         self._draws = np.zeros((n, self.n_groups), np.int16)
         for draw in self._draws:
             draw[:] = np.bincount(rng.integers(0, self.n_groups, self.n_groups), minlength=self.n_groups)
