@@ -11,6 +11,7 @@ from entoflow.task import InputError, first_line
 
 PACKAGES = ["torch", "torchvision", "ultralytics", "ultralytics-opencv-headless", "timm", "pytorch-metric-learning", "scikit-learn", "numpy", "pillow",
             "opencv-python-headless"]
+WEIGHTS = ("weights.safetensors", "classifier.npz", "convolutions.npz")  # none can carry code
 BATCH = 16
 REFIT = "_refit"  # ends the name of an embedder that learned from all but test and unseen, after the one that the choice is made on
 BACKBONE = "vit_small_patch14_dinov2.lvd142m"  # of an embedder: self-supervised, Apache-2.0, 22 million weights
@@ -41,18 +42,23 @@ def write(folder, facts, provenance, licence):
 
     facts: name, kind, classes, input, threshold, metrics, metrics_of. provenance: data, parameters, seed.
     """
-    weights = hashlib.sha256((folder / "weights.safetensors").read_bytes()).hexdigest()
+    weights = hashlib.sha256(weights_of(folder).read_bytes()).hexdigest()
     provenance = {"code": _code(), **provenance, "packages": _packages(), "weights_sha256": weights}
     model = {**facts, "licence": licence, "provenance": provenance}
     (folder / "model.json").write_text(json.dumps(model, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     (folder / "README.md").write_text(_card(model), encoding="utf-8")
 
 
+def weights_of(folder):
+    """Return the path of the file of a model folder that holds its weights, None where there is none."""
+    return next((Path(folder) / name for name in WEIGHTS if (Path(folder) / name).is_file()), None)
+
+
 def read(folder):
-    """Return model.json of a model folder. Raises InputError where the folder holds no detector that this version can read."""
+    """Return model.json of a model folder. Raises InputError where the folder holds no model that this version can read."""
     path = Path(folder) / "model.json"
     wanted = "wanted a model folder that entoflow wrote: model.json and weights.safetensors"
-    if not path.is_file() or not (Path(folder) / "weights.safetensors").is_file():
+    if not path.is_file() or not weights_of(folder):
         raise InputError(f"{folder}: holds no model; {wanted}.")
     try:
         model = json.loads(path.read_text(encoding="utf-8"))
@@ -167,13 +173,11 @@ def _card(model):
         f"# {model['name']}", "",
         PURPOSE[model["kind"]](model), "",
         "## Intended use", "",
-        "Photos like those it was trained on. On photos of another kind (another camera, background or insect size) measure it first "
-        "(`--test_boxes`). It supports a person's identification and does not replace it.", "",
+        USE[model["kind"]], "",
         "## Data", "",
         *[f"- {key}: {value}" for key, value in provenance["data"].items()], "",
-        f"## Figures on the {model['metrics_of']} images", "",
-        "Training stopped and the threshold was chosen on these images, so they flatter the model; "
-        "the figures on test images are in evaluation/metrics.json.", "",
+        f"## Figures on the {model['metrics_of']} {'events' if model['kind'] == 'wingbeat' else 'images'}", "",
+        FIGURES[model["kind"]], "",
         "| metric | value | 95 % interval | n |", "|---|---|---|---|", *rows, "",
         "## Licence", "",
         f"{model['licence']}", "",
@@ -191,7 +195,18 @@ PURPOSE = {
     "embedder": lambda model: "Turns a photo of one insect into a vector; the nearest vectors of a gallery of named specimens tell what it is. "
                               f"It learned from {len(model['classes'])} classes and serves for others, too."
                               f"{' Photos are cropped first, by the detector in the gallery.' if 'cropped_by' in model else ''}",
+    "wingbeat": lambda model: f"Names the sound of a short event: {', '.join(model['classes'])}. It learned from sounds of {model['input']['sample_rate']} Hz.",
 }
+OF_PHOTOS = ("Photos like those it was trained on. On photos of another kind (another camera, background or insect size) measure it first "
+             "(`--test_boxes`). It supports a person's identification and does not replace it.")
+USE = {"detector": OF_PHOTOS, "embedder": OF_PHOTOS,
+       "wingbeat": "Sounds of sensors and places like those it was trained on: another sensor sounds different, and the figures below are of none "
+                   "that it did not know. It supports a person's identification and does not replace it."}
+ON_VALIDATION = ("Training stopped and the threshold was chosen on these images, so they flatter the model; "
+                 "the figures on test images are in evaluation/metrics.json.")
+FIGURES = {"detector": ON_VALIDATION, "embedder": ON_VALIDATION,
+           "wingbeat": "Each event was named by a model of this family that learned from other groups; this one learned from all. The family was "
+                       "chosen by these figures, so they flatter it a little; those in evaluation/metrics.json count the choice in."}
 
 
 def _number(value):

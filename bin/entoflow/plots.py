@@ -17,7 +17,7 @@ KINDS = {  # of box: colour, line, what the legend calls it
     "missed": (RED, "--", "missed"), "ignored": (GREY, ":", "ignored"), "weak": (BLUE, "-", "weak box"),
     "detection": (SKY, "-", "detection"),
 }
-COLUMNS, SIDE, SMALL, MOST_SCORES, LONGEST_NAME = 4, 480, 36, 15, 24
+COLUMNS, SIDE, SMALL, MOST_SCORES, LONGEST_NAME, MOST_NAMES = 4, 480, 36, 15, 24, 25
 
 
 class Tile(NamedTuple):
@@ -70,6 +70,38 @@ def histogram(path, values, title, labels, bins, mark=None):
             _mark(ax, mark[0], None, mark[1])
         ax.set(title=title, xlabel=labels[0], ylabel=labels[1], xlim=(bins[0], bins[-1]))
         ax.legend(loc="best", fontsize=10.5)
+
+
+def intervals(path, figures, title, label):
+    """Draw figures [(name, figure with value, low and high)] as points with their intervals, the first on top; x from 0 to 1."""
+    with drawing(path, size=(7.2, 1.2 + 0.45 * len(figures))) as axes:
+        ax = axes[0, 0]
+        for at, (_, figure) in enumerate(figures):
+            if figure["low"] is not None:
+                ax.plot([figure["low"], figure["high"]], [at, at], color=BLUE, alpha=0.5, solid_capstyle="butt", linewidth=6)
+            ax.plot([figure["value"]], [at], "o", color=BLUE, markersize=8, markeredgecolor="white")
+            ax.text(1.02, at, f"{figure['value']:.3f}", va="center", fontsize=10.5)
+        ax.set(title=title, xlabel=label, xlim=(0, 1), ylim=(len(figures) - 0.5, -0.5))
+        ax.set_yticks(range(len(figures)), [name for name, _ in figures])
+        ax.grid(axis="y", visible=False)
+
+
+def confusion(path, truth, named, classes, title):
+    """Draw how often events of each class (truth: n columns) are named as each (named: n), as shares of the class's events, with counts where there is room."""
+    counts = np.zeros((len(classes), len(classes)), int)
+    np.add.at(counts, (truth, named), 1)
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    side = min(14.0, 3.5 + 0.45 * len(classes))
+    with drawing(path, size=(side, side)) as axes:
+        ax = axes[0, 0]
+        ax.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+        for row, column in zip(*np.nonzero(counts)) if len(classes) <= MOST_NAMES else ():
+            ax.text(column, row, counts[row, column], ha="center", va="center", fontsize=10, color="white" if shares[row, column] > 0.5 else "black")
+        names = [f"{name[:LONGEST_NAME]}…" if len(name) > LONGEST_NAME else name for name in map(str, classes)]
+        ax.set_xticks(range(len(classes)), names, rotation=45, ha="right")
+        ax.set_yticks(range(len(classes)), names)
+        ax.set(title=title, xlabel="named", ylabel="truth")
+        ax.grid(visible=False)
 
 
 def short(file_name):

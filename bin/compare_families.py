@@ -1,0 +1,125 @@
+#!/usr/bin/env python3
+"""Compare the families on the same held-out events, say which is best if one is, and make the model to ship of it.
+
+Beside the families stand ways that hardly listen: the most frequent class, the fundamental frequency alone, the time of day alone. How much single events
+held out flatter, whatever their group, is shown and nothing is chosen by it. The figures of `metrics` count the choice in: each fold is named by the family
+that was best on the other folds.
+"""
+import argparse
+import json
+import shutil
+from pathlib import Path
+
+from entoflow import model
+from entoflow.task import InputError, run
+
+WORDS = {"features": "features", "random_convolutions": "random convolutions", "image": "spectrogram image (CNN)", "rnn": "RNN", "transformer": "transformer"}
+
+
+def main(argv):
+    args = parser().parse_args(argv)
+    from entoflow import clips, held_out
+
+    events = clips.load(args.clips, args.samples, args.features)
+    named = held_out.Named(events, args.predictions)
+    comparison, best = compared(events, named, args.seed)
+    chosen = named.chosen_by_other_folds()
+    figures = measured(events, named, chosen, best, args.seed)
+    content = {"chain": "wingbeat", "n": len(named.rows), "metrics": figures}
+    args.metrics.write_text(json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+    args.comparison.write_text(json.dumps({"chain": "wingbeat", "n": len(named.rows), **comparison}, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    args.plots.mkdir(parents=True, exist_ok=True)
+    draw(args.plots, named, comparison, chosen)
+    ship(args, best, comparison, named)
+    print(comparison["verdict"])
+
+
+def parser():
+    p = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    p.add_argument("--clips", type=Path, required=True, help="data set of events that split_recordings.py wrote")
+    p.add_argument("--samples", type=Path, required=True, help="npy file with their samples, of extract_features.py")
+    p.add_argument("--features", type=Path, required=True, help="npz file with their features, of extract_features.py")
+    p.add_argument("--predictions", type=Path, nargs="+", required=True, help="npz files of all folds and families")
+    p.add_argument("--models", type=Path, nargs="+", required=True, help="model folders of the families, learned from all events")
+    p.add_argument("--seed", type=int, default=1, help="seed of the bootstrap (default %(default)s)")
+    p.add_argument("--comparison", type=Path, required=True, help="JSON to write: every family, and the verdict")
+    p.add_argument("--metrics", type=Path, required=True, help="JSON to write: what the chosen family is worth, the choice counted in")
+    p.add_argument("--plots", type=Path, required=True, help="folder for the pictures")
+    p.add_argument("--best", type=Path, required=True, help="model folder to write: the family to ship, calibrated")
+    return p
+
+
+def compared(events, named, seed):
+    """Return (the comparison, the family to ship): the first of the best ones."""
+    import numpy as np
+    from entoflow import comparisons, wingbeat_metrics
+    from entoflow.held_out import FLOORS, floors_of
+
+    truth, groups = named.columns[named.rows], named.groups[named.rows]
+    said = {WORDS[family]: named.of(family, named.grouped) for family in named.families}
+    floors = {name: np.stack(found) for name, found in zip(FLOORS, zip(*(floors_of(events, named, partition) for partition in named.grouped)))
+              if found[0] is not None}
+    result = comparisons.compare({**said, **floors}, truth, groups, seed, list(floors))
+    rows = {}
+    for name, row in result["rows"].items():
+        family = next((family for family in named.families if WORDS[family] == name), None)
+        rows[family or name] = {"name": name, "floor": family is None, **row}
+        if family:
+            rows[family] |= {"seconds": float(np.median(named.seconds[family])),
+                             "balanced_accuracy": wingbeat_metrics.balanced_accuracy(said[name][0], truth, groups, seed)}
+            flattered = comparisons.optimism(named.of(family, named.random), said[name], truth, groups, seed)
+            rows[family] |= {"random_macro_f1": flattered["random"], "optimism_gap": flattered["gap"]}
+            if (family, "sensor") in named.by:
+                of_sensors = comparisons.scores({"sensor": named.by[family, "sensor"][named.rows]}, truth, groups, seed)
+                rows[family]["sensor_macro_f1"] = of_sensors["sensor"].figure()
+    best = next(family for family in named.families if WORDS[family] == result["best"][0])
+    return {"verdict": result["verdict"], "best": [family for word in result["best"] for family in named.families if WORDS[family] == word],
+            "families": rows, "pairs": result["pairs"], "seeds": [events.partitions[name]["seed"] for name in named.grouped],
+            "folds": events.partitions[named.grouped[0]]["folds"]}, best
+
+
+def measured(events, named, chosen, best, seed):
+    """Return the figures of metrics.json."""
+    from entoflow import wingbeat_metrics
+
+    probability, plain = chosen
+    truth, groups = named.columns[named.rows], named.groups[named.rows]
+    return {**wingbeat_metrics.closed(probability, plain, truth, groups, seed), **wingbeat_metrics.unknown(events, named, best, seed),
+            **wingbeat_metrics.pitches(events, seed)}
+
+
+def draw(folder, named, comparison, chosen):
+    """Draw the families with their intervals, which classes are taken for which, and how far probabilities can be believed."""
+    from entoflow import plots
+    from entoflow.identification_metrics import reliability
+
+    plots.intervals(folder / "families.png", [(row["name"], row["macro_f1"]) for row in comparison["families"].values()], "Events of held-out groups",
+                    "macro-F1 (95 % interval over groups)")
+    probability, truth = chosen[0], named.columns[named.rows]
+    plots.confusion(folder / "confusion.png", truth, probability.argmax(axis=1), named.classes, "Which class is taken for which")
+    bins = reliability(probability.max(axis=1), probability.argmax(axis=1) == truth, 10)
+    plots.chart(folder / "calibration.png", {"held-out events": ([row["probability"] for row in bins], [row["right"] for row in bins]),
+                                             "as it should be": ([0, 1], [0, 1])},
+                "How far probabilities can be believed", ("probability of the name", "share right"))
+
+
+def ship(args, best, comparison, named):
+    """Write the best family's model folder anew, with its temperature and its figures."""
+    from entoflow.held_out import temperature
+
+    source = next((path for path in args.models if path.name == best), None)
+    if source is None:
+        raise InputError(f"--models: holds no folder named {best}; wanted one for each family.")
+    facts, row = model.read(source), comparison["families"][best]
+    args.best.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(model.weights_of(source), args.best / model.weights_of(source).name)
+    probability = named.of(best, named.grouped[:1])[0]
+    facts |= {"calibration": {"temperature": temperature(probability, named.columns[named.rows])},
+              "metrics": {name: row[name] for name in ("macro_f1", "balanced_accuracy")}}
+    given = facts.pop("provenance")
+    model.write(args.best, {key: value for key, value in facts.items() if key != "licence"}, {key: given[key] for key in ("data", "parameters", "seed")},
+                facts["licence"])
+
+
+if __name__ == "__main__":
+    run(main)

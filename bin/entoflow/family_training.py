@@ -1,0 +1,84 @@
+"""Training one family of sound models, either on all folds but one, to name the events of that one, or on all events, to ship.
+
+A family is a module with NAME, FILE (what it writes beside model.json), fit, probabilities, save and load; see family_features.py.
+"""
+import argparse
+import time
+from pathlib import Path
+
+from entoflow import model
+from entoflow.task import InputError
+
+LICENCE = "Apache-2.0 (code); the weights are their trainer's own"
+
+
+def parser(doc):
+    """Return the parser of a family's script, whose own settings are added to it."""
+    p = argparse.ArgumentParser(description=doc.splitlines()[0])
+    p.add_argument("--clips", type=Path, required=True, help="data set of events that split_recordings.py wrote")
+    p.add_argument("--samples", type=Path, required=True, help="npy file with their samples, of extract_features.py")
+    p.add_argument("--features", type=Path, required=True, help="npz file with their features, of extract_features.py")
+    p.add_argument("--partition", help="division of the events, such as grouped_1, of which one fold is named (default: none, all is learned from)")
+    p.add_argument("--fold", type=int, help="the fold to name, from 1")
+    p.add_argument("--seed", type=int, default=1, help="seed (default %(default)s; that of the partition where there is one)")
+    p.add_argument("--predictions", type=Path, help="npz file to write: the probabilities of the fold's events")
+    p.add_argument("--model", type=Path, help="model folder to write, learned from all")
+    return p
+
+
+def run(args, family, settings):
+    """Train the family and write what is asked for. settings: of the family's own."""
+    import numpy as np
+
+    from entoflow import clips
+
+    events = clips.load(args.clips, args.samples, args.features)
+    learned, judged = rows_of(events, args)
+    seed = events.partitions[args.partition]["seed"] if args.partition else args.seed
+    begun = time.monotonic()
+    fitted, facts = family.fit(events, learned, {**settings, "seed": seed})
+    seconds = time.monotonic() - begun
+    if args.model:
+        write(args, family, fitted, events, {**settings, **facts})
+        print(f"{family.NAME}: learned from {len(learned)} events in {seconds:.1f} s.")
+        return
+    names = sorted(set(events.labels.tolist()))
+    found, classes = family.probabilities(fitted, events, judged)
+    spread = np.zeros((len(judged), len(names)), np.float32)
+    spread[:, [names.index(name) for name in classes]] = found
+    np.savez(args.predictions, rows=judged, probabilities=spread, classes=np.array(names), family=family.NAME, partition=args.partition, fold=args.fold,
+             seconds=seconds)
+    right = float((np.array(names)[spread.argmax(axis=1)] == events.labels[judged]).mean())
+    print(f"{family.NAME}, {args.partition}, fold {args.fold}: learned from {len(learned)} events in {seconds:.1f} s; "
+          f"of {len(judged)} named {right:.3f} right.")
+
+
+def rows_of(events, args):
+    """Return (rows to learn from, rows to name). Raises InputError where it is not said which, or there is no such fold."""
+    import numpy as np
+
+    from entoflow.clips import NONE
+
+    if bool(args.model) == bool(args.predictions) or bool(args.predictions) != bool(args.partition and args.fold):
+        raise InputError("wanted --model, or --predictions with --partition and --fold.")
+    if args.model:
+        return np.arange(len(events.clips)), np.empty(0, int)
+    if args.partition not in events.partitions:
+        raise InputError(f"--partition is '{args.partition}'; wanted one of {', '.join(events.partitions)}.")
+    fold = np.array([clip["folds"][args.partition] for clip in events.clips])
+    learned, judged = np.flatnonzero((fold != args.fold - 1) & (fold != NONE)), np.flatnonzero(fold == args.fold - 1)
+    if not len(judged) or len(set(events.labels[learned].tolist())) < 2:
+        raise InputError(f"--fold {args.fold} of {args.partition} leaves {len(learned)} events to learn from and {len(judged)} to name; "
+                         "wanted two classes and one event.")
+    return learned, judged
+
+
+def write(args, family, fitted, events, parameters):
+    """Write the model folder: what it is worth comes with compare_families.py."""
+    args.model.mkdir(parents=True, exist_ok=True)
+    said = family.save(fitted, events, args.model)
+    facts = {"name": family.NAME, "kind": "wingbeat", "classes": sorted(set(events.labels.tolist())),
+             "input": {"family": family.NAME, "sample_rate": events.sample_rate, "samples": int(events.samples.shape[1]), **said},
+             "threshold": None, "metrics": {}, "metrics_of": "held-out groups"}
+    data = {"events": len(events.clips), "groups": len(set(events.groups.tolist())), "classes": len(facts["classes"])}
+    model.write(args.model, facts, {"data": data, "parameters": parameters, "seed": args.seed}, LICENCE)

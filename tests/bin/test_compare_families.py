@@ -1,0 +1,133 @@
+import json
+
+import compare_families
+import numpy as np
+import pytest
+from entoflow import model
+from entoflow.task import InputError
+from PIL import Image
+from sklearn.metrics import balanced_accuracy_score, f1_score
+
+CLASSES = ["bee", "bmsb", "fly"]
+N, GROUPS = 240, 30
+
+
+@pytest.fixture
+def world(tmp_path):
+    """Return a folder with 240 events of three classes in 30 groups and five folds, features, and a model folder of each of two families."""
+    rng = np.random.default_rng(1)
+    columns, group = np.arange(N) % 3, np.arange(N) % GROUPS
+    clips = [{"id": at, "recording": f"{at:03}.wav", "start": 0, "end": 0.5, "label": CLASSES[columns[at]], "group": f"g{group[at]:02}", "time": None,
+              "sensor": None, "flags": [], "folds": {"grouped_1": int(group[at] // 3 % 5), "random_1": at // 3 % 5}} for at in range(N)]
+    info = {"sample_rate": 8000, "partitions": {name: {"folds": 5, "seed": 1} for name in ("grouped_1", "random_1")}}
+    (tmp_path / "clips.json").write_text(json.dumps({"info": info, "clips": clips}))
+    np.save(tmp_path / "samples.npy", np.zeros((N, 10), np.float32))
+    table = np.stack([200 + 100 * columns + rng.normal(0, 60, N), np.where(np.arange(N) % 10, 0.9, 0.1)], axis=1).astype(np.float32)
+    np.savez(tmp_path / "features.npz", table=table, names=np.array(["f0_hz", "f0_confidence"]), lengths=np.full(N, 10))
+    for family in ("features", "rnn"):
+        folder = tmp_path / "models" / family
+        folder.mkdir(parents=True)
+        (folder / "classifier.npz").write_bytes(family.encode())
+        facts = {"name": family, "kind": "wingbeat", "classes": CLASSES, "input": {"family": family, "sample_rate": 8000}, "threshold": None, "metrics": {},
+                 "metrics_of": "held-out groups"}
+        model.write(folder, facts, {"data": {}, "parameters": {}, "seed": 1}, "Apache-2.0")
+    return tmp_path
+
+
+def say(world, family, right, sharp=3.0, partitions=("grouped_1", "random_1"), seed=2):
+    """Let a family name a share of the events right, the others wrong, and return its probabilities (n x 3)."""
+    clips, rng = json.loads((world / "clips.json").read_text())["clips"], np.random.default_rng(seed)
+    columns = np.array([CLASSES.index(clip["label"]) for clip in clips])
+    named = np.where(rng.random(N) < right, columns, (columns + 1) % 3)
+    odds = np.exp(sharp * np.eye(3)[named] + 0.1 * rng.normal(size=(N, 3)))
+    probability = (odds / odds.sum(axis=1, keepdims=True)).astype(np.float32)
+    for partition in partitions:
+        for fold in range(5):
+            rows = np.array([at for at, clip in enumerate(clips) if clip["folds"][partition] == fold])
+            np.savez(world / f"{family}_{partition}_{fold + 1}.npz", rows=rows, probabilities=probability[rows], classes=np.array(CLASSES), family=family,
+                     partition=partition, fold=fold + 1, seconds=1.5)
+    return columns, probability
+
+
+@pytest.fixture
+def run(world, capsys):
+    def _run():
+        files = [f"--{name}={world / file}" for name, file in (
+            ("clips", "clips.json"), ("samples", "samples.npy"), ("features", "features.npz"), ("comparison", "comparison.json"), ("metrics", "metrics.json"),
+            ("plots", "plots"), ("best", "best"))]
+        compare_families.main([*files, "--predictions", *map(str, sorted(world.glob("*_*_[1-5].npz"))), "--models", *map(str, (world / "models").iterdir())])
+        read = [json.loads((world / name).read_text()) for name in ("comparison.json", "metrics.json")]
+        return *read, capsys.readouterr().out.strip()
+    return _run
+
+
+def test_the_better_family_is_named_ships_and_its_figures_are_those_of_scikit_learn(world, run):
+    truth, good = say(world, "features", 0.9)
+    _, poor = say(world, "rnn", 0.5, seed=3)
+    comparison, metrics, said = run()
+    assert comparison["best"] == ["features"] and said == comparison["verdict"] and said.startswith("features is best")
+    for family, probability in (("features", good), ("rnn", poor)):
+        row = comparison["families"][family]
+        assert row["macro_f1"]["value"] == pytest.approx(f1_score(truth, probability.argmax(axis=1), average="macro"))
+        assert row["balanced_accuracy"]["value"] == pytest.approx(balanced_accuracy_score(truth, probability.argmax(axis=1)))
+        assert row["optimism_gap"]["value"] == pytest.approx(0, abs=1e-9) and row["seconds"] == 1.5
+    assert metrics["chain"] == "wingbeat" and metrics["n"] == N
+    found = metrics["metrics"]
+    assert found["macro_f1"]["value"] == pytest.approx(f1_score(truth, good.argmax(axis=1), average="macro"))  # best on the other folds of each
+    assert found["top2"]["value"] == pytest.approx((np.argsort(-good, axis=1)[:, :2] == truth[:, None]).any(axis=1).mean())
+    assert found["macro_f1"]["low"] < found["macro_f1"]["value"] < found["macro_f1"]["high"] and found["macro_f1"]["groups"] == GROUPS
+    assert (world / "best/classifier.npz").read_bytes() == b"features" and model.read(world / "best")["metrics"]["macro_f1"]["n"] == N
+
+
+def test_ways_that_hardly_listen_stand_beside_the_families(world, run):
+    say(world, "features", 0.9)
+    comparison, *_ = run()
+    floors = {name: row for name, row in comparison["families"].items() if row["floor"]}
+    assert set(floors) == {"most frequent class", "F0 alone"}  # no time is known
+    assert floors["most frequent class"]["macro_f1"]["value"] == pytest.approx(1 / 6, abs=0.06)  # a third of one class's F1 of a half
+    assert 0.5 < floors["F0 alone"]["macro_f1"]["value"] < 0.9  # means 100 Hz apart, deviations of 60
+
+
+def test_a_temperature_fitted_on_other_folds_makes_boasting_probabilities_credible(world, run):
+    say(world, "features", 0.7, sharp=12.0)
+    found = run()[1]["metrics"]
+    assert found["ece_before"]["value"] > 0.25 and found["ece"]["value"] < 0.1
+    temperature = model.read(world / "best")["calibration"]["temperature"]
+    assert np.exp(12 / temperature) / (np.exp(12 / temperature) + 2) == pytest.approx(0.7, abs=0.05)
+
+
+def test_the_median_pitch_is_that_of_the_events_where_it_is_sure(world, run):
+    say(world, "features", 0.9)
+    found = run()[1]["metrics"]
+    table, sure = np.load(world / "features.npz")["table"], np.arange(N) % 10 > 0
+    for column, name in enumerate(CLASSES):
+        own = np.sort(table[(np.arange(N) % 3 == column) & sure, 0])
+        assert found[f"f0_median_hz_{name}"]["value"] == pytest.approx(own[(len(own) - 1) // 2]) and found[f"f0_median_hz_{name}"]["n"] == len(own)
+
+
+def test_equal_families_are_a_tie(world, run):
+    say(world, "features", 0.8, seed=4)
+    say(world, "rnn", 0.8, seed=5)
+    comparison, *_ = run()
+    assert sorted(comparison["best"]) == ["features", "rnn"] and comparison["verdict"].startswith("Tie")
+
+
+def test_the_pictures_can_be_opened(world, run):
+    say(world, "features", 0.8)
+    run()
+    for name in ("families", "confusion", "calibration"):
+        with Image.open(world / "plots" / f"{name}.png") as image:
+            assert min(image.size) > 200
+
+
+def test_a_fold_that_is_missing_is_refused(world, run):
+    say(world, "features", 0.8)
+    (world / "features_grouped_1_3.npz").unlink()
+    with pytest.raises(InputError, match="features did not name all events of grouped_1; wanted every fold"):
+        run()
+
+
+def test_a_family_without_its_model_is_refused(world, run):
+    say(world, "image", 0.8)
+    with pytest.raises(InputError, match="holds no folder named image"):
+        run()
