@@ -15,7 +15,7 @@ from entoflow import coco, model, taxonomy
 from entoflow.task import InputError, run
 
 FEWEST = 20  # images of classes nobody learned from; below, those of classes that the embedder knows stand for unknown ones, too
-REFIT_FOLDS = 25  # few specimens are lacking at a time: what ships lacks none
+FOLDS = 25  # of what calibrates: few specimens are lacking at a time, as what ships lacks none
 ENROLLED = ("train", "validation", "rest")
 SIMPLEST_FIRST = ("frozen", "projected", "trained")
 BASELINES, SIMPLE = ("colours", "pixels"), ("nearest", "class_mean", "ridge")
@@ -23,6 +23,7 @@ BASELINES, SIMPLE = ("colours", "pixels"), ("nearest", "class_mean", "ridge")
 
 def main(argv):
     args = parser().parse_args(argv)
+    import numpy as np
     from entoflow import embeddings, rollup
 
     dataset = coco.read(args.specimens)
@@ -36,8 +37,9 @@ def main(argv):
     taxa = taxonomy.of(enrolled, args.specimens, "file_name")
     if taxa:
         best["calibration"]["ranks"] = rollup.fit(vectors[chosen[0]][at], enrolled, judged, strange, taxa, best["calibration"])
-    if chosen[0] + model.REFIT in vectors:
-        best["calibration"] |= of_refit(vectors[chosen[0] + model.REFIT][at], enrolled, chosen[1])
+    refit = chosen[0] + model.REFIT in vectors
+    unlearned = np.flatnonzero([bool(image.get("calibrates")) for image in enrolled]) if refit else judged
+    best["calibration"] |= of_what_ships(vectors[chosen[0] + model.REFIT * refit][at], enrolled, unlearned, chosen[1])
     write_embedder(args, chosen, best, dataset)
     rows = [{key: row[key] for key in ("vectors", "head", "top1", "unknown_auroc", "seconds", "n")} for row in table.values()]
     args.ladder.write_text(json.dumps({"chosen": {"vectors": chosen[0], "head": chosen[1]}, "verdict": verdict, "ladder": rows}, indent=1), encoding="utf-8")
@@ -120,22 +122,18 @@ def choose(table, enrolled, judged, random, seed):
     return (standing, best[standing]), {"comparisons": comparisons, "sentence": in_words(comparisons, standing)}
 
 
-def of_refit(vectors, enrolled, head):
-    """Return what makes a refit embedder's scores probabilities and label sets, by the images that it did not learn from, each without its group.
+def of_what_ships(vectors, enrolled, judged, head):
+    """Return what makes an embedder's scores probabilities and label sets in the gallery that ships.
 
-    Nothing where none is left of a class with another group: then those of the embedder of the choice stay.
+    A refit one is judged by the images that it did not learn from; {} where none is left of a class with another group: then that of the choice stays.
     """
     import numpy as np
     from entoflow import identification
 
     classes, columns = np.unique([image["label"] for image in enrolled], return_inverse=True)
-    groups, rows = np.array([image["group"] for image in enrolled], str), np.flatnonzero([bool(image.get("calibrates")) for image in enrolled])
-    if not len(rows):
-        return {}
-    fold = np.unique(groups, return_inverse=True)[1] % REFIT_FOLDS
-    scores = identification.by_folds(vectors, columns, fold, rows, len(classes), head, groups)
-    kept = np.isfinite(scores[np.arange(len(rows)), columns[rows]])
-    return identification.of_names(scores[kept], columns[rows[kept]]) if kept.any() else {}
+    groups = np.array([image["group"] for image in enrolled], str)
+    fold = np.unique(groups, return_inverse=True)[1] % FOLDS
+    return identification.of_full_gallery(vectors, columns, fold, judged, len(classes), head, groups) if len(judged) else {}
 
 
 def compared(one, other, enrolled, judged, seed):

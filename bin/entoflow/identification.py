@@ -130,12 +130,34 @@ def _without(vectors, columns, groups, fold, by_group, judged, rows, lacking, n_
     return found
 
 
-def by_folds(vectors, columns, fold, judged, n_classes, head, groups):
-    """Return k x classes scores of the judged rows, each fold by a gallery without the groups of its judged rows."""
-    found = np.empty((len(judged), n_classes), np.float32)
+def of_full_gallery(vectors, columns, fold, judged, n_classes, head, groups):
+    """Return of_names() of the judged rows for a gallery that lacks none of their groups, as that which ships; {} where no class has a group left.
+
+    Each row is judged without its group, and of three specimens that is one: scores are then less telling than they will be. The temperature is taken
+    to go as a power of the number of groups; the power is found by galleries that lack one more of the row's class.
+    """
+    scores = by_folds(vectors, columns, fold, judged, n_classes, head, groups)
+    usable = np.isfinite(scores[np.arange(len(judged)), columns[judged]])
+    if not usable.any():
+        return {}
+    named = of_names(scores[usable], columns[judged[usable]])
+    others = [order(set(groups[columns == columns[row]].tolist()) - {groups[row]}, 0) for row in judged]
+    several = np.flatnonzero([len(names) > 1 for names in others])
+    if len(several):
+        rows = judged[several]
+        thinner = np.concatenate([by_folds(vectors, columns, fold, rows, n_classes, head, groups, [others[at][one] for at in several]) for one in (0, 1)])
+        fall = fitted_temperature(scores[several], columns[rows]) / fitted_temperature(thinner, np.tile(columns[rows], 2))
+        held = np.mean([len(others[at]) for at in several])
+        named["temperature"] *= float(min(1.0, fall) ** (np.log1p(1 / held) / -np.log1p(-1 / held)))
+    return named
+
+
+def by_folds(vectors, columns, fold, judged, n_classes, head, groups, lacking=()):
+    """Return k x classes scores of the judged rows, each fold by a gallery without the groups of its judged rows, nor those that `lacking` names for them."""
+    found, lacking = np.empty((len(judged), n_classes), np.float32), np.array(lacking, str) if len(lacking) else groups[judged]
     for number in np.unique(fold[judged]):
         asked = fold[judged] == number
-        kept = ~np.isin(groups, np.unique(groups[judged[asked]]))
+        kept = ~np.isin(groups, np.concatenate([groups[judged[asked]], lacking[asked]]))
         found[asked] = heads.HEADS[head](vectors[kept], columns[kept], n_classes)(vectors[judged[asked]])
     return found
 

@@ -3,7 +3,19 @@ from functools import cache
 import numpy as np
 import pytest
 from entoflow import heads
-from entoflow.identification import HeldOut, Identifier, evidence, fit_known, fitted_temperature, known_chance, mass, softmax
+from entoflow.identification import (
+    HeldOut,
+    Identifier,
+    by_folds,
+    evidence,
+    fit_known,
+    fitted_temperature,
+    known_chance,
+    mass,
+    of_full_gallery,
+    of_names,
+    softmax,
+)
 from scipy.special import logsumexp
 from scipy.stats import betabinom
 from sklearn.metrics import roc_auc_score
@@ -163,6 +175,37 @@ def test_label_sets_of_fresh_images_cover_nine_of_ten_within_the_bounds_of_chanc
     covered = world["identifier"].label_sets(world["known"][0])[np.arange(2000), world["truth"]].sum()
     low, high = betabinom.interval(0.999, 2000, 433, 481 - 433)  # of the 433rd of 480 calibrating images, rank ceil(481 * 0.9)
     assert world["calibration"]["n_known"] == 480 and low <= covered <= high
+
+
+@pytest.mark.parametrize("head", ["class_mean", "lda"])
+def test_of_three_specimens_the_one_that_is_judged_is_made_up_for(head):
+    """With two specimens of three a class is told worse than it will be: without more ado fresh images would seem too unsure."""
+    rng = np.random.default_rng(5)
+    means, columns = unit(rng.normal(size=(150, 24))), np.repeat(np.arange(150), 3)
+
+    def draw(at):
+        return unit(means[at] + 0.25 * rng.normal(size=(len(at), 24)))
+
+    vectors, truth, rows, groups = draw(columns), rng.integers(0, 150, 4000), np.arange(450), np.arange(450).astype(str)
+    fold = rows % 25
+    scores = by_folds(vectors, columns, fold, rows, 150, head, groups)
+    plain, made = of_names(scores, columns), of_full_gallery(vectors, columns, fold, rows, 150, head, groups)
+    asked = heads.HEADS[head](vectors, columns, 150)(draw(truth))
+    right = (asked.argmax(axis=1) == truth).mean()
+    off = [abs(softmax(asked / named["temperature"]).max(axis=1).mean() - right) for named in (made, plain)]
+    assert off[0] < 0.015 < 0.05 < off[1] and made["conformal"] == plain["conformal"] and made["n_known"] == 450
+
+
+def test_a_class_with_one_other_specimen_says_nothing_of_what_more_would_bring_and_one_with_none_nothing_at_all():
+    vectors, columns, groups = noise(2, 2, 20)
+    rows, fold = np.arange(len(columns)), np.arange(len(columns)) % 5
+    plain = of_names(by_folds(vectors, columns, fold, rows, 2, "nearest", groups), columns)
+    two = np.concatenate([np.flatnonzero(columns == column)[:2] for column in (0, 1)])
+    pair = (vectors[two], columns[two], fold[two], np.arange(4), 2, "nearest", groups[two])
+    assert of_full_gallery(*pair) == of_names(by_folds(*pair), columns[two])
+    assert of_full_gallery(vectors, columns, fold, rows, 2, "nearest", groups)["temperature"] <= plain["temperature"]
+    lone = (vectors[[0, 20]], columns[[0, 20]], fold[[0, 20]], np.arange(2), 2, "nearest", groups[[0, 20]])
+    assert of_full_gallery(*lone) == {}
 
 
 @pytest.mark.parametrize("head", ["nearest", "class_mean", "lda"])
