@@ -175,12 +175,17 @@ def several(images):
 
 
 def note_calibrating(images, seed):
-    """Tell which validation images of classes that are learned from only calibrate what ships: a third of them, by group, but CALIBRATING where there are."""
+    """Tell which validation images of classes that are learned from only calibrate what ships: a third of them, by group, but CALIBRATING where there are.
+
+    None where they are of a few groups that span classes, such as drawers: without one, the gallery that a group is judged by is another than what ships.
+    """
     from entoflow.splits import order
 
     learned = {image["label"] for image in images if image["part"] == "train"}
     held = [image for image in images if image["part"] == "validation" and image["label"] in learned]
     groups = {image["group"] for image in held}
+    if len(groups) < min(CALIBRATING, len(held)):
+        return
     chosen = set(order(groups, seed)[::min(3, max(1, len(groups) // CALIBRATING))])
     for image in held:
         if image["group"] in chosen:

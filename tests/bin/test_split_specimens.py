@@ -131,6 +131,13 @@ def test_a_third_of_the_validation_groups_but_twenty_where_there_are_calibrates_
     assert len(calibrating) >= min(20, len(asked)) and (len(asked) < 60 or len(calibrating) == -(-len(asked) // 3))
 
 
+@pytest.mark.parametrize("n_drawers, some", [(4, False), (120, True)])
+def test_a_few_groups_that_span_classes_do_not_calibrate(tmp_path, n_drawers, some):
+    images = [image(100 * label + n, f"class {label:02}", f"drawer {(label * 4 + n) % n_drawers}") for label in range(60) for n in range(4)]
+    found = json.loads(split(tmp_path, dataset(images))["specimens"])["images"]
+    assert any(row.get("calibrates", False) for row in found) == some and any(row["part"] == "validation" for row in found)
+
+
 def test_of_classes_with_two_groups_left_to_learn_from_every_third_gives_one_for_validation(run):
     found = by_label(run(collection(9, 3))[0])
     assert Counter(tuple(sorted(own)) for own in found.values()) == {("test", "train", "validation"): 3, ("test", "train"): 6}
