@@ -13,7 +13,8 @@ import time
 from importlib.metadata import version
 from pathlib import Path
 
-QUESTIONS = ("pipeline", "resume", "training", "prediction", "start", "memory", "evaluation", "fusion", "embedding", "search", "gallery")
+QUESTIONS = ("pipeline", "resume", "training", "prediction", "start", "memory", "evaluation", "fusion", "embedding", "search", "gallery",
+             "wingbeat_features")
 HEAD = "| question | entoflow | compared with | ratio | wanted | holds |\n|---|---|---|---|---|---|"
 
 
