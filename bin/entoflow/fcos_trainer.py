@@ -15,9 +15,9 @@ from entoflow.average_precision import OVERLAPS, average_precision, max_detectio
 from entoflow.detections import gather
 from entoflow.fcos_loss import Truth, loss
 from entoflow.images import read_image
+from entoflow.optimising import follow, rate, weight_groups
 
-RATE, LAST_RATE = 0.002, 0.01  # of AdamW; the share of it that is left at the end
-DECAY = 0.05  # of weights, not of biases and scales
+RATE = 0.002  # of AdamW
 WARM_UP = 3  # epochs, at most a fifth of all
 ALONE = 0.25  # share of the epochs, the last ones, whose images are not pasted together
 STEEPEST = 10.0  # largest norm of a step's gradient
@@ -34,7 +34,7 @@ class Trainer:
         self.samples, self.settings, self.path, self.device = samples["train"], settings, path, device
         self.network = fcos.new_network(architecture, settings["weights"]).to(device)
         self.mean = copy.deepcopy(self.network)
-        self.optimiser = torch.optim.AdamW(_groups(self.network))
+        self.optimiser = torch.optim.AdamW(weight_groups(self.network))
         self.state = {"epoch": 0, "steps": 0, "rows": [], "best": 0.0, "best_epoch": 0, "best_state": {}, "finished": False}
         self.size = -(-settings["image_size"] // 32) * 32
         self.judge = Validation(samples["validation"])
@@ -73,8 +73,9 @@ class Trainer:
         return round(sum(lost) / len(lost), 5) if math.isfinite(sum(lost)) else None
 
     def _step(self, made, steps_an_epoch):
+        epochs = self.settings["max_epochs"]
         for group in self.optimiser.param_groups:
-            group["lr"] = RATE * rate(self.state["steps"], steps_an_epoch, self.settings["max_epochs"])
+            group["lr"] = RATE * rate(self.state["steps"], min(WARM_UP, epochs / 5) * steps_an_epoch, epochs * steps_an_epoch)
         images = torch.from_numpy(np.stack([image for image, *_ in made])).to(self.device).permute(0, 3, 1, 2).float()
         truths = [Truth(*(torch.from_numpy(values).float().to(self.device) for values in truth)) for _, *truth in made]
         with torch.autocast(self.device.split(":")[0], torch.bfloat16, enabled=self.device != "cpu"):
@@ -85,7 +86,7 @@ class Trainer:
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), STEEPEST)
         self.optimiser.step()
         self.state["steps"] += 1
-        _follow(self.mean, self.network, self.state["steps"])
+        follow(self.mean, self.network, self.state["steps"])
         return lost.item()
 
     def _made(self, index_and_seed):
@@ -118,15 +119,6 @@ class Validation:
         return round(float(precision.mean()), 5), round(float(precision[0]), 5)
 
 
-def rate(step, steps_an_epoch, epochs):
-    """Return the share of the learning rate at a step: rising for the first epochs, then falling along half a cosine."""
-    warm = min(WARM_UP, epochs / 5) * steps_an_epoch
-    if step < warm:
-        return (step + 1) / (warm + 1)
-    done = (step - warm) / max(1, epochs * steps_an_epoch - warm)
-    return LAST_RATE + (1 - LAST_RATE) * (1 + math.cos(math.pi * done)) / 2
-
-
 def loaded(make, batches):
     """Yield [make(item)] of each batch, in order, while the next one is being made."""
     with ThreadPoolExecutor(READ_AHEAD) as threads:
@@ -135,23 +127,6 @@ def loaded(make, batches):
             ready, coming = coming, [threads.submit(make, item) for item in batch]
             if ready:
                 yield [result.result() for result in ready]
-
-
-def _groups(network):
-    weights = list(network.parameters())
-    return [{"params": [weight for weight in weights if weight.dim() > 1], "weight_decay": DECAY},
-            {"params": [weight for weight in weights if weight.dim() <= 1], "weight_decay": 0.0}]
-
-
-@torch.no_grad()
-def _follow(mean, network, steps):
-    """Move the running mean of all weights towards the network: over a tenth of the steps so far, and at most a thousand."""
-    share = max(0.001, 9 / (9 + steps))
-    for kept, now in zip(mean.state_dict().values(), network.state_dict().values()):
-        if kept.is_floating_point():
-            kept.lerp_(now, share)
-        else:
-            kept.copy_(now)
 
 
 def _truth(index, sample):

@@ -5,11 +5,14 @@ import json
 import numpy as np
 import pytest
 from entoflow import clips as events_of
-from entoflow import model
+from entoflow import families, model
 from entoflow.task import InputError
 from sklearn.metrics import f1_score
 
-FAMILIES = ("features", "random_convolutions")
+NETWORKS = ("image", "rnn", "transformer")
+FAMILIES = ("features", "random_convolutions", *NETWORKS)
+VIEWS = 3000
+pytestmark = pytest.mark.usefixtures("one_thread")
 CLASSES, N, RATE, SAMPLES = ("bee", "bmsb", "fly"), 90, 2000, 400
 
 
@@ -36,7 +39,8 @@ def run(world):
     """Return a function that runs the script of a family on the world."""
     def _run(family, *options):
         files = [f"--{name}={world / file}" for name, file in (("clips", "clips.json"), ("samples", "samples.npy"), ("features", "features.npz"))]
-        importlib.import_module(f"train_{family}").main([*files, *options])
+        short = [f"--views={VIEWS}"] if family in NETWORKS else []
+        importlib.import_module(f"train_{family}").main([*files, *short, *options])
     return _run
 
 
@@ -66,11 +70,11 @@ def test_a_class_that_is_left_out_of_learning_has_no_chance(world, run, family):
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_model_folder_names_events_as_it_did_when_it_was_made(world, run, family):
     run(family, f"--model={world / family}")
-    facts, module = model.read(world / family), importlib.import_module(f"entoflow.family_{family}")
+    facts, module = model.read(world / family), families.of(family)
     assert facts["name"] == family and facts["kind"] == "wingbeat" and facts["classes"] == list(CLASSES) and facts["input"]["sample_rate"] == RATE
     assert facts["provenance"]["data"] == {"events": N, "groups": 15, "classes": 3} and "Names the sound" in (world / family / "README.md").read_text()
     events = loaded(world)
-    fitted, _ = module.fit(events, np.arange(N), {"seed": 1})
+    fitted, _ = module.fit(events, np.arange(N), {"seed": 1, "views": VIEWS, "spectrogram": "linear", "spectrogram_hz": 2000.0})
     expected, classes = module.probabilities(fitted, events, np.arange(N))
     found, _ = module.probabilities(module.load(world / family, facts), events, np.arange(N))
     np.testing.assert_allclose(found, expected, atol=1e-5)
@@ -118,10 +122,19 @@ def test_features_of_other_events_are_refused(world, run):
         run("features", f"--model={world / 'm'}")
 
 
+@pytest.mark.parametrize("options, sentence", [
+    (["--views=0"], "--views is 0; wanted 1 or more"), (["--spectrogram_hz=50"], "--spectrogram_hz is 50; wanted 100 or more"),
+    (["--spectrogram_hz=nan"], "--spectrogram_hz is nan; wanted 100 or more"),
+])
+def test_settings_that_no_network_can_learn_with_are_told(run, options, sentence):
+    with pytest.raises(InputError, match=sentence):
+        run("rnn", *options, "--model=m")
+
+
 @pytest.mark.parametrize("name", ["classifier.npz", "convolutions.npz"])
 def test_a_model_whose_file_is_broken_is_refused(world, run, name):
     family = "features" if name == "classifier.npz" else "random_convolutions"
     run(family, f"--model={world / 'm'}")
     (world / "m" / name).write_bytes((world / "m" / name).read_bytes()[:200])
     with pytest.raises(InputError, match=f"{name}: holds no"):
-        importlib.import_module(f"entoflow.family_{family}").load(world / "m", model.read(world / "m"))
+        families.of(family).load(world / "m", model.read(world / "m"))
