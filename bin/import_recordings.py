@@ -196,8 +196,8 @@ def build(spans, facts, said, flags, rate):
         sha256, (name, group) = facts[part.path]["sha256"], said[part.path]
         key = hashlib.sha256(f"{sha256} {start:.6f} {end:.6f}".encode()).hexdigest()
         clips.append({"id": int(key[:13], 16), "recording": part.file_name, "start": round(start, 6), "end": round(end, 6), "label": part.label,
-                      "group": part.group or group or part.file_name, "given": bool(part.group or group), "sha256": sha256, "sample_rate": rate,
-                      "first": first, "samples": n, **name._asdict(), "time": name.time and name.time.isoformat(),
+                      "group": part.group or group or part.file_name, "given": bool(part.group or group), "fold": part.fold, "sha256": sha256,
+                      "sample_rate": rate, "first": first, "samples": n, **name._asdict(), "time": name.time and name.time.isoformat(),
                       "flags": raised})
         first += n
     return clips

@@ -2,9 +2,10 @@
 """Join the sources of recordings and divide their events into folds: no group is both learned from and judged on.
 
 A group is what the user calls one, else a sensor's night where names tell it, else a recording. Groups that hold the same sound, or overlapping
-parts of one recording, are one. Families are compared on the same folds: `grouped_S` for each seed S; `random_S` divides events whatever their group,
-only to show how much that flatters; `sensor` leaves out one sensor at a time, where several are told; `without_K` leaves out classes whole, to see
-whether they are told as unknown. A class of a single group is learned from in all folds and never judged: nothing honest could be said of it.
+parts of one recording, are one. Families are compared on the same folds: `grouped_S` for each seed S, or those of a column `fold`; `random_S` divides
+events whatever their group, only to show how much that flatters; `sensor` leaves out one sensor at a time, where several are told; `without_K` leaves out
+classes whole, to see whether they are told as unknown. A class of a single group is learned from in all folds and never judged: nothing honest could be
+said of it.
 """
 import argparse
 import csv
@@ -162,10 +163,11 @@ def divided(clips, args, audit):
     if n_groups < 2:
         raise InputError(f"--recordings: none of the {len(classes)} classes has events of two groups, one to learn from and one to judge on; wanted a second "
                          "recording session of some (a column `group` says what belongs together).")
-    n = min(args.folds, n_groups)
+    given = given_folds(clips, judged)
+    n = int(given.max()) + 1 if given is not None else min(args.folds, n_groups)
     found = {}
     for seed in args.seeds:
-        found[f"grouped_{seed}"] = grouped(columns, groups, judged, n, seed)
+        found[f"grouped_{seed}"] = grouped(columns, groups, judged, n, seed) if given is None else given
         found[f"random_{seed}"] = at_random(columns, judged, n, seed)
     told = sorted(set(sensors[judged].tolist()) - {""})
     if len(told) > 1 and (sensors != "").all():
@@ -174,6 +176,32 @@ def divided(clips, args, audit):
     seeds = {f"{how}_{seed}": seed for how in ("grouped", "random") for seed in args.seeds}
     partitions = {name: {"folds": int(fold.max()) + 1, "seed": seeds.get(name, args.seeds[0])} for name, fold in found.items()}
     return partitions, [{name: int(fold[at]) for name, fold in found.items()} for at in range(len(clips))]
+
+
+def given_folds(clips, judged):
+    """Return the fold of each event that a column `fold` gives, None where there is none.
+
+    Raises InputError where only some have one, where there is one alone, and for a group in two.
+    """
+    import numpy as np
+
+    names = np.array([clip["fold"] or "" for clip in clips], str)
+    if not names.astype(bool).any():
+        return None
+    told, fold = np.unique(names[judged], return_inverse=True)
+    if not names.astype(bool).all() or len(told) < 2:
+        raise InputError(f"--recordings: {int((names == '').sum())} of {len(clips)} events have no fold, and the others {', '.join(told[told != ''])}; "
+                         "wanted one of at least two for each, or no column `fold`.")
+    own = defaultdict(set)
+    for clip in clips:
+        own[clip["group"]].add(clip["fold"])
+    group = next((group for group, folds in own.items() if len(folds) > 1), None)
+    if group is not None:
+        raise InputError(f"--recordings: group {group} is in folds {', '.join(sorted(own[group]))}; wanted each group in one, as what is of a "
+                         "group is alike (a column `group` says what is; recordings of the same sound are one, too).")
+    found = np.full(len(clips), EVERY)
+    found[judged] = fold
+    return found
 
 
 def without(columns, judged, fold):

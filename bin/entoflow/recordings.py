@@ -24,13 +24,14 @@ class Recording:
     group: str | None = None
     start: float | None = None
     end: float | None = None
+    fold: str | None = None  # of a division that the user gives
     columns: dict = field(default_factory=dict)
     row: int | None = None
     problem: str | None = None  # why it cannot be used, whatever it holds
 
     def __post_init__(self):
         self.file_name = plain_text(self.file_name)
-        self.label, self.group = (plain_label(text) if text else None for text in (self.label, self.group))
+        self.label, self.group, self.fold = (plain_label(text) if text else None for text in (self.label, self.group, self.fold))
 
 
 def read_labelled(source):
@@ -83,7 +84,7 @@ def _recording(path, row):
         raise InputError(f"{path}, row {row['row']}: goes from {start or 0:g} to {end:g} s; wanted a start before the end.")
     columns = {name: _column(path, row, name) for name in COLUMNS if row.get(name)}
     return Recording(row["recording"], named_in_table(path, row["recording"]), row.get("label") or None, row.get("group") or None,
-                     0.0 if start is None and end is not None else start, end, columns, row["row"])
+                     0.0 if start is None and end is not None else start, end, row.get("fold") or None, columns, row["row"])
 
 
 def _seconds(path, row, name):

@@ -63,11 +63,12 @@ def test_a_folder_per_class_gives_an_event_per_recording_with_its_very_samples(r
 def test_a_table_gives_parts_groups_and_what_it_says_of_the_air(run, tmp_path):
     sound = tone(3, hz=300)
     write(tmp_path / "long.flac", sound)
-    (tmp_path / "t.csv").write_text("path,label,group,start,end,sensor,temperature\nlong.flac,a,g1,0.5,1,s1,21.5\n"
-                                    "long.flac,b,,\"1,5\",2.5,s1,\nlong.flac,b,,2.5,,s1,\n")
+    (tmp_path / "t.csv").write_text("path,label,group,start,end,sensor,temperature,fold\nlong.flac,a,g1,0.5,1,s1,21.5,3\n"
+                                    "long.flac,b,,\"1,5\",2.5,s1,,\nlong.flac,b,,2.5,,s1,,\n")
     clips, info, signals, audit, _ = run(tmp_path / "t.csv")
     assert [(clip["start"], clip["end"], clip["label"], clip["group"], clip["given"]) for clip in clips] == [
         (0.5, 1, "a", "g1", True), (1.5, 2.5, "b", "long.flac", False), (2.5, 3, "b", "long.flac", False)]
+    assert [clip["fold"] for clip in clips] == ["3", None, None]
     assert clips[0]["sensor"] == "s1" and clips[0]["temperature"] == 21.5 and info["format"] == "table"
     np.testing.assert_allclose(signals[:4000], sound[4000:8000], atol=1e-4)  # 16 bits
 

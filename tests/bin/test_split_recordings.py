@@ -10,7 +10,8 @@ from entoflow.task import InputError
 def clip(number, label, group=None, **more):
     name = more.get("recording", f"{number:03}.wav")
     return {"id": number, "recording": name, "start": 0.0, "end": 0.5, "label": label, "group": group or name, "given": bool(group), "sha256": f"{number:064}",
-            "sample_rate": 8000, "first": 400 * number, "samples": 400, "time": None, "sensor": None, "temperature": None, "flags": [], **more}
+            "sample_rate": 8000, "first": 400 * number, "samples": 400, "time": None, "sensor": None, "temperature": None, "fold": None,
+            "flags": [], **more}
 
 
 def collection(n_classes=3, n_groups=6, each=4):
@@ -53,6 +54,25 @@ def test_no_group_is_in_two_folds_and_every_class_is_learned_from_in_each(run, s
     assert audit == [] and said == "72 events of 72 recordings, 18 groups and 3 classes, in 5 folds."
     assert rows[0].keys() == {"recording", "start", "end", "label", "group", "part", *clips[0]["folds"]} - {"grouped_1"}
     assert {row["recording"]: row["part"] for row in rows} == {one["recording"]: f"fold {one['folds']['grouped_1'] + 1}" for one in clips.values()}
+
+
+def test_folds_that_a_table_gives_are_those_of_every_seed(run):
+    given = [{**one, "fold": f"part {'xyz'[int(one['group'][1]) % 3]}"} for one in collection()]
+    clips, rows, _, said = run(given, flags=["--seeds=1,2"])
+    for one in clips.values():
+        assert one["folds"]["grouped_1"] == one["folds"]["grouped_2"] == "xyz".index(one["fold"][-1])
+        assert one["folds"]["random_1"] in (0, 1, 2)
+    assert said.endswith("in 3 folds.") and {row["part"] for row in rows} == {"fold 1", "fold 2", "fold 3"}
+
+
+@pytest.mark.parametrize("fold, sentence", [
+    (lambda one: "1", "0 of 72 events have no fold, and the others 1; wanted one of at least two"),
+    (lambda one: str(one["id"] % 2) if one["id"] else None, "1 of 72 events have no fold, and the others 0, 1; wanted one"),
+    (lambda one: str(one["id"] // 36), "group a0 is in folds 0, 1; wanted each group in one"),
+])
+def test_folds_that_cannot_be_are_told(run, fold, sentence):
+    with pytest.raises(InputError, match=sentence):
+        run([{**one, "fold": fold(one)} for one in collection()])
 
 
 def test_seeds_divide_differently_and_the_same_seed_equally(run):
