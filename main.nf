@@ -6,21 +6,24 @@ include { MAKE_SPECIMENS } from './modules/local/make_specimens'
 include { WRITE_REPORT } from './modules/local/write_report'
 include { DETECTION } from './subworkflows/detection/main'
 include { IDENTIFICATION } from './subworkflows/identification/main'
+include { NAMING } from './subworkflows/naming/main'
 include { PREDICTION } from './subworkflows/prediction/main'
+include { WINGBEAT } from './subworkflows/wingbeat/main'
 
 // The suite without parameters: `sources` maps each input's name to a channel of paths (empty where it is not given).
 workflow ENTOFLOW {
     take:
-    sources  // map: boxes, labelled_images, test_boxes, audit_boxes, reviewed, specimens, unlabelled, reviewed_clusters, model, predict -> channel of paths; gallery, detector -> path or null
-    chains   // list: the chains to run, of 'detection', 'identification' and 'prediction'
+    sources  // map: boxes, labelled_images, test_boxes, audit_boxes, reviewed, specimens, unlabelled, reviewed_clusters, recordings, model, predict -> channel of paths; gallery, detector -> path or null
+    chains   // list: the chains to run, of 'detection', 'identification', 'wingbeat', 'prediction' (images) and 'naming' (recordings)
     target   // value: label whose detector is wanted, '' for none
     weights  // value: 'pretrained', 'none' or a path
+    families // list: the families of sound models to compare
     settings // map: task name -> its settings
     told     // value: JSON text of what the report tells of the run's parameters
 
     main:
     // What the report tells of, by the folder of the results: nothing of a chain that does not run.
-    files = ['detection', 'insect_detector', 'weak_boxes', 'review', 'target_detector', 'evaluation', 'plots', 'identification', 'embedder', 'identification_evaluation', 'identification_plots'].collectEntries { name -> [name, channel.empty()] }
+    files = ['detection', 'insect_detector', 'weak_boxes', 'review', 'target_detector', 'evaluation', 'plots', 'identification', 'embedder', 'identification_evaluation', 'identification_plots', 'wingbeat', 'wingbeat_evaluation', 'wingbeat_plots'].collectEntries { name -> [name, channel.empty()] }
     if( 'detection' in chains ) {
         DETECTION(sources.boxes, sources.labelled_images, sources.test_boxes, sources.audit_boxes, sources.reviewed, target, weights, settings)
         curves = DETECTION.out.training.branch { name, _curve ->
@@ -42,17 +45,27 @@ workflow ENTOFLOW {
         files.identification_evaluation = IDENTIFICATION.out.metrics.mix(IDENTIFICATION.out.ladder)
         files.identification_plots = IDENTIFICATION.out.plots.flatten()
     }
+    if( 'wingbeat' in chains ) {
+        WINGBEAT(sources.recordings, families, settings)
+        files.wingbeat = WINGBEAT.out.split.mix(WINGBEAT.out.audit, WINGBEAT.out.comparison)
+        files.wingbeat_evaluation = WINGBEAT.out.metrics
+        files.wingbeat_plots = WINGBEAT.out.plots.flatten()
+    }
     report = channel.empty()
-    if( 'detection' in chains || 'identification' in chains ) {
+    if( chains.any { chain -> !(chain in ['prediction', 'naming']) } ) {
         listed = files.collectEntries { name, found -> [name, found.toSortedList { a, b -> a.name <=> b.name }] }
         WRITE_REPORT(
             listed.detection, listed.insect_detector, listed.weak_boxes, listed.review, listed.target_detector, listed.evaluation, listed.plots,
-            listed.identification, listed.embedder, listed.identification_evaluation, listed.identification_plots, told, suite('write_report', settings),
+            listed.identification, listed.embedder, listed.identification_evaluation, listed.identification_plots,
+            listed.wingbeat, listed.wingbeat_evaluation, listed.wingbeat_plots, told, suite('write_report', settings),
         )
         report = WRITE_REPORT.out.report
     }
     if( 'prediction' in chains ) {
         PREDICTION(sources.predict, sources.model.collect(), settings)
+    }
+    if( 'naming' in chains ) {
+        NAMING(sources.predict, sources.model.collect(), settings)
     }
 
     emit:
@@ -73,7 +86,7 @@ workflow {
     outdir = file(given.outdir)
     begun = now(outdir)
 
-    sources = ['boxes', 'labelled_images', 'test_boxes', 'audit_boxes', 'reviewed', 'specimens', 'unlabelled', 'predict'].collectEntries { name -> [name, channel.fromList(paths(given[name]))] }
+    sources = ['boxes', 'labelled_images', 'test_boxes', 'audit_boxes', 'reviewed', 'specimens', 'unlabelled', 'recordings', 'predict'].collectEntries { name -> [name, channel.fromList(paths(given[name]))] }
     sources.model = channel.fromList(given.model ? file(given.model).listFiles().findAll { item -> item.isFile() } : [])
     sources.gallery = given.gallery
     sources.detector = given.detector_model
@@ -95,9 +108,9 @@ workflow {
         sources.unlabelled = collection.map { folder -> folder.resolve('unlabelled') }
     }
     told = groovy.json.JsonOutput.toJson(given.findAll { name, value -> value != null && name != 'outdir' }.sort())
-    opens = [detection: "The report: ${outdir}/report.html", identification: given.specimens || drawn ? "The gallery: ${outdir}/identification/gallery; the report: ${outdir}/report.html" : "The names: ${outdir}/identification/identified.csv; the report: ${outdir}/report.html", prediction: "The predictions: ${outdir}/prediction/predictions.csv"]
-    chains = (given.boxes || 'detection' in drawn ? ['detection'] : []) + (given.specimens || given.gallery || 'identification' in drawn ? ['identification'] : []) + (given.predict ? ['prediction'] : [])
-    ENTOFLOW(sources, chains, given.target ?: '', given.weights, settings, told)
+    opens = [detection: "The report: ${outdir}/report.html", identification: given.specimens || drawn ? "The gallery: ${outdir}/identification/gallery; the report: ${outdir}/report.html" : "The names: ${outdir}/identification/identified.csv; the report: ${outdir}/report.html", wingbeat: "The comparison: ${outdir}/wingbeat/comparison.json; the report: ${outdir}/report.html", prediction: "The predictions: ${outdir}/prediction/predictions.csv", naming: "The events and their names: ${outdir}/prediction/predictions.csv"]
+    chains = (given.boxes || 'detection' in drawn ? ['detection'] : []) + (given.specimens || given.gallery || 'identification' in drawn ? ['identification'] : []) + (given.recordings ? ['wingbeat'] : []) + (given.predict ? [is_a('wingbeat', given.model) ? 'naming' : 'prediction'] : [])
+    ENTOFLOW(sources, chains, given.target ?: '', given.weights, given.families.tokenize(','), settings, told)
 
     workflow.onComplete = {
         if( full([outdir]) )
@@ -121,9 +134,10 @@ workflow {
 // What no parameter is wrong by itself in, but several are together.
 def conflicts(given) {
     def demo = given.demo.toString() == 'true'
-    def nothing = !given.boxes && !given.predict && !given.specimens && !given.gallery && !demo
+    def nothing = !given.boxes && !given.predict && !given.specimens && !given.gallery && !given.recordings && !demo
+    def strange = (given.families ?: '').toString().tokenize(',').findAll { name -> !(name in family_names()) }
     return [
-        nothing ? 'nothing to do: give --boxes, or --specimens, or --model with --predict, or -profile demo; --help lists all' : null,
+        nothing ? 'nothing to do: give --boxes, or --specimens, or --recordings, or --model with --predict, or -profile demo; --help lists all' : null,
         given.labelled_images && !given.target ? '--labelled_images needs --target: which of its labels is to be found?' : null,
         given.target && !given.labelled_images && !demo ? '--target needs --labelled_images: photos that carry this label' : null,
         given.labelled_images && !given.boxes ? '--labelled_images needs --boxes: the insect detector learns from them' : null,
@@ -139,19 +153,24 @@ def conflicts(given) {
         given.gallery && !file(given.gallery.toString()).resolve('gallery.json').exists() ? "--gallery names ${given.gallery}, which holds no gallery.json; wanted a gallery folder that entoflow wrote" : null,
         given.detector_model && !given.specimens && !given.gallery ? '--detector_model needs --specimens: images to crop' : null,
         given.detector_model && given.gallery ? '--detector_model does not go with --gallery, which crops as its specimens were cropped, by the detector in it, if any: leave it out' : null,
-        given.detector_model && !is_detector(given.detector_model) ? "--detector_model names ${given.detector_model}, which holds no model.json of a detector; wanted a model folder such as results/detection/insect_detector" : null,
+        given.detector_model && !is_a('detector', given.detector_model) ? "--detector_model names ${given.detector_model}, which holds no model.json of a detector; wanted a model folder such as results/detection/insect_detector" : null,
         given.boxes && given.specimens && given.weights && !(given.weights.toString() in ['pretrained', 'none']) ? '--weights FILE is for one network, but both --boxes and --specimens are given: run them one after the other' : null,
         given.predict && !given.model ? '--predict needs --model: the folder of the detector to run' : null,
         given.model && !given.predict ? '--model needs --predict: the images to run it on' : null,
         given.model && !file(given.model.toString()).resolve('model.json').exists() ? "--model names ${given.model}, which holds no model.json; wanted a model folder that entoflow wrote" : null,
-        demo && ['boxes', 'labelled_images', 'test_boxes', 'audit_boxes', 'specimens', 'unlabelled', 'gallery'].any { name -> given[name] } ? '-profile demo draws its own data: leave it out, or what names yours' : null,
+        strange ? "--families names ${strange.join(', ')}; wanted some of ${family_names().join(',')}" : null,
+        demo && ['boxes', 'labelled_images', 'test_boxes', 'audit_boxes', 'specimens', 'unlabelled', 'gallery', 'recordings'].any { name -> given[name] } ? '-profile demo draws its own data: leave it out, or what names yours' : null,
         given.weights && !(given.weights.toString() in ['pretrained', 'none']) && !file(given.weights.toString()).exists() ? "--weights names ${given.weights}, which does not exist; wanted pretrained, none or a file" : null,
     ].findAll { text -> text }
 }
 
-def is_detector(folder) {
+def family_names() {
+    return ['features', 'random_convolutions', 'image', 'rnn', 'transformer']
+}
+
+def is_a(kind, folder) {
     def facts = file(folder.toString()).resolve('model.json')
-    return facts.exists() && facts.text =~ /"kind"\s*:\s*"detector"/
+    return facts.exists() && facts.text =~ ('"kind"\\s*:\\s*"' + kind + '"')
 }
 
 // The folder of the results that holds what a person reviewed, or null: the work would be lost there.

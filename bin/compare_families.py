@@ -30,7 +30,9 @@ def main(argv):
     args.comparison.write_text(json.dumps({"chain": "wingbeat", "n": len(named.rows), **comparison}, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     args.plots.mkdir(parents=True, exist_ok=True)
     draw(args.plots, named, comparison, chosen)
-    ship(args, best, comparison, named)
+    calibration = calibrated(events, named, best)
+    write_predictions(args.predictions_csv, events, named, chosen[0], calibration["known_above"])
+    ship(args, best, comparison, calibration)
     print(comparison["verdict"])
 
 
@@ -44,6 +46,7 @@ def parser():
     p.add_argument("--seed", type=int, default=1, help="seed of the bootstrap (default %(default)s)")
     p.add_argument("--comparison", type=Path, required=True, help="JSON to write: every family, and the verdict")
     p.add_argument("--metrics", type=Path, required=True, help="JSON to write: what the chosen family is worth, the choice counted in")
+    p.add_argument("--predictions_csv", type=Path, required=True, help="CSV to write: what each held-out event was named")
     p.add_argument("--plots", type=Path, required=True, help="folder for the pictures")
     p.add_argument("--best", type=Path, required=True, help="model folder to write: the family to ship, calibrated")
     return p
@@ -103,19 +106,31 @@ def draw(folder, named, comparison, chosen):
                 "How far probabilities can be believed", ("probability of the name", "share right"))
 
 
-def ship(args, best, comparison, named):
-    """Write the best family's model folder anew, with its temperature and its figures."""
+def calibrated(events, named, best):
+    """Return what makes the scores of a family's model probabilities, and from which on an event counts as known."""
     from entoflow.held_out import temperature
+    from entoflow.wingbeat_metrics import known_above
 
+    by = temperature(named.of(best, named.grouped[:1])[0], named.columns[named.rows])
+    return {"temperature": by, "known_above": known_above(events, named, best, by)}
+
+
+def write_predictions(path, events, named, probability, known_above):
+    """Write a row for each judged event, as name_events.py does; of the model that its fold was named by."""
+    from entoflow import event_names
+
+    event_names.write_csv(path, event_names.rows(events, named.rows, probability, named.classes, known_above))
+
+
+def ship(args, best, comparison, calibration):
+    """Write the best family's model folder anew, with its calibration and its figures."""
     source = next((path for path in args.models if path.name == best), None)
     if source is None:
         raise InputError(f"--models: holds no folder named {best}; wanted one for each family.")
     facts, row = model.read(source), comparison["families"][best]
     args.best.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(model.weights_of(source), args.best / model.weights_of(source).name)
-    probability = named.of(best, named.grouped[:1])[0]
-    facts |= {"calibration": {"temperature": temperature(probability, named.columns[named.rows])},
-              "metrics": {name: row[name] for name in ("macro_f1", "balanced_accuracy")}}
+    facts |= {"calibration": calibration, "metrics": {name: row[name] for name in ("macro_f1", "balanced_accuracy")}}
     given = facts.pop("provenance")
     model.write(args.best, {key: value for key, value in facts.items() if key != "licence"}, {key: given[key] for key in ("data", "parameters", "seed")},
                 facts["licence"])

@@ -8,12 +8,14 @@ import argparse
 from pathlib import Path
 
 import entoflow
-from entoflow import report_detection, report_identification
+from entoflow import report_detection, report_identification, report_wingbeat
 from entoflow.report_page import flat, page, section, table
 from entoflow.report_results import read_json
 from entoflow.task import InputError, run
 
-CHAINS = {"detection": report_detection.told, "identification": report_identification.told}  # folder of the results -> (title, [Html]) of what it holds
+CHAINS = {  # folder of the results -> (title, [Html]) of what it holds
+    "detection": report_detection.told, "identification": report_identification.told, "wingbeat": report_wingbeat.told,
+}
 
 
 def main(argv):

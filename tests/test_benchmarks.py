@@ -12,6 +12,7 @@ sys.path.insert(0, str(ROOT / "benchmarks"))
 import measuring  # noqa: E402
 import memory  # noqa: E402
 import metric_learning  # noqa: E402
+import mfcc_svm  # noqa: E402
 import student_ratio  # noqa: E402
 import table  # noqa: E402
 
@@ -36,6 +37,23 @@ def test_embedding_and_search_give_what_their_peers_give(tmp_path, capsys):
     rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| ")][1:]
     assert len(rows) == 3 and float(re.search(r"median cosine of the two's vectors ([0-9.]+)", rows[0])[1]) > 0.8
     assert all("neighbours the same: 1.0000" in row for row in rows[1:])
+
+
+def test_wingbeat_features_give_what_librosa_gives(tmp_path, capsys):
+    table.main(["--least", "--folder", str(tmp_path), "wingbeat_features"])
+    rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| ")][1:]
+    assert len(rows) == 9 and float(re.search(r"apart by ([0-9.e-]+) dB", rows[6])[1]) <= 1e-4
+    assert all(row.split(" | ")[1] == "0.000" for row in rows[:4])
+
+
+def test_mfcc_and_svm_are_asked_about_the_events_that_the_run_named(heard, capsys):
+    results = heard[0].here / "results"
+    mfcc_svm.main(["--results", str(results), "--recordings", str(heard[0].here / "nights/recordings.csv")])
+    said = capsys.readouterr().out
+    measured = json.loads((results / "wingbeat/evaluation/metrics.json").read_text())["metrics"]["macro_f1"]["value"]
+    ours, peer, difference = (float(re.search(rf"\| {name} \| ([-+.0-9]+)", said)[1]) for name in ("entoflow", r"MFCC \+ SVM", r"entoflow less MFCC \+ SVM"))
+    assert ours == pytest.approx(measured, abs=1e-3) and 0.2 < peer < 1 and difference == pytest.approx(ours - peer, abs=2e-3)
+    assert "72 events of 12 groups." in said
 
 
 def test_the_gallery_question_fills_a_gallery_and_searches_it_in_a_process_of_its_own(tmp_path, capsys):

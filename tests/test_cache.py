@@ -217,7 +217,7 @@ def test_a_parameter_of_the_evaluation_retrains_nothing(launched):
 
 workflow {{
     settings = [train_detector: [image_size: 64, max_epochs: 1], select_weak_boxes: [weak_rule: 'top1'], evaluate_detector: [seed: 2]]
-    ENTOFLOW([{channels}], ['detection'], 'halyomorpha_halys', 'none', settings, '{{}}')
+    ENTOFLOW([{channels}], ['detection'], 'halyomorpha_halys', 'none', [], settings, '{{}}')
 }}
 """)
     assert launched.again(script=host) == {"EVALUATE_DETECTOR", "WRITE_REPORT"}

@@ -62,7 +62,7 @@ def test_all_that_is_wrong_with_the_parameters_is_told_at_once_and_nothing_runs(
         "--test_share is at most 0.5, not 0.6",
         "--weak_rule is one of full, threshold, top1, not 'best'",
         "--weights names nothing.pt, which does not exist; wanted pretrained, none or a file",
-        "nothing to do: give --boxes, or --specimens, or --model with --predict, or -profile demo; --help lists all",
+        "nothing to do: give --boxes, or --specimens, or --recordings, or --model with --predict, or -profile demo; --help lists all",
     ]
     assert tasks == {}
 
@@ -77,7 +77,7 @@ def test_parameters_that_go_wrong_together_are_told_each_with_a_sentence(flow):
     third, tasks = flow.run("-profile", "demo", "--boxes", here, "--reviewed", here / "results/detection/weak_boxes/review/export.json", ok=False)
     fourth, _ = flow.run("--unlabelled", here, "--labelled_images", here, "--reviewed", here, "--detector_model", here, ok=False)
     fifth, _ = flow.run("--gallery", here, "--detector_model", here, ok=False)
-    sixth, _ = flow.run("--boxes", here, "--specimens", here, "--weights", ROOT / "main.nf", ok=False)
+    sixth, _ = flow.run("--boxes", here, "--specimens", here, "--weights", ROOT / "main.nf", "--families", "features,guess", ok=False)
     body = re.search(r"^def conflicts.*?^}", (ROOT / "main.nf").read_text(), re.MULTILINE | re.DOTALL)[0]
     sentences = re.findall(r"""\? (['"])(.*?)\1 : null""", body)
     assert len(sentences) == len(body.split(" : null,")) - 1

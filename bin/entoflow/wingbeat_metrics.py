@@ -2,6 +2,8 @@
 import numpy as np
 
 from entoflow import comparisons, identification_metrics
+from entoflow.clips import EVERY
+from entoflow.held_out import tempered
 from entoflow.metrics import Bootstrap, auroc, divide, figure
 
 SURE = 0.5  # confidence in F0, from which on an event's counts
@@ -39,21 +41,35 @@ def unknown(events, named, family, seed):
 
     By the partitions without_K, their events together; null where there are none, as with two classes.
     """
-    scores, known, groups = [], [], []
-    for partition, said in ((name, named.by.get((family, name))) for name in events.partitions if name.startswith("without_")):
-        if said is None:
-            continue
-        fold = np.array([clip["folds"][partition] for clip in events.clips])
-        rows = np.flatnonzero(fold == 0)
-        learned = set(events.labels[fold == -1].tolist())
-        scores.append(said[rows].max(axis=1))
-        known.append(np.array([label in learned for label in events.labels[rows]]))
-        groups.append(events.groups[rows])
-    if not scores:
+    scores, known, groups = left_out(events, named, family)
+    if not len(scores):
         return {"unknown_auroc": figure(None, [], 0, 0, "area under the ROC curve")}
-    scores, known, groups = (np.concatenate(parts) for parts in (scores, known, groups))
     found = Bootstrap(groups, seed).figure(lambda weights: auroc(scores, known, weights), len(scores), "area under the ROC curve")
     return {"unknown_auroc": found}
+
+
+def left_out(events, named, family, by=1.0):
+    """Return (best probabilities at a temperature, whether the class was learned, groups) of the events judged in the partitions without_K, n each."""
+    found = [(np.empty(0), np.empty(0, bool), np.empty(0, str))]
+    for partition in (name for name in events.partitions if name.startswith("without_") and (family, name) in named.by):
+        fold = np.array([clip["folds"][partition] for clip in events.clips])
+        rows = np.flatnonzero(fold == 0)
+        best = tempered(named.by[family, partition][rows], by).max(axis=1)
+        found.append((best, np.isin(events.labels[rows], events.labels[fold == EVERY]), events.groups[rows]))
+    return [np.concatenate(parts) for parts in zip(*found)]
+
+
+def known_above(events, named, family, by):
+    """Return the best probability, at a temperature, from which on an event counts as of a known class: an equal share of both kinds is then told wrong.
+
+    0, so that all are known, where no class was left out.
+    """
+    scores, known, _ = left_out(events, named, family, by)
+    if not len(scores):
+        return 0.0
+    at = np.sort(scores)
+    lost, refused = (np.searchsorted(np.sort(scores[kind]), at) / max(1, kind.sum()) for kind in (known, ~known))
+    return float(at[np.argmin(np.abs(lost - (1 - refused)))])
 
 
 def pitches(events, seed):

@@ -16,6 +16,9 @@ process WRITE_REPORT {
     path embedder, stageAs: 'results/identification/embedder/*'
     path identification_evaluation, stageAs: 'results/identification/evaluation/*'
     path identification_plots, stageAs: 'results/identification/evaluation/plots/*'
+    path wingbeat, stageAs: 'results/wingbeat/*'
+    path wingbeat_evaluation, stageAs: 'results/wingbeat/evaluation/*'
+    path wingbeat_plots, stageAs: 'results/wingbeat/evaluation/plots/*'
     val params_json
     tuple val(flags), path(script), path('entoflow/*')
 

@@ -1,3 +1,4 @@
+import csv
 import json
 
 import compare_families
@@ -54,7 +55,7 @@ def run(world, capsys):
     def _run():
         files = [f"--{name}={world / file}" for name, file in (
             ("clips", "clips.json"), ("samples", "samples.npy"), ("features", "features.npz"), ("comparison", "comparison.json"), ("metrics", "metrics.json"),
-            ("plots", "plots"), ("best", "best"))]
+            ("plots", "plots"), ("best", "best"), ("predictions_csv", "predictions.csv"))]
         compare_families.main([*files, "--predictions", *map(str, sorted(world.glob("*_*_[1-5].npz"))), "--models", *map(str, (world / "models").iterdir())])
         read = [json.loads((world / name).read_text()) for name in ("comparison.json", "metrics.json")]
         return *read, capsys.readouterr().out.strip()
@@ -94,6 +95,37 @@ def test_a_temperature_fitted_on_other_folds_makes_boasting_probabilities_credib
     assert found["ece_before"]["value"] > 0.25 and found["ece"]["value"] < 0.1
     temperature = model.read(world / "best")["calibration"]["temperature"]
     assert np.exp(12 / temperature) / (np.exp(12 / temperature) + 2) == pytest.approx(0.7, abs=0.05)
+
+
+def test_each_held_out_event_has_a_row_with_its_name_and_how_likely_that_is(world, run):
+    _, good = say(world, "features", 0.9, sharp=12.0)
+    run()
+    with (world / "predictions.csv").open(newline="") as handle:
+        rows = list(csv.DictReader(handle))
+    assert list(rows[0]) == ["recording", "start", "end", "label", "score", "f0_hz", "verdict"]
+    assert [row["recording"] for row in rows] == [f"{at:03}.wav" for at in range(N)]
+    assert [row["label"] for row in rows] == [CLASSES[at] for at in good.argmax(axis=1)]
+    assert all(0.4 < float(row["score"]) < 1 for row in rows) and {row["verdict"] for row in rows} == {"known"}  # no class was left out
+    np.testing.assert_allclose([float(row["f0_hz"]) for row in rows], np.load(world / "features.npz")["table"][:, 0], atol=0.06)
+
+
+def test_what_is_less_sure_than_most_events_of_learned_classes_is_of_an_unknown_one(world, run):
+    """Classes that were left out are named with 0.5, the others with 0.9, a fifth of each the other way round."""
+    say(world, "features", 0.9)
+    content = json.loads((world / "clips.json").read_text())
+    content["info"]["partitions"]["without_1"] = {"folds": 1, "seed": 1}
+    for clip in content["clips"]:
+        own = clip["folds"]["grouped_1"] == 0
+        clip["folds"]["without_1"] = 0 if own else -2 if clip["label"] == "fly" else -1
+    (world / "clips.json").write_text(json.dumps(content))
+    rows = np.array([at for at, clip in enumerate(content["clips"]) if clip["folds"]["without_1"] == 0])
+    sure = np.where((rows % 3 == 2) ^ (np.arange(len(rows)) % 5 == 0), 0.5, 0.9)
+    np.savez(world / "features_without_1_1.npz", rows=rows, probabilities=np.stack([sure, 1 - sure, 0 * sure], axis=1).astype(np.float32),
+             classes=np.array(CLASSES), family="features", partition="without_1", fold=1, seconds=1.5)
+    found = run()[1]["metrics"]["unknown_auroc"]
+    calibration = model.read(world / "best")["calibration"]
+    cold, warm = (np.float64([p, 1 - p]) ** (1 / calibration["temperature"]) for p in (0.5, 0.9))
+    assert cold[0] / cold.sum() < calibration["known_above"] <= warm[0] / warm.sum() + 1e-6 and 0.6 < found["value"] < 0.9
 
 
 def test_the_median_pitch_is_that_of_the_events_where_it_is_sure(world, run):

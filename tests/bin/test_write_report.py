@@ -251,7 +251,7 @@ def test_versions_are_listed(results):
 
 
 def test_what_is_no_results_folder_or_no_json_is_refused_in_one_sentence(results, tmp_path):
-    with pytest.raises(InputError, match="holds none of detection, identification; wanted the results folder of a run"):
+    with pytest.raises(InputError, match="holds none of detection, identification, wingbeat; wanted the results folder of a run"):
         write_report.main([f"--results={tmp_path}", f"--report={tmp_path / 'r.html'}"])
     with pytest.raises(InputError, match="nowhere.json: holds no JSON object"):
         write_report.main([f"--results={results}", f"--report={tmp_path / 'r.html'}", f"--params={tmp_path / 'nowhere.json'}"])

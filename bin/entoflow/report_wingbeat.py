@@ -1,0 +1,102 @@
+"""The wingbeat chain's part of the report: which family, then what each is worth on groups that it did not learn from."""
+from collections import Counter
+
+from entoflow.report_curves import interval_bar
+from entoflow.report_detection import audit_summary, left_out_table
+from entoflow.report_page import bullets, key_figures, paragraph, picture, section, side_by_side, table
+from entoflow.report_results import read_csv, read_json
+from entoflow.report_words import number
+
+FIGURES = {
+    "macro_f1": "F1, each class weighing the same",
+    "balanced_accuracy": "Named right, each class weighing the same",
+    "top2": "Right name among the two likeliest",
+    "ece": "Calibration error: how far probabilities are from the share right",
+    "ece_before": "The same before calibration",
+    "brier": "Brier score of the likeliest name",
+    "unknown_auroc": "Telling classes left out of the learning from the others (AUROC)",
+}
+F0 = "f0_median_hz_"
+PLOTS = {
+    "families": ("Families on the same folds", "Macro-F1 of each family, and of ways that hardly listen, with intervals over groups."),
+    "confusion": ("Which class is taken for which", "Events of held-out groups by the best family."),
+    "calibration": ("Probability against share right", "How far a name's probability can be believed."),
+}
+
+
+def told(folder, params):
+    """Return (title, [Html]) of the chain: the verdict first, then what it rests on."""
+    found = {"synthetic": bool(params.get("demo")), "metrics": (read_json(folder / "evaluation/metrics.json") or {}).get("metrics", {}),
+             "comparison": read_json(folder / "comparison.json") or {}, "split": read_csv(folder / "split.csv"),
+             "audit": read_json(folder / "audit.json") or {"summary": {}, "rows": []}, "plots": folder / "evaluation/plots"}
+    found["left_out"] = [row for row in found["audit"]["rows"] if row.get("action") == "left out"]
+    before = "SYNTHETIC DATA: " if found["synthetic"] else ""
+    return "Wingbeat: which family of models?", [
+        paragraph(f"{before}{found['comparison'].get('verdict', 'Nothing was compared.')}", "verdict"), paragraph(measured(found), "measured"), tiles(found),
+        bullets(cautions(found), "caution"), section("Every family on the same folds", families(found), differences(found)),
+        section("Pictures", side_by_side(*(picture(found["plots"] / f"{name}.png", *words) for name, words in PLOTS.items()))),
+        section("Figures of the choice", figures(found), pitches(found)), section("Data", classes(found), audit_summary(found), left_out_table(found))]
+
+
+def measured(found):
+    comparison = found["comparison"]
+    if not comparison:
+        return ""
+    groups = len({row["group"] for row in found["split"]})
+    return (f"Measured on {comparison['n']} events of {groups} groups, each named by models that learned from other groups ({comparison['folds']} folds, seed "
+            f"{', '.join(map(str, comparison['seeds']))}). In brackets: 95 % intervals over groups.")
+
+
+def tiles(found):
+    remark = "SYNTHETIC data" if found["synthetic"] else ""
+    shown = [(name, found["metrics"][key], remark) for key, name in (("macro_f1", "F1 over classes"), ("balanced_accuracy", "Named right, over classes"),
+                                                                     ("top2", "Right among two")) if key in found["metrics"]]
+    return key_figures([(name, number(entry), remark) for name, entry, remark in shown])
+
+
+def cautions(found):
+    gaps = [(row["name"], row["optimism_gap"]["value"]) for row in found["comparison"].get("families", {}).values() if row.get("optimism_gap")]
+    most = max(gaps, key=lambda gap: gap[1], default=("", 0))
+    lone = [row["reason"] for row in found["audit"]["rows"] if row.get("stage") == "split_recordings" and row.get("action") == "note"]
+    return [words for words in (
+        "SYNTHETIC: the sounds are made by a program. The figures show that the suite works; they say nothing about real insects."
+        if found["synthetic"] else "",
+        f"With single events held out instead of groups, {most[0]} would seem {most[1]:.2f} better in macro-F1: that is what events of one group "
+        "tell of each other, and is lost on new recordings." if most[1] > 0.02 else "", *lone) if words]
+
+
+def families(found):
+    rows = [(row["name"], number(row["macro_f1"]), interval_bar(row["macro_f1"]), "" if row["p_best"] is None else f"{row['p_best']:.2f}",
+             *(number(row[name]) if name in row else "" for name in ("balanced_accuracy", "optimism_gap", "sensor_macro_f1")),
+             f"{row['seconds']:.1f}" if "seconds" in row else "") for row in found["comparison"].get("families", {}).values()]
+    return table("Macro-F1 on held-out groups; how often a family is the best when groups are drawn anew; how much better it would seem with single "
+                 "events held out; its macro-F1 on sensors that it did not learn from; seconds of one fold's learning.",
+                 ("family", "macro-F1", "0 to 1", "chance to be best", "named right", "flattery", "new sensor", "seconds"), rows, numbers=(1, 3, 4, 5, 6, 7))
+
+
+def differences(found):
+    names = {row["name"] for row in found["comparison"].get("families", {}).values()}
+    rows = [(f"{pair['a']} less {pair['b']}", number(pair), "" if pair["p_holm"] is None else f"{pair['p_holm']:.3f}", pair["verdict"])
+            for pair in found["comparison"].get("pairs", []) if {pair["a"], pair["b"]} <= names]
+    return table("Differences on the same resamples; p by Holm's rule, as many pairs are looked at.", ("difference", "macro-F1", "p", "verdict"), rows,
+                 numbers=(1, 2))
+
+
+def figures(found):
+    rows = [(words, number(found["metrics"][name]), interval_bar(found["metrics"][name]), found["metrics"][name]["n"])
+            for name, words in FIGURES.items() if name in found["metrics"]]
+    return table("Each fold named by the family that was best on the other folds, at a temperature fitted on these: the choice is counted in.",
+                 ("figure", "value", "0 to 1", "n"), rows, numbers=(1, 3))
+
+
+def pitches(found):
+    rows = [(name.removeprefix(F0), number(entry), entry["n"]) for name, entry in found["metrics"].items() if name.startswith(F0)]
+    return table("Median fundamental frequency of each class, Hz, of events where it is sure.", ("class", "Hz", "events"), rows, numbers=(1, 2))
+
+
+def classes(found):
+    events, groups = Counter(row["label"] for row in found["split"]), {}
+    for row in found["split"]:
+        groups.setdefault(row["label"], set()).add(row["group"])
+    return table("Events by class. A group is never split between learning and judging.", ("class", "events", "groups"),
+                 [(label, n, len(groups[label])) for label, n in sorted(events.items())], numbers=(1, 2))

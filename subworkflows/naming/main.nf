@@ -1,0 +1,32 @@
+include { suite } from '../../modules/local/suite'
+include { fingerprint } from '../../modules/local/sources'
+include { IMPORT_RECORDINGS } from '../../modules/local/import_recordings'
+include { NAME_EVENTS } from '../../modules/local/name_events'
+include { WRITE_AUDIT as WRITE_NAMING_AUDIT } from '../../modules/local/write_audit'
+
+workflow NAMING {
+    take:
+    recordings // channel of paths: sources of recordings: folders, CSV recording[,start][,end], single recordings
+    model      // channel of one list: the files of a model folder of the wingbeat chain
+    settings   // map: task name -> its settings
+
+    main:
+    importer = suite('import_recordings', settings)
+    IMPORT_RECORDINGS(recordings.toSortedList { a, b -> a.toString() <=> b.toString() }.flatMap { list -> numbered(list) }.map { name, source -> ['predict', name, source, fingerprint(source, importer)] }, importer)
+    datasets = IMPORT_RECORDINGS.out.dataset.map { _role, dataset -> dataset }.toSortedList { a, b -> a.name <=> b.name }
+    signals = IMPORT_RECORDINGS.out.signals.map { _role, samples -> samples }.toSortedList { a, b -> a.name <=> b.name }
+    NAME_EVENTS(datasets, signals, model, suite('name_events', settings))
+    WRITE_NAMING_AUDIT(IMPORT_RECORDINGS.out.audit.toSortedList { a, b -> a.name <=> b.name }, suite('write_audit', settings))
+    predictions_csv = NAME_EVENTS.out.predictions_csv
+    predictions_json = NAME_EVENTS.out.predictions_json
+    audit = WRITE_NAMING_AUDIT.out.audit
+
+    emit:
+    predictions_csv  // path: CSV recording,start,end,label,score,f0_hz,verdict
+    predictions_json // path: the same as JSON
+    audit            // path: JSON of what was left out and why
+}
+
+def numbered(sources) {
+    return sources.withIndex(1).collect { source, number -> ["predict_${number}".toString(), source] }
+}
