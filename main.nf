@@ -1,4 +1,4 @@
-include { complaints; help; paths; task_settings; typed } from './modules/local/params'
+include { complaints; entries; help; paths; task_settings; typed } from './modules/local/params'
 include { full; last_words; left_out; now; sentence; write_index } from './modules/local/results'
 include { suite } from './modules/local/suite'
 include { MAKE_DEMO } from './modules/local/make_demo'
@@ -165,7 +165,7 @@ def conflicts(given) {
 }
 
 def family_names() {
-    return ['features', 'random_convolutions', 'image', 'rnn', 'transformer']
+    return entries().find { entry -> entry.name == 'families' }['default'].tokenize(',') // all are compared unless told otherwise
 }
 
 def is_a(kind, folder) {

@@ -133,7 +133,7 @@ def of_what_ships(vectors, enrolled, judged, head):
     classes, columns = np.unique([image["label"] for image in enrolled], return_inverse=True)
     groups = np.array([image["group"] for image in enrolled], str)
     fold = np.unique(groups, return_inverse=True)[1] % FOLDS
-    return identification.of_full_gallery(vectors, columns, fold, judged, len(classes), head, groups) if len(judged) else {}
+    return identification.of_full_gallery(vectors, columns, fold, judged, len(classes), head, groups)
 
 
 def compared(one, other, enrolled, judged, seed):

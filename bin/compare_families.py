@@ -13,8 +13,6 @@ from pathlib import Path
 from entoflow import model
 from entoflow.task import InputError, run
 
-WORDS = {"features": "features", "random_convolutions": "random convolutions", "image": "spectrogram image (CNN)", "rnn": "RNN", "transformer": "transformer"}
-
 
 def main(argv):
     args = parser().parse_args(argv)
@@ -56,16 +54,16 @@ def compared(events, named, seed):
     """Return (the comparison, the family to ship): the first of the best ones."""
     import numpy as np
     from entoflow import comparisons, wingbeat_metrics
-    from entoflow.held_out import FLOORS, floors_of
+    from entoflow.held_out import FAMILIES, FLOORS, floors_of
 
     truth, groups = named.columns[named.rows], named.groups[named.rows]
-    said = {WORDS[family]: named.of(family, named.grouped) for family in named.families}
+    said = {FAMILIES[family]: named.of(family, named.grouped) for family in named.families}
     floors = {name: np.stack(found) for name, found in zip(FLOORS, zip(*(floors_of(events, named, partition) for partition in named.grouped)))
               if found[0] is not None}
     result = comparisons.compare({**said, **floors}, truth, groups, seed, list(floors))
     rows = {}
     for name, row in result["rows"].items():
-        family = next((family for family in named.families if WORDS[family] == name), None)
+        family = next((family for family in named.families if FAMILIES[family] == name), None)
         rows[family or name] = {"name": name, "floor": family is None, **row}
         if family:
             rows[family] |= {"seconds": float(np.median(named.seconds[family])),
@@ -75,8 +73,8 @@ def compared(events, named, seed):
             if (family, "sensor") in named.by:
                 of_sensors = comparisons.scores({"sensor": named.by[family, "sensor"][named.rows]}, truth, groups, seed)
                 rows[family]["sensor_macro_f1"] = of_sensors["sensor"].figure()
-    best = next(family for family in named.families if WORDS[family] == result["best"][0])
-    return {"verdict": result["verdict"], "best": [family for word in result["best"] for family in named.families if WORDS[family] == word],
+    best = next(family for family in named.families if FAMILIES[family] == result["best"][0])
+    return {"verdict": result["verdict"], "best": [family for word in result["best"] for family in named.families if FAMILIES[family] == word],
             "families": rows, "pairs": result["pairs"], "seeds": [events.partitions[name]["seed"] for name in named.grouped],
             "folds": events.partitions[named.grouped[0]]["folds"]}, best
 

@@ -128,6 +128,21 @@ def same_resources(here, direct, tasks=(("process_high", "train_detector"), ("pr
     (here / "nextflow.config").write_text(f"process {{\n{chosen}}}\n")
 
 
+def run_alone(here, chain, calls, labels):
+    """Run processes ({name: the arguments of its call}) in a pipeline that has nothing else of ours but suite(); return {process: the folder it ran in}."""
+    lines = [f"include {{ {name} }} from '{ROOT}/modules/local/{name.lower()}'" for name in ("suite", *calls)]
+    (here / "main.nf").write_text("\n".join([*lines, "", "workflow {", *(f"    {name}({call})" for name, call in calls.items()), "}", ""]))
+    same_resources(here, chain, labels)
+    flow = Flow(here, pipeline=here / "main.nf")
+    flow.run()
+    return {row["name"].split(" ")[0]: next(here.glob(f"work/{row['hash']}*")) for row in flow.tasks}
+
+
+def in_chain(chain, name):
+    """Return the bytes of each file of a name that a task of a run wrote."""
+    return [path.read_bytes() for path in chain.glob(f"work/*/*/{name}") if not path.is_symlink()]
+
+
 def lay_out(here):
     """Lay a synthetic world out under the README's names; one label has a single photo."""
     import make_demo

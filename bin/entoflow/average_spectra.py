@@ -40,6 +40,14 @@ def finite(clips):
     return clips if np.isfinite(clips).all() else np.nan_to_num(clips, nan=0, posinf=0, neginf=0)
 
 
+def centred(clips, lengths):
+    """Return clips (n x samples) less the mean of each over its length, 0 past it and where no number."""
+    held = np.arange(clips.shape[1]) < lengths[:, None]
+    clips = np.where(held, finite(clips), 0)
+    mean = clips.sum(axis=1, keepdims=True, dtype=float) / np.maximum(lengths, 1)[:, None]
+    return np.where(held, clips - mean.astype(np.float32), 0)
+
+
 def _window_samples(sample_rate):
     return round(WINDOW_S * sample_rate)
 

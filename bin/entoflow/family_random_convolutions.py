@@ -8,6 +8,7 @@ import zipfile
 import numpy as np
 
 from entoflow import random_convolutions, tabular
+from entoflow.probabilities import softmax
 from entoflow.task import InputError, first_line
 
 NAME, FILE = "random_convolutions", "convolutions.npz"
@@ -88,8 +89,3 @@ def solved(gram, truth, strength):
     offset = (weights[:, None] * targets).sum(axis=0) / weights.sum()
     system = root[:, None] * gram * root + strength * np.trace(gram) / len(gram) * np.eye(len(gram))
     return (root[:, None] * np.linalg.solve(system, root[:, None] * (targets - offset))).astype(np.float32), offset
-
-
-def softmax(scores):
-    odds = np.exp(scores - scores.max(axis=1, keepdims=True))
-    return odds / odds.sum(axis=1, keepdims=True)

@@ -4,10 +4,11 @@ from collections import defaultdict
 import numpy as np
 
 from entoflow import floors
-from entoflow.identification import fitted_temperature, softmax
+from entoflow.probabilities import fitted_temperature, softmax
 from entoflow.task import InputError
 
-FAMILIES = ("features", "random_convolutions", "image", "rnn", "transformer")
+FAMILIES = {"features": "features", "random_convolutions": "random convolutions", "image": "spectrogram image (CNN)", "rnn": "RNN",
+            "transformer": "transformer"}  # and what they are called
 FLOORS = ("most frequent class", "F0 alone", "time of day alone")
 
 
@@ -46,10 +47,10 @@ class Named:
         from sklearn.metrics import f1_score
 
         truth, fold = self.columns[self.rows], self.fold[self.rows]
+        said = {family: self.of(family, self.grouped[:1])[0] for family in self.families}
         found, plain = (np.empty((len(truth), len(self.classes))) for _ in range(2))
         for number in np.unique(fold):
             own, others = fold == number, fold != number
-            said = {family: self.of(family, self.grouped[:1])[0] for family in self.families}
             best = max(said, key=lambda family: f1_score(truth[others], said[family][others].argmax(axis=1), average="macro"))  # noqa: B023
             plain[own] = said[best][own]
             found[own] = tempered(plain[own], temperature(said[best][others], truth[others]))

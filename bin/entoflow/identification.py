@@ -6,11 +6,11 @@ is?) and once more by one without its whole class (is it told as unknown?), so t
 import numpy as np
 
 from entoflow import heads
+from entoflow.probabilities import NONE, fitted_temperature, log_sum_exp, softmax
 from entoflow.splits import order
 
 FOLDS, CLASS_FOLDS = 5, 3  # of groups; of classes that stand for unknown ones
 COVERAGE = 0.9  # of the label sets: the share of known images whose set holds their label
-NONE = np.float32(-1e30)  # in place of -inf where numbers are subtracted
 STRANGE = 0.01  # an image stranger than all but this share of insects of unknown classes is none of ours: reject
 
 
@@ -167,7 +167,7 @@ def evidence(scores, near, temperature):
     ranked = np.maximum(-np.sort(-scores, axis=1)[:, :2], NONE)
     if ranked.shape[1] < 2:
         ranked = np.concatenate([ranked, ranked], axis=1)
-    together = temperature * _log_sum_exp(scores / temperature)
+    together = temperature * log_sum_exp(scores / temperature)
     found = np.stack([np.maximum(near.max(axis=1), NONE), ranked[:, 0], ranked[:, 0] - ranked[:, 1], together], axis=1)
     return np.where(abs(found) < -NONE / 10, found, 0)  # 0 where there is no class, or no second
 
@@ -195,21 +195,6 @@ def known_chance(found, known):
     return 1 / (1 + np.exp(-np.clip(found @ np.array(known["weights"]) + known["offset"], -50, 50)))
 
 
-def fitted_temperature(scores, columns):
-    """Return the temperature by which softmax(scores / temperature) gives the true columns the highest likelihood (Guo et al. 2017)."""
-    from scipy.optimize import minimize_scalar
-
-    if not len(columns):
-        return 1.0
-    usable = np.where(np.isfinite(scores), scores, -1e9)
-
-    def loss(log_temperature):
-        scaled = usable / np.exp(log_temperature)
-        return float((_log_sum_exp(scaled) - scaled[np.arange(len(columns)), columns]).mean())
-
-    return float(np.exp(minimize_scalar(loss, bounds=(-7, 7), method="bounded").x))
-
-
 def mass(probability):
     """Return how much probability lies before each class (m x classes, between 0 and 1): that of all likelier ones, and half its own.
 
@@ -221,12 +206,6 @@ def mass(probability):
     found = np.empty_like(sorted_)
     np.put_along_axis(found, ranked, sorted_.cumsum(axis=1) - sorted_ / 2, axis=1)
     return found
-
-
-def softmax(scores):
-    """Return probabilities of scores, row by row; -inf has none."""
-    shifted = np.exp(scores - scores.max(axis=1, keepdims=True))
-    return shifted / shifted.sum(axis=1, keepdims=True)
 
 
 def folds(columns, groups):
@@ -242,8 +221,3 @@ def folds(columns, groups):
             held[fold[group]] += 1
             sizes[fold[group]] += 1
     return np.array([fold[group] for group in groups.tolist()], int)
-
-
-def _log_sum_exp(scores):
-    top = np.maximum(scores.max(axis=1), NONE)
-    return top + np.log(np.maximum(np.exp(scores - top[:, None]).sum(axis=1), np.finfo(np.float32).tiny))

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from entoflow import spectra
-from entoflow.average_spectra import BLOCK, finite
+from entoflow.average_spectra import BLOCK, centred
 
 FLOOR_SHARE = 10  # per cent of a picture that lies at or below its floor
 FRAME_S, MOST_FRAMES = 0.010, 128
@@ -36,7 +36,7 @@ def image(clips, sample_rate, lengths=None, picture=PICTURE):
     inside = np.arange(frames) * grid.sizes(sample_rate)[2] < np.maximum(lengths, 1)[:, None]
     for start in range(0, len(clips), BLOCK):
         some = slice(start, start + BLOCK)
-        power = spectra.in_bands(_centred(clips[some], lengths[some]), sample_rate, bank, grid)[:, -rows:, :frames] * inside[some, None]
+        power = spectra.in_bands(centred(clips[some], lengths[some]), sample_rate, bank, grid)[:, -rows:, :frames] * inside[some, None]
         made[some, 0] = _pcen(power, inside[some], grid.hop_s) if picture.scale == "pcen" else _above_floor(power, inside[some])
     return made
 
@@ -48,13 +48,6 @@ def _layout(samples, sample_rate, picture):
     window = LINES / picture.high_hz
     grid = spectra.Grid(window if picture.scale == "linear" else max(window, SHORTEST_S), max(FRAME_S, seconds / frames), picture.high_hz)
     return grid, None if picture.scale == "linear" else spectra.mel_bank(sample_rate, MELS, grid), frames
-
-
-def _centred(clips, lengths):
-    """Return clips less their mean, 0 past their ends."""
-    held = np.arange(clips.shape[1]) < lengths[:, None]
-    clips = np.where(held, finite(clips), 0)
-    return np.where(held, clips - (clips.sum(axis=1, keepdims=True, dtype=float) / np.maximum(lengths, 1)[:, None]).astype(np.float32), 0)
 
 
 def _above_floor(power, inside):

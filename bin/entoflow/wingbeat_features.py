@@ -41,9 +41,7 @@ def table(clips, sample_rate, lengths=None, limits=pitch.LIMITS_HZ):
 
 def _levelled(clips, lengths):
     """Return clips less their mean, of peak 1 and 0 past their ends."""
-    held = np.arange(clips.shape[1]) < lengths[:, None]
-    clips = np.where(held, average_spectra.finite(clips), 0)
-    clips = np.where(held, clips - clips.sum(axis=1, keepdims=True) / np.maximum(lengths, 1)[:, None].astype(np.float32), 0)
+    clips = average_spectra.centred(clips, lengths)
     peak = np.abs(clips).max(axis=1, keepdims=True, initial=0)
     return clips / np.where(peak > 0, peak, 1)
 

@@ -1,5 +1,5 @@
 include { suite } from '../../modules/local/suite'
-include { fingerprint } from '../../modules/local/sources'
+include { fingerprint; numbered } from '../../modules/local/sources'
 include { IMPORT_RECORDINGS } from '../../modules/local/import_recordings'
 include { NAME_EVENTS } from '../../modules/local/name_events'
 include { WRITE_AUDIT as WRITE_NAMING_AUDIT } from '../../modules/local/write_audit'
@@ -12,7 +12,11 @@ workflow NAMING {
 
     main:
     importer = suite('import_recordings', settings)
-    IMPORT_RECORDINGS(recordings.toSortedList { a, b -> a.toString() <=> b.toString() }.flatMap { list -> numbered(list) }.map { name, source -> ['predict', name, source, fingerprint(source, importer)] }, importer)
+    sources = recordings.map { source -> ['predict', source] }
+        .toSortedList { a, b -> a.toString() <=> b.toString() }
+        .flatMap { list -> numbered(list) }
+        .map { role, name, source -> [role, name, source, fingerprint(source, importer)] }
+    IMPORT_RECORDINGS(sources, importer)
     datasets = IMPORT_RECORDINGS.out.dataset.map { _role, dataset -> dataset }.toSortedList { a, b -> a.name <=> b.name }
     signals = IMPORT_RECORDINGS.out.signals.map { _role, samples -> samples }.toSortedList { a, b -> a.name <=> b.name }
     NAME_EVENTS(datasets, signals, model, suite('name_events', settings))
@@ -25,8 +29,4 @@ workflow NAMING {
     predictions_csv  // path: CSV recording,start,end,label,score,f0_hz,verdict
     predictions_json // path: the same as JSON
     audit            // path: JSON of what was left out and why
-}
-
-def numbered(sources) {
-    return sources.withIndex(1).collect { source, number -> ["predict_${number}".toString(), source] }
 }

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, Flow, same_resources
+from conftest import in_chain, run_alone
 
 SMALL = "[backbone: 'test_resnet', embedder_size: 32, max_epochs: 1]"
 FILES = {
@@ -64,20 +64,14 @@ def alone(learned, tmp_path_factory):
     table = calls(chain)
     first = json.loads(made(chain, "unlabelled_1.json").read_text())["images"][0]
     (here / "review.csv").write_text(f"cluster,image,label,id\n1,,a new shape,\n1,{first['file_name']},,{first['id']}\n")
-    lines = [f"include {{ {name} }} from '{ROOT}/modules/local/{name.lower()}'" for name in ("suite", *table)]
-    (here / "main.nf").write_text("\n".join([*lines, "", "workflow {", *(f"    {name}({call})" for name, call in table.items()), "}", ""]))
-    same_resources(here, chain, (("process_high", "train_embedder"), ("process_medium", "embed_images")))
-    flow = Flow(here, pipeline=here / "main.nf")
-    flow.run()
-    return {row["name"].split(" ")[0]: next(here.glob(f"work/{row['hash']}*")) for row in flow.tasks}, chain
+    return run_alone(here, chain, table, (("process_high", "train_embedder"), ("process_medium", "embed_images"))), chain
 
 
 @pytest.mark.parametrize("process", sorted(FILES))
 def test_a_process_runs_alone_and_gives_what_it_gives_in_the_chain(alone, process):
     folders, chain = alone
     for name in FILES[process]:
-        of_chain = [path for path in chain.glob(f"work/*/*/{name}") if not path.is_symlink()]
-        assert (folders[process] / name).read_bytes() in [path.read_bytes() for path in of_chain], name
+        assert (folders[process] / name).read_bytes() in in_chain(chain, name), name
 
 
 def test_what_a_person_named_is_labelled(alone):

@@ -1,6 +1,6 @@
 """Each process of the wingbeat chain by itself in a pipeline that has nothing else of ours but suite(), on files that the chain made."""
 import pytest
-from conftest import ROOT, Flow, same_resources
+from conftest import in_chain, run_alone
 
 FILES = {
     "IMPORT_RECORDINGS": ["recordings_1.json", "recordings_1.npy", "recordings_1_audit.json"],
@@ -39,12 +39,7 @@ def alone(heard, tmp_path_factory):
     """Return ({process: the folder it ran in}, the folder of the chain)."""
     chain, here = heard[0].here, tmp_path_factory.mktemp("alone")
     table = calls(chain)
-    lines = [f"include {{ {name} }} from '{ROOT}/modules/local/{name.lower()}'" for name in ("suite", *table)]
-    (here / "main.nf").write_text("\n".join([*lines, "", "workflow {", *(f"    {name}({call})" for name, call in table.items()), "}", ""]))
-    same_resources(here, chain, (("process_medium", "train_features"),))
-    flow = Flow(here, pipeline=here / "main.nf")
-    flow.run()
-    return {row["name"].split(" ")[0]: next(here.glob(f"work/{row['hash']}*")) for row in flow.tasks}, chain
+    return run_alone(here, chain, table, (("process_medium", "train_features"),)), chain
 
 
 def test_events_are_named_alone(alone):
@@ -55,5 +50,4 @@ def test_events_are_named_alone(alone):
 def test_a_process_runs_alone_and_gives_what_it_gives_in_the_chain(alone, process):
     folders, chain = alone
     for name in FILES[process]:
-        of_chain = [path for path in chain.glob(f"work/*/*/{name}") if not path.is_symlink()]
-        assert (folders[process] / name).read_bytes() in [path.read_bytes() for path in of_chain], name
+        assert (folders[process] / name).read_bytes() in in_chain(chain, name), name
