@@ -16,7 +16,7 @@ from entoflow.task import InputError, run
 
 def main(argv):
     args = parser().parse_args(argv)
-    from entoflow import clips, held_out
+    from entoflow import clips, held_out, wingbeat_plots
 
     events = clips.load(args.clips, args.samples, args.features)
     named = held_out.Named(events, args.predictions)
@@ -27,7 +27,7 @@ def main(argv):
     args.metrics.write_text(json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
     args.comparison.write_text(json.dumps({"chain": "wingbeat", "n": len(named.rows), **comparison}, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     args.plots.mkdir(parents=True, exist_ok=True)
-    draw(args.plots, named, comparison, chosen)
+    wingbeat_plots.draw(args.plots, named, comparison, chosen[0])
     calibration = calibrated(events, named, best)
     write_predictions(args.predictions_csv, events, named, chosen[0], calibration["known_above"])
     ship(args, best, comparison, calibration)
@@ -53,7 +53,7 @@ def parser():
 def compared(events, named, seed):
     """Return (the comparison, the family to ship): the first of the best ones."""
     import numpy as np
-    from entoflow import comparisons, wingbeat_metrics
+    from entoflow import comparisons, learning_curves, robustness, wingbeat_metrics
     from entoflow.held_out import FAMILIES, FLOORS, floors_of
 
     truth, groups = named.columns[named.rows], named.groups[named.rows]
@@ -68,7 +68,7 @@ def compared(events, named, seed):
         if family:
             rows[family] |= {"seconds": float(np.median(named.seconds[family])),
                              "balanced_accuracy": wingbeat_metrics.balanced_accuracy(said[name][0], truth, groups, seed)}
-            flattered = comparisons.optimism(named.of(family, named.random), said[name], truth, groups, seed)
+            flattered = optimism(events, named, family, seed)
             rows[family] |= {"random_macro_f1": flattered["random"], "optimism_gap": flattered["gap"]}
             if (family, "sensor") in named.by:
                 of_sensors = comparisons.scores({"sensor": named.by[family, "sensor"][named.rows]}, truth, groups, seed)
@@ -76,41 +76,48 @@ def compared(events, named, seed):
     best = next(family for family in named.families if FAMILIES[family] == result["best"][0])
     return {"verdict": result["verdict"], "best": [family for word in result["best"] for family in named.families if FAMILIES[family] == word],
             "families": rows, "pairs": result["pairs"], "seeds": [events.partitions[name]["seed"] for name in named.grouped],
-            "folds": events.partitions[named.grouped[0]]["folds"]}, best
+            "folds": events.partitions[named.grouped[0]]["folds"], "learning_curve": learning_curves.figures(events, named, best, seed),
+            "robustness": robustness.figures(named, seed), "importances": importances_of(events, named, seed)}, best
+
+
+def optimism(events, named, family, seed):
+    """Return what comparisons.optimism does, on the events that the first random division judges."""
+    import numpy as np
+    from entoflow import comparisons
+    from entoflow.held_out import judged
+
+    rows = judged(events, named.random[0])
+    random, grouped = (np.stack([named.by[family, name][rows] for name in names]) for names in (named.random, named.grouped))
+    return comparisons.optimism(random, grouped, named.columns[rows], named.groups[rows], seed)
+
+
+def importances_of(events, named, seed):
+    """Return what the family of features goes by, None where it is not compared: {"kinds": {name: figure}, "features": {name: figure}}."""
+    from entoflow import importances, wingbeat_features
+
+    if "features" not in named.shuffled:
+        return None
+    rows, said = named.shuffled["features"]
+    figures, n_kinds = importances.falls(said, named.columns[rows], named.groups[rows], seed), len(wingbeat_features.KINDS)
+    return {"kinds": dict(zip(wingbeat_features.KINDS, figures)), "features": dict(zip(events.features, figures[n_kinds:]))}
 
 
 def measured(events, named, chosen, best, seed):
     """Return the figures of metrics.json."""
     from entoflow import wingbeat_metrics
 
-    probability, plain = chosen
     truth, groups = named.columns[named.rows], named.groups[named.rows]
-    return {**wingbeat_metrics.closed(probability, plain, truth, groups, seed), **wingbeat_metrics.unknown(events, named, best, seed),
+    return {**wingbeat_metrics.closed(chosen, truth, groups, seed), **wingbeat_metrics.unknown(events, named, best, seed),
             **wingbeat_metrics.pitches(events, seed)}
-
-
-def draw(folder, named, comparison, chosen):
-    """Draw the families with their intervals, which classes are taken for which, and how far probabilities can be believed."""
-    from entoflow import plots
-    from entoflow.identification_metrics import reliability
-
-    plots.intervals(folder / "families.png", [(row["name"], row["macro_f1"]) for row in comparison["families"].values()], "Events of held-out groups",
-                    "macro-F1 (95 % interval over groups)")
-    probability, truth = chosen[0], named.columns[named.rows]
-    plots.confusion(folder / "confusion.png", truth, probability.argmax(axis=1), named.classes, "Which class is taken for which")
-    bins = reliability(probability.max(axis=1), probability.argmax(axis=1) == truth, 10)
-    plots.chart(folder / "calibration.png", {"held-out events": ([row["probability"] for row in bins], [row["right"] for row in bins]),
-                                             "as it should be": ([0, 1], [0, 1])},
-                "How far probabilities can be believed", ("probability of the name", "share right"))
 
 
 def calibrated(events, named, best):
     """Return what makes the scores of a family's model probabilities, and from which on an event counts as known."""
-    from entoflow.held_out import temperature
+    from entoflow import held_out
     from entoflow.wingbeat_metrics import known_above
 
-    by = temperature(named.of(best, named.grouped[:1])[0], named.columns[named.rows])
-    return {"temperature": by, "known_above": known_above(events, named, best, by)}
+    found = held_out.calibrated(named.of(best, named.grouped[:1])[0], named.columns[named.rows])
+    return {**found, "known_above": known_above(events, named, best, found["temperature"])}
 
 
 def write_predictions(path, events, named, probability, known_above):

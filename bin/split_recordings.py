@@ -2,10 +2,10 @@
 """Join the sources of recordings and divide their events into folds: no group is both learned from and judged on.
 
 A group is what the user calls one, else a sensor's night where names tell it, else a recording. Groups that hold the same sound, or overlapping
-parts of one recording, are one. Families are compared on the same folds: `grouped_S` for each seed S, or those of a column `fold`; `random_S` divides
-events whatever their group, only to show how much that flatters; `sensor` leaves out one sensor at a time, where several are told; `without_K` leaves out
-classes whole, to see whether they are told as unknown. A class of a single group is learned from in all folds and never judged: nothing honest could be
-said of it.
+parts of one recording, are one. Families are compared on the same folds: `grouped_S` for each seed S, or those of a column `fold`. Others show something
+beside: `random_S` divides events whatever their group, and so how much that flatters; `share_S_K` learns from S per cent of the groups, and so what more
+recordings bring; `sensor` leaves out one sensor at a time, where several are told; `without_K` leaves out classes whole, to see whether they are told as
+unknown. A class of a single group is learned from in all folds and never judged: nothing honest could be said of it.
 """
 import argparse
 import csv
@@ -20,6 +20,7 @@ from entoflow.task import InputError, run
 STAGE = "split_recordings"
 COMPARED = 1.0  # seconds of an event, around the middle of its energy, that are looked at for the same sound
 TRIES = 50  # shuffles, for one in which every judged class is learned from in every fold
+FLATTERED = 2  # folds of a random division that are judged: nothing is chosen by it, and each costs a training
 CLASS_FOLDS = 3  # into which classes are divided, to be left out
 
 
@@ -152,6 +153,7 @@ def join_groups(clips, pairs, how, audit):
 def divided(clips, args, audit):
     """Return ({partition: its number of folds and the seed to learn with}, [{partition: fold} of each event])."""
     import numpy as np
+    from entoflow import learning_curves
 
     classes, columns = np.unique([clip["label"] for clip in clips], return_inverse=True)
     groups, sensors = np.array([clip["group"] for clip in clips], str), np.array([clip["sensor"] or "" for clip in clips], str)
@@ -168,12 +170,13 @@ def divided(clips, args, audit):
     found = {}
     for seed in args.seeds:
         found[f"grouped_{seed}"] = grouped(columns, groups, judged, n, seed) if given is None else given
-        found[f"random_{seed}"] = at_random(columns, judged, n, seed)
     told = sorted(set(sensors[judged].tolist()) - {""})
     if len(told) > 1 and (sensors != "").all():
         found["sensor"] = np.where(judged, np.searchsorted(told, sensors), EVERY)
-    found |= without(columns, judged, found[f"grouped_{args.seeds[0]}"])
-    seeds = {f"{how}_{seed}": seed for how in ("grouped", "random") for seed in args.seeds}
+    first, apart = found[f"grouped_{args.seeds[0]}"], at_random(columns, judged, n, args.seeds[0])
+    found[f"random_{args.seeds[0]}"] = np.where(apart < FLATTERED, apart, EVERY)
+    found |= without(columns, judged, first) | learning_curves.partitions(columns, groups, first, args.seeds[0])
+    seeds = {f"grouped_{seed}": seed for seed in args.seeds}
     partitions = {name: {"folds": int(fold.max()) + 1, "seed": seeds.get(name, args.seeds[0])} for name, fold in found.items()}
     return partitions, [{name: int(fold[at]) for name, fold in found.items()} for at in range(len(clips))]
 

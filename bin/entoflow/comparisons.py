@@ -94,6 +94,14 @@ def macro_f1(named, truth, group):
     return statistic
 
 
+def each_macro_f1(named, truth, groups, seed):
+    """Return the figure of each way to name events (R x n columns); truth: n columns, groups: n."""
+    units, group = np.unique(np.asarray(groups, str), return_inverse=True)
+    statistic = macro_f1(named, truth, group)
+    values, resamples = statistic(np.ones((1, len(units))))[0], Bootstrap(units, seed).resample(statistic, 50)
+    return [figure(value, resamples[:, k] if len(resamples) else [], len(truth), len(units), UNIT) for k, value in enumerate(values)]
+
+
 def _counted(classes, group, n_classes, n_groups, counting):
     """Return how often each row (R x n) has each class in each group, G x (R C), as floats: their products are fast."""
     rows = np.arange(len(classes))[:, None]

@@ -1,6 +1,7 @@
 """Training one family of sound models, either on all folds but one, to name the events of that one, or on all events, to ship.
 
-A family is a module with NAME, FILE (what it writes beside model.json), fit, probabilities, save and load; see family_features.py.
+A family is a module with NAME, FILE (what it writes beside model.json), fit, probabilities, save and load, and shuffled_names where it goes by a table; see
+family_features.py.
 """
 import argparse
 import time
@@ -43,14 +44,36 @@ def run(args, family, settings):
         print(f"{family.NAME}: learned from {len(learned)} events in {seconds:.1f} s.")
         return
     names = sorted(set(events.labels.tolist()))
-    found, classes = family.probabilities(fitted, events, judged)
-    spread = np.zeros((len(judged), len(names)), np.float32)
-    spread[:, [names.index(name) for name in classes]] = found
-    np.savez(args.predictions, rows=judged, probabilities=spread, classes=np.array(names), family=family.NAME, partition=args.partition, fold=args.fold,
-             seconds=seconds)
-    right = float((np.array(names)[spread.argmax(axis=1)] == events.labels[judged]).mean())
+    found = {"rows": judged, "probabilities": widened(*family.probabilities(fitted, events, judged), names)}
+    if args.partition == next(iter(events.partitions)):
+        found |= beside(family, fitted, events, judged, names, seed)
+    np.savez(args.predictions, **found, classes=np.array(names), family=family.NAME, partition=args.partition, fold=args.fold, seconds=seconds)
+    right = float((np.array(names)[found["probabilities"].argmax(axis=1)] == events.labels[judged]).mean())
     print(f"{family.NAME}, {args.partition}, fold {args.fold}: learned from {len(learned)} events in {seconds:.1f} s; "
           f"of {len(judged)} named {right:.3f} right.")
+
+
+def widened(probabilities, classes, names):
+    """Return probabilities (.. x C) of some classes as such of all the names."""
+    import numpy as np
+
+    spread = np.zeros((*probabilities.shape[:-1], len(names)), np.float32)
+    spread[..., [names.index(name) for name in classes]] = probabilities
+    return spread
+
+
+def beside(family, fitted, events, judged, names, seed):
+    """Return what is told of the first division beside the comparison: the names in noise, and with features shuffled."""
+    import numpy as np
+
+    from entoflow import robustness
+
+    rows, *noisy = robustness.named(family, fitted, events, judged, seed)
+    found = {"noisy_rows": rows, "noisy": widened(*noisy, names)}
+    if hasattr(family, "shuffled_names"):
+        shuffled, classes = family.shuffled_names(fitted, events, judged, seed)
+        found["shuffled"] = np.array([names.index(name) for name in classes])[shuffled]
+    return found
 
 
 def rows_of(events, args):

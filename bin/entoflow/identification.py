@@ -6,11 +6,10 @@ is?) and once more by one without its whole class (is it told as unknown?), so t
 import numpy as np
 
 from entoflow import heads
-from entoflow.probabilities import NONE, fitted_temperature, log_sum_exp, softmax
+from entoflow.probabilities import NONE, fitted_temperature, label_sets, log_sum_exp, of_names, softmax
 from entoflow.splits import order
 
 FOLDS, CLASS_FOLDS = 5, 3  # of groups; of classes that stand for unknown ones
-COVERAGE = 0.9  # of the label sets: the share of known images whose set holds their label
 STRANGE = 0.01  # an image stranger than all but this share of insects of unknown classes is none of ours: reject
 
 
@@ -40,7 +39,7 @@ class Identifier:
 
     def label_sets(self, probability):
         """Return which classes (m x classes bool) the label set of each image holds."""
-        return mass(probability) <= self.calibration["conformal"]
+        return label_sets(probability, self.calibration["conformal"])
 
 
 class HeldOut:
@@ -91,17 +90,6 @@ class HeldOut:
     def _evidence(self, temperature):
         return (evidence(self.familiar[self._usable], self.familiar_near[self._usable], temperature),
                 evidence(self.unknown, self.unknown_near, temperature))
-
-
-def of_names(scores, columns):
-    """Return what makes scores (k x classes, of true columns k) probabilities and label sets: a dict of numbers.
-
-    The label sets are those of split conformal prediction (Vovk et al. 2005); with too few images for their coverage they hold all classes.
-    """
-    temperature = fitted_temperature(scores, columns)
-    missed = mass(softmax(scores / temperature))[np.arange(len(columns)), columns]
-    rank = int(np.ceil((len(missed) + 1) * COVERAGE))
-    return {"temperature": temperature, "conformal": float(np.sort(missed)[rank - 1]) if rank <= len(missed) else 1.0, "n_known": len(columns)}
 
 
 def unit_folds(units, strange):
@@ -193,19 +181,6 @@ def fit_known(known, unknown):
 def known_chance(found, known):
     """Return P(known) of images by their evidence (m x 4), as if every second image were of an unknown class."""
     return 1 / (1 + np.exp(-np.clip(found @ np.array(known["weights"]) + known["offset"], -50, 50)))
-
-
-def mass(probability):
-    """Return how much probability lies before each class (m x classes, between 0 and 1): that of all likelier ones, and half its own.
-
-    The score of adaptive prediction sets (Romano et al. 2020) at the mean of its random share. Sets by it keep to their coverage where probabilities are
-    surer than those that it was calibrated on, as in a gallery that lacks no specimen; sets by the probability itself then hold too much.
-    """
-    ranked = np.argsort(-probability, axis=1, kind="stable")
-    sorted_ = np.take_along_axis(probability, ranked, axis=1)
-    found = np.empty_like(sorted_)
-    np.put_along_axis(found, ranked, sorted_.cumsum(axis=1) - sorted_ / 2, axis=1)
-    return found
 
 
 def folds(columns, groups):

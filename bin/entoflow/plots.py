@@ -7,6 +7,7 @@ import numpy as np
 
 BLUE, ORANGE, GREEN, RED, PINK, GREY = "#0072B2", "#E69F00", "#00B383", "#E8383D", "#E377C2", "#707070"
 SKY = "#56B4E9"  # for detections: seen on leaves, bark and yellow traps alike, where orange is not
+LINES, MARKERS = (BLUE, ORANGE, GREEN, PINK, GREY, RED), "osD^vP"  # of lines in one picture, which the eye tells apart by both
 STYLE = {
     "font.size": 12, "axes.titlesize": 13, "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True,
     "grid.color": "#E4E4E4", "axes.axisbelow": True, "lines.linewidth": 2.2, "legend.frameon": False,
@@ -58,6 +59,19 @@ def chart(path, lines, title, labels, marks=(), log_x=False, most_x=1.0):
             ax.set_xlim(0, most_x)
         ax.set(title=title, xlabel=labels[0], ylabel=labels[1], ylim=(0, 1.02))
         ax.legend(loc="best", fontsize=10.5)
+
+
+def panels(path, groups, title, labels):
+    """Draw lines {name: (x, y)} with y from 0 to 1 in a panel for each of the groups {title: lines}, two a row; a name has the same colour in all."""
+    rows, columns = -(-len(groups) // 2), min(len(groups), 2)
+    with drawing(path, rows, columns, size=(1.2 + 5.2 * columns, 1.0 + 3.4 * rows)) as axes:
+        for ax, (name, lines) in zip(axes.flat, groups.items()):
+            for (_, (x, y)), colour, marker in zip(lines.items(), LINES, MARKERS):
+                ax.plot(x, y, color=colour, marker=marker, markersize=6)
+            ax.set(title=name, ylim=(0, 1.02), xlabel=labels[0], ylabel=labels[1])
+        figure = axes[0, 0].figure
+        figure.suptitle(title, fontsize=14, fontweight="bold")
+        figure.legend(handles=axes[0, 0].lines, labels=list(next(iter(groups.values()))), loc="outside lower center", ncols=3, fontsize=10.5)
 
 
 def histogram(path, values, title, labels, bins, mark=None):

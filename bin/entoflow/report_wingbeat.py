@@ -11,17 +11,24 @@ FIGURES = {
     "macro_f1": "F1, each class weighing the same",
     "balanced_accuracy": "Named right, each class weighing the same",
     "top2": "Right name among the two likeliest",
+    "label_set_coverage": "Label sets that hold the right name (0.9 wanted)",
+    "label_set_size": "Names in a label set",
     "ece": "Calibration error: how far probabilities are from the share right",
     "ece_before": "The same before calibration",
     "brier": "Brier score of the likeliest name",
     "unknown_auroc": "Telling classes left out of the learning from the others (AUROC)",
 }
-F0 = "f0_median_hz_"
+NO_SHARES = {"label_set_size"}
+F0, F0_AT_25, F0_RISE = "f0_median_hz_", "f0_at_25_median_hz_", "f0_percent_per_degc"
+MOST_FEATURES = 10  # listed
 PLOTS = {
     "families": ("Families on the same folds", "Macro-F1 of each family, and of ways that hardly listen, with intervals over groups."),
     "confusion": ("Which class is taken for which", "Events of held-out groups by the best family."),
     "calibration": ("Probability against share right", "How far a name's probability can be believed."),
 }
+NOISE = ("Macro-F1 of each family by the ratio of signal to noise, a panel for white, pink, hum and wind noise",
+         "Noise was added to held-out events, the same for all families.")
+LEARNING = ("Macro-F1 of each family by the number of events learned from", "A quarter and half of the groups, and all; the same held-out events.")
 
 
 def told(folder, params):
@@ -35,6 +42,8 @@ def told(folder, params):
         paragraph(f"{before}{found['comparison'].get('verdict', 'Nothing was compared.')}", "verdict"), paragraph(measured(found), "measured"), tiles(found),
         bullets(cautions(found), "caution"), section("Every family on the same folds", families(found), differences(found)),
         section("Pictures", side_by_side(*(picture(found["plots"] / f"{name}.png", *words) for name, words in PLOTS.items()))),
+        section("More recordings, or another family?", *more_recordings(found)), section("In noise", *in_noise(found)),
+        section("What the features go by", *importances(found)),
         section("Figures of the choice", figures(found), pitches(found)), section("Data", classes(found), audit_summary(found), left_out_table(found))]
 
 
@@ -82,16 +91,49 @@ def differences(found):
                  numbers=(1, 2))
 
 
+def more_recordings(found):
+    curve = found["comparison"].get("learning_curve")
+    return [paragraph(curve["verdict"]), picture(found["plots"] / "learning_curve.png", *LEARNING)] if curve else []
+
+
+def in_noise(found):
+    noise = found["comparison"].get("robustness")
+    if not noise:
+        return []
+    at, names = noise["snrs_db"].index(0), {family: row["name"] for family, row in found["comparison"]["families"].items()}
+    kinds = [kind for kind in next(iter(noise["families"].values())) if kind != "as recorded"]
+    rows = [(names[family], number(figures["as recorded"]), *(number(figures[kind][at]) for kind in kinds)) for family, figures in noise["families"].items()]
+    told = table("Macro-F1 on held-out events as they were recorded, and with as much power of noise as of the event added.",
+                 ("family", "as recorded", *kinds), rows, numbers=range(1, 2 + len(kinds)))
+    return [told, picture(found["plots"] / "noise.png", *NOISE)]
+
+
+def importances(found):
+    said = found["comparison"].get("importances")
+    if not said:
+        return []
+    kinds, features = (sorted(said[name].items(), key=lambda item: -item[1]["value"]) for name in ("kinds", "features"))
+    return [table("By how much macro-F1 of the family of features falls on held-out events when a whole kind of features is shuffled among them.",
+                  ("kind", "fall"), [(name, number(entry)) for name, entry in kinds], numbers=(1,)),
+            table("The same of single features, the foremost. Features that say the same stand in for each other: each may matter little, and both much.",
+                  ("feature", "fall"), [(name, number(entry)) for name, entry in features[:MOST_FEATURES]], numbers=(1,))]
+
+
 def figures(found):
-    rows = [(words, number(found["metrics"][name]), interval_bar(found["metrics"][name]), found["metrics"][name]["n"])
-            for name, words in FIGURES.items() if name in found["metrics"]]
-    return table("Each fold named by the family that was best on the other folds, at a temperature fitted on these: the choice is counted in.",
+    rows = [(words, number(entry), "" if name in NO_SHARES else interval_bar(entry), entry["n"])
+            for name, words in FIGURES.items() for entry in [found["metrics"].get(name)] if entry]
+    return table("Each fold named by the family that was best on the other folds, calibrated on these: the choice is counted in.",
                  ("figure", "value", "0 to 1", "n"), rows, numbers=(1, 3))
 
 
 def pitches(found):
-    rows = [(name.removeprefix(F0), number(entry), entry["n"]) for name, entry in found["metrics"].items() if name.startswith(F0)]
-    return table("Median fundamental frequency of each class, Hz, of events where it is sure.", ("class", "Hz", "events"), rows, numbers=(1, 2))
+    rows = [(name.removeprefix(F0), number(entry), number(found["metrics"].get(F0_AT_25 + name.removeprefix(F0), {})), entry["n"])
+            for name, entry in found["metrics"].items() if name.startswith(F0)]
+    if F0_RISE not in found["metrics"]:
+        return table("Median fundamental frequency of each class, Hz, of events where it is sure.", ("class", "Hz", "events"),
+                     [(name, hz, n) for name, hz, _, n in rows], numbers=(1, 2))
+    return table(f"Median fundamental frequency of each class, Hz, of events where it is sure, and what it would be at 25 °C: within classes it rises by "
+                 f"{number(found['metrics'][F0_RISE])} % per °C.", ("class", "Hz", "at 25 °C", "events"), rows, numbers=(1, 2, 3))
 
 
 def classes(found):

@@ -23,7 +23,9 @@ CEPSTRA = {
     **{f"mfcc{i}": ("dB", f"mel cepstral coefficient {i} of 40 bands up to half the sample rate, mean over time") for i in range(1, MFCC + 1)},
     **{f"mfcc{i}_spread": ("dB", f"mel cepstral coefficient {i}, standard deviation over time") for i in range(MFCC)},
 }
-FEATURES = {**PITCH, **comb.FEATURES, **envelopes.FEATURES, **spectral_shape.FEATURES, **CEPSTRA}  # name: (unit, what it is)
+KINDS = {"fundamental frequency": PITCH, "harmonics": comb.FEATURES, "envelope": envelopes.FEATURES, "shape of the spectrum": spectral_shape.FEATURES,
+         "cepstra": CEPSTRA}
+FEATURES = {name: said for kind in KINDS.values() for name, said in kind.items()}  # name: (unit, what it is)
 
 
 def table(clips, sample_rate, lengths=None, limits=pitch.LIMITS_HZ):

@@ -1,26 +1,27 @@
 """The figures of naming held-out events; intervals are over groups."""
 import numpy as np
 
-from entoflow import comparisons, identification_metrics
+from entoflow import comparisons, identification_metrics, temperatures
 from entoflow.clips import EVERY
 from entoflow.held_out import tempered
 from entoflow.metrics import Bootstrap, auroc, divide, figure
 
-SURE = 0.5  # confidence in F0, from which on an event's counts
 
-
-def closed(probability, plain, truth, groups, seed):
-    """Return the figures of probabilities (n x C), and of how far they can be believed, beside the plain ones before calibration. truth: n columns."""
+def closed(chosen, truth, groups, seed):
+    """Return the figures of what was chosen (see held_out.Named.chosen_by_other_folds), and of how far it can be believed. truth: n columns."""
+    probability, plain, sets = chosen
     named, right = probability.argmax(axis=1), probability.argmax(axis=1) == truth
     second = (np.argsort(-probability, axis=1, kind="stable")[:, :2] == truth[:, None]).any(axis=1)
     believed = identification_metrics.calibration(probability.max(axis=1), right, groups, groups, seed)
     before = identification_metrics.calibration(plain.max(axis=1), right, groups, groups, seed)
     units, group = np.unique(groups, return_inverse=True)
     statistic = comparisons.macro_f1(named[None], truth, group)
-    by_group = Bootstrap(units, seed)
+    by_group, by_event = Bootstrap(units, seed), Bootstrap(groups, seed)
     return {"macro_f1": by_group.figure(lambda weights: statistic(weights.astype(float))[:, 0], len(truth), comparisons.UNIT),
             "balanced_accuracy": balanced_accuracy(probability, truth, groups, seed),
-            "top2": Bootstrap(groups, seed).ratio(second, np.ones(len(truth)), len(truth), "share of events"),
+            "top2": by_event.ratio(second, np.ones(len(truth)), len(truth), "share of events"),
+            "label_set_coverage": by_event.ratio(sets[np.arange(len(truth)), truth], np.ones(len(truth)), len(truth), "share of events"),
+            "label_set_size": by_event.ratio(sets.sum(axis=1), np.ones(len(truth)), len(truth), "classes"),
             "ece": believed["ece"], "ece_before": before["ece"], "brier": believed["brier"]}
 
 
@@ -73,14 +74,31 @@ def known_above(events, named, family, by):
 
 
 def pitches(events, seed):
-    """Return the median F0 of each class, f0_median_hz_<class>, of its events whose F0 is sure."""
-    f0, sure = (events.table[:, events.features.index(name)] for name in ("f0_hz", "f0_confidence"))
-    found = {}
-    for label in sorted(set(events.labels.tolist())):
-        rows = np.flatnonzero((events.labels == label) & (sure >= SURE))
-        order = rows[np.argsort(f0[rows])]
-        if len(rows):
-            found[f"f0_median_hz_{label}"] = Bootstrap(events.groups[order], seed).figure(lambda weights: middle(f0[order], weights), len(order), "Hz")  # noqa: B023
+    """Return the median F0 of each class, f0_median_hz_<class>, of its events whose F0 is sure.
+
+    Where the temperature of all is known, also the same at 25 degC, f0_at_25_median_hz_<class>, and f0_percent_per_degc, by how much F0 rises within classes.
+    """
+    rows, degc = np.flatnonzero(temperatures.sure(events)), temperatures.of(events.clips)
+    f0, columns = events.table[rows, events.features.index("f0_hz")].astype(float), np.unique(events.labels, return_inverse=True)[1][rows]
+    found = medians("f0_median_hz", f0, events, rows, seed)
+    if not len(rows) or not np.isfinite(degc).all():
+        return found
+
+    def percent(weights):
+        return 100 * (2 ** temperatures.slope(degc[rows], np.log2(f0), columns, weights) - 1)
+
+    rise = Bootstrap(events.groups[rows], seed).figure(percent, len(rows), "per cent per degC")
+    at_25 = 2 ** temperatures.at_reference(np.log2(f0), degc[rows], np.log2(1 + rise["value"] / 100))
+    return {**found, **medians("f0_at_25_median_hz", at_25, events, rows, seed), "f0_percent_per_degc": rise}
+
+
+def medians(name, values, events, rows, seed):
+    """Return the figure of the median of values (of the rows of Events), for each class that has one: {name_<class>: figure}."""
+    found, labels = {}, events.labels[rows]
+    for label in sorted(set(labels.tolist())):
+        order = np.flatnonzero(labels == label)
+        order = order[np.argsort(values[order])]
+        found[f"{name}_{label}"] = Bootstrap(events.groups[rows[order]], seed).figure(lambda weights: middle(values[order], weights), len(order), "Hz")  # noqa: B023
     return found
 
 

@@ -4,7 +4,7 @@ import json
 import compare_families
 import numpy as np
 import pytest
-from entoflow import model
+from entoflow import importances, learning_curves, model, robustness, wingbeat_features
 from entoflow.task import InputError
 from PIL import Image
 from sklearn.metrics import balanced_accuracy_score, f1_score
@@ -95,6 +95,64 @@ def test_a_temperature_fitted_on_other_folds_makes_boasting_probabilities_credib
     assert found["ece_before"]["value"] > 0.25 and found["ece"]["value"] < 0.1
     temperature = model.read(world / "best")["calibration"]["temperature"]
     assert np.exp(12 / temperature) / (np.exp(12 / temperature) + 2) == pytest.approx(0.7, abs=0.05)
+
+
+def test_label_sets_hold_as_many_right_names_as_they_should(world, run):
+    say(world, "features", 0.7, sharp=3.0)
+    found = run()[1]["metrics"]
+    assert 0.85 <= found["label_set_coverage"]["value"] <= 1 and 1 <= found["label_set_size"]["value"] < 3
+    assert 0 < model.read(world / "best")["calibration"]["conformal"] <= 1
+
+
+def test_f0_is_brought_to_25_degrees_where_all_temperatures_are_told(world, run):
+    """F0 of 200, 210 and 220 Hz at 25 degrees rises by 4 % a degree, and nights differ by more than kinds."""
+    truth, _ = say(world, "features", 0.9)
+    content, rng = json.loads((world / "clips.json").read_text()), np.random.default_rng(5)
+    degc, spread = 20 + np.arange(N) % GROUPS / 3, rng.normal(0, 3, N)
+    for at, clip in enumerate(content["clips"]):
+        clip["temperature"] = float(degc[at])
+    (world / "clips.json").write_text(json.dumps(content))
+    table = np.load(world / "features.npz")["table"]
+    table[:, 0] = (200 + 10 * truth + spread) * 1.04 ** (degc - 25)
+    np.savez(world / "features.npz", table=table, names=np.array(["f0_hz", "f0_confidence"]), lengths=np.full(N, 10))
+    comparison, metrics, _ = run()
+    alone, at_25 = (comparison["families"][name]["macro_f1"]["value"] for name in ("F0 alone", "F0 at 25 degC alone"))
+    assert at_25 > 0.75 > 0.6 > alone
+    found = metrics["metrics"]
+    assert found["f0_percent_per_degc"]["value"] == pytest.approx(4, abs=0.2)
+    for column, name in enumerate(CLASSES):
+        assert found[f"f0_at_25_median_hz_{name}"]["value"] == pytest.approx(200 + 10 * column, abs=2)
+
+
+def test_what_was_tried_beside_the_comparison_is_told(world, run):
+    truth, good = say(world, "features", 0.9)
+    content = json.loads((world / "clips.json").read_text())
+    columns, groups, fold = truth, [clip["group"] for clip in content["clips"]], np.array([clip["folds"]["grouped_1"] for clip in content["clips"]])
+    for name, own in learning_curves.partitions(columns, np.array(groups), fold, 1).items():
+        content["info"]["partitions"][name] = {"folds": 1, "seed": 1}
+        for clip, number in zip(content["clips"], own):
+            clip["folds"][name] = int(number)
+        rows = np.flatnonzero(own == 0)
+        np.savez(world / f"features_{name}_1.npz", rows=rows, probabilities=good[rows], classes=np.array(CLASSES), family="features", partition=name, fold=1,
+                 seconds=1.0)
+    (world / "clips.json").write_text(json.dumps(content))
+    for path in world.glob("features_grouped_1_*.npz"):
+        file = dict(np.load(path))
+        rows = file["rows"]
+        noisy = np.repeat(file["probabilities"][None], len(robustness.CONDITIONS), axis=0)
+        noisy[-1] = np.roll(noisy[-1], 1, axis=1)  # wind at the lowest SNR
+        sets = len(wingbeat_features.KINDS) + 2
+        shuffled = np.tile(file["probabilities"].argmax(axis=1), (1 + sets * importances.SHUFFLES, 1))
+        np.savez(path, **file, noisy=noisy, noisy_rows=rows, shuffled=shuffled)
+    comparison, *_ = run()
+    value = comparison["families"]["features"]["macro_f1"]["value"]
+    noise = comparison["robustness"]["families"]["features"]
+    assert noise["white"][0]["value"] == noise["as recorded"]["value"] == pytest.approx(value) and noise["wind"][-1]["value"] < 0.2
+    assert comparison["learning_curve"]["gain"]["value"] == 0 and len(comparison["learning_curve"]["families"]["features"]) == 3
+    assert list(comparison["importances"]["features"]) == ["f0_hz", "f0_confidence"] and set(comparison["importances"]["kinds"]) == set(wingbeat_features.KINDS)
+    for name in ("noise", "learning_curve"):
+        with Image.open(world / "plots" / f"{name}.png") as image:
+            assert min(image.size) > 200
 
 
 def test_each_held_out_event_has_a_row_with_its_name_and_how_likely_that_is(world, run):

@@ -1,5 +1,6 @@
 import csv
 import json
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -61,7 +62,7 @@ def test_folds_that_a_table_gives_are_those_of_every_seed(run):
     clips, rows, _, said = run(given, flags=["--seeds=1,2"])
     for one in clips.values():
         assert one["folds"]["grouped_1"] == one["folds"]["grouped_2"] == "xyz".index(one["fold"][-1])
-        assert one["folds"]["random_1"] in (0, 1, 2)
+        assert one["folds"]["random_1"] in (0, 1, split_recordings.EVERY)
     assert said.endswith("in 3 folds.") and {row["part"] for row in rows} == {"fold 1", "fold 2", "fold 3"}
 
 
@@ -84,8 +85,8 @@ def test_seeds_divide_differently_and_the_same_seed_equally(run):
 def test_the_random_division_spreads_each_class_and_knows_no_group(run):
     clips = run(collection(each=10))[0].values()
     for label in "abc":
-        counts = np.bincount([one["folds"]["random_1"] for one in clips if one["label"] == label])
-        assert counts.tolist() == [12] * 5
+        counts = Counter(one["folds"]["random_1"] for one in clips if one["label"] == label)
+        assert counts == {0: 12, 1: 12, split_recordings.EVERY: 36}  # two of five folds are judged
     folds = {}
     for one in clips:
         folds.setdefault(one["group"], set()).add(one["folds"]["random_1"])
@@ -121,6 +122,15 @@ def test_classes_are_left_out_of_learning_whole_and_judged_beside_the_others(run
     listed = (tmp_path / "folds_table").read_text().split()
     assert listed[0] == "partition,fold" and {"without_1,1", "grouped_1,5", "random_1,1"} <= set(listed) and "without_1,2" not in listed
     assert not any(name.startswith("without") for name in next(iter(run(collection(n_classes=2))[0].values()))["folds"])
+
+
+def test_parts_of_the_groups_are_learned_from_beside_all_of_them(run, tmp_path):
+    clips = run(collection(), flags=["--seeds=2,1"])[0].values()
+    for name in ("share_25_1", "share_50_1", "share_25_2", "share_50_2"):
+        assert {one["id"] for one in clips if one["folds"][name] == 0} == {one["id"] for one in clips if one["folds"]["grouped_1"] == int(name[-1]) - 1}
+        assert {one["label"] for one in clips if one["folds"][name] == split_recordings.EVERY} == {"a", "b", "c"}
+    listed = (tmp_path / "folds_table").read_text().split()
+    assert "share_50_2,1" in listed and "share_50_2,2" not in listed and not any(row.startswith("random_2") for row in listed)
 
 
 def test_overlapping_parts_of_a_recording_share_a_fold_and_parts_that_touch_need_not(run):

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 from entoflow import clips as events_of
-from entoflow import families, model
+from entoflow import families, importances, model, robustness, wingbeat_features
 from entoflow.task import InputError
 from sklearn.metrics import f1_score
 
@@ -26,7 +26,7 @@ def world(tmp_path):
     samples[np.arange(SAMPLES) >= lengths[:, None]] = 0
     np.save(tmp_path / "samples.npy", samples.astype(np.float32))
     table = np.stack([hz, rng.normal(size=N)], axis=1).astype(np.float32)
-    np.savez(tmp_path / "features.npz", table=table, names=np.array(["f0_hz", "noise"]), lengths=lengths)
+    np.savez(tmp_path / "features.npz", table=table, names=np.array(["f0_hz", "asymmetry"]), lengths=lengths)
     partitions = {"grouped_1": {"folds": 5, "seed": 1}, "without_1": {"folds": 1, "seed": 1}}
     clips = [{"label": CLASSES[columns[at]], "group": f"g{at % 15}", "recording": f"{at}.wav", "start": 0, "end": 0.2, "id": at,
               "folds": {"grouped_1": at % 15 // 3, "without_1": 0 if at % 15 < 3 else -2 if columns[at] == 2 else -1}} for at in range(N)]
@@ -57,7 +57,21 @@ def test_the_events_of_a_fold_are_named_by_what_learned_from_the_others(world, r
     assert (str(found["family"]), str(found["partition"]), int(found["fold"])) == (family, "grouped_1", 2) and found["seconds"] > 0
     np.testing.assert_allclose(found["probabilities"].sum(axis=1), 1, rtol=1e-4)
     assert f1_score(found["rows"] % 3, found["probabilities"].argmax(axis=1), average="macro") > 0.9
+    noisy = found["noisy"]  # white noise at 20 dB first
+    assert noisy.shape == (len(robustness.CONDITIONS), 18, 3) and found["noisy_rows"].tolist() == found["rows"].tolist()
+    np.testing.assert_allclose(noisy.sum(axis=2), 1, rtol=1e-4)
+    assert f1_score(found["rows"] % 3, noisy[0].argmax(axis=1), average="macro") > 0.8
     assert "learned from 72 events" in capsys.readouterr().out
+
+
+def test_the_family_of_features_tells_what_it_goes_by(world, run):
+    run("features", "--partition=grouped_1", "--fold=2", f"--predictions={world / 'p.npz'}")
+    with np.load(world / "p.npz") as file:
+        rows, shuffled = file["rows"], file["shuffled"]
+    kinds = list(wingbeat_features.KINDS)
+    found = [one["value"] for one in importances.falls(shuffled, rows % 3, rows % 15, 1)]
+    assert found[kinds.index("fundamental frequency")] == found[len(kinds)] > 0.3  # f0_hz, the only one of its kind here
+    assert abs(found[kinds.index("envelope")]) < 0.2 and found[kinds.index("cepstra")] == 0
 
 
 @pytest.mark.parametrize("family", FAMILIES)

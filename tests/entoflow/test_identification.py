@@ -9,13 +9,10 @@ from entoflow.identification import (
     by_folds,
     evidence,
     fit_known,
-    fitted_temperature,
     known_chance,
-    mass,
     of_full_gallery,
-    of_names,
-    softmax,
 )
+from entoflow.probabilities import fitted_temperature, label_sets, mass, of_names, softmax
 from scipy.special import logsumexp
 from scipy.stats import betabinom
 from sklearn.metrics import roc_auc_score
@@ -271,6 +268,11 @@ def test_the_temperature_of_known_and_unknown_may_be_another_than_that_of_names(
 def test_a_label_set_holds_the_likeliest_up_to_the_mass_that_the_calibration_asks():
     identifier = Identifier(directions(0, 90), ["wasp", "ant"], calibrated(conformal=0.9))
     assert identifier.label_sets(np.array([[0.25, 0.75], [0.1, 0.9], [0.5, 0.5]])).tolist() == [[True, True], [False, True], [True, True]]
+
+
+def test_a_label_set_is_never_empty():
+    sure = np.array([[0.98, 0.02], [0.3, 0.7]])
+    assert label_sets(sure, 0.2).tolist() == [[True, False], [False, True]]  # the likeliest have masses of 0.49 and 0.35
 
 
 def test_the_mass_of_a_class_is_that_of_all_likelier_ones_and_half_its_own():
