@@ -31,7 +31,8 @@ def fit(table, labels, groups, seed, kinds=tuple(SETTINGS)):
     _check(table, labels)
     folds, random_state = inner_folds(labels, groups, rng), int(rng.integers(1 << 31))
     classes, truth = np.unique(labels, return_inverse=True)
-    with threadpool_limits(1):  # threads wait for one another longer than a table of events takes
+    with threadpool_limits(1), warnings.catch_warnings():  # threads wait for one another longer than a table of events takes
+        warnings.filterwarnings("ignore", message="(Feature .* is constant|Bins whose width are too small)")
         tried = [_tried((kind, settings, random_state), table, truth, folds) for kind in kinds for settings in SETTINGS[kind]]
         best = max(tried, key=lambda one: one["macro_f1"] or 0)
         fitted = estimator(best["kind"], best["settings"], random_state, table.shape[1]).fit(table, truth)
@@ -75,10 +76,14 @@ def estimator(kind, settings, random_state, n_features):
     """Return scikit-learn's estimator of a kind with settings as in SETTINGS, all else fixed here; classes weigh the same."""
     if kind == "gradient_boosting":
         from sklearn.ensemble import HistGradientBoostingClassifier
+        from sklearn.pipeline import make_pipeline
+        from sklearn.preprocessing import KBinsDiscretizer
 
-        # 63 bins: most of the time goes into weighted quantiles, and some thousand events fill no more
-        return HistGradientBoostingClassifier(max_iter=100, max_bins=63, min_samples_leaf=5, l2_regularization=1.0, max_features=0.3, early_stopping=False,
-                                              class_weight="balanced", random_state=random_state, **settings)
+        # Binned before: most of the time would go into weighted quantiles. 63 bins: some thousand events fill no more
+        bins = KBinsDiscretizer(63, encode="ordinal", strategy="quantile", quantile_method="averaged_inverted_cdf", subsample=None)
+        return make_pipeline(bins, HistGradientBoostingClassifier(
+            max_iter=100, max_bins=63, min_samples_leaf=5, l2_regularization=1.0, max_features=0.3, early_stopping=False, class_weight="balanced",
+            random_state=random_state, **settings))
     if kind == "extra_trees":
         from sklearn.ensemble import ExtraTreesClassifier
 

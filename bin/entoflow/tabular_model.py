@@ -44,12 +44,12 @@ class Model:
 
 def exported(fitted, sharpness):
     """Return the Model of an estimator that tabular.estimator made and that has learned from classes by their numbers."""
-    if hasattr(fitted, "steps"):
-        kind, arrays = "svm", _machines(*(step for _, step in fitted.steps))
-    elif hasattr(fitted, "estimators_"):
+    if hasattr(fitted, "estimators_"):
         kind, arrays = "extra_trees", _extra_trees(fitted)
+    elif hasattr(fitted[0], "bin_edges_"):
+        kind, arrays = "gradient_boosting", _boosted_trees(*fitted)
     else:
-        kind, arrays = "gradient_boosting", _boosted_trees(fitted)
+        kind, arrays = "svm", _machines(*fitted)
     return Model(kind, fitted.classes_, sharpness, {**arrays, "n_features": np.array(fitted.n_features_in_)})
 
 
@@ -60,12 +60,20 @@ def _extra_trees(fitted):
     return {**_forest(nodes, max(tree.max_depth for tree in trees)), "value": (values / values.sum(axis=1, keepdims=True)).astype(np.float32)}
 
 
-def _boosted_trees(fitted):
-    """Private attributes of scikit-learn's are read, as it has no others: a test compares what comes of them with its own probabilities."""
+def _boosted_trees(bins, fitted):
+    """Return trees whose thresholds are in the units of the features, not in numbers of bins.
+
+    Private attributes of scikit-learn's are read, as it has no others: a test compares what comes of them with its own probabilities.
+    """
     trees = [tree.nodes for iteration in fitted._predictors for tree in iteration]
     nodes = [[tree[name] for name in ("feature_idx", "num_threshold", "left", "right", "is_leaf")] for tree in trees]
-    return {**_forest(nodes, max(int(tree["depth"].max()) for tree in trees)), "value": np.concatenate([tree["value"] for tree in trees]),
-            "baseline": fitted._baseline_prediction.ravel()}
+    found = {**_forest(nodes, max(int(tree["depth"].max()) for tree in trees)), "value": np.concatenate([tree["value"] for tree in trees]),
+             "baseline": fitted._baseline_prediction.ravel()}
+    edges = np.full((len(bins.bin_edges_), max(map(len, bins.bin_edges_))), np.inf)
+    for row, own in zip(edges, bins.bin_edges_):
+        row[:len(own)] = own
+    last = np.floor(found["threshold"]).astype(int) + 1  # edges belong to the bin above
+    return {**found, "threshold": np.nextafter(edges[found["feature"], np.clip(last, 0, edges.shape[1] - 1)], -np.inf)}
 
 
 def _forest(trees, depth):

@@ -7,6 +7,7 @@ from sklearn.calibration import CalibratedClassifierCV
 from threadpoolctl import threadpool_limits
 
 KINDS = list(tabular.SETTINGS)
+pytestmark = pytest.mark.filterwarnings("ignore:Feature 0 is constant", "ignore:Bins whose width")
 
 
 @pytest.fixture(autouse=True)
