@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """What does the wingbeat chain say where there is nothing to learn? Two SYNTHETIC sets with a known answer go through the real command.
 
-Rigged: insects of the same kinds at twelve sensors, each with a response and a noise of its own; six of them are labelled one thing and six another. Who
-knows the sensor knows the label, and no new sensor tells anything: with single events held out the scores are high, with whole sensors (the groups) they
-are chance. Shuffled: the kinds of insects, dealt out anew among the events: chance either way.
+Rigged: one kind of insect at 24 sensors, each with a response and a noise of its own; twelve of them, drawn by lot, are labelled one thing and twelve
+another. Who knows the sensor knows the label, and no new sensor tells anything: with single events held out the scores are high, with whole sensors (the
+groups) they are chance. Shuffled: six kinds of insects, dealt out anew among the events: chance either way.
 """
 import argparse
 import csv
@@ -15,17 +15,23 @@ import numpy as np
 from measuring import ROOT, run
 
 sys.path.insert(0, str(ROOT / "bin"))
-SENSORS = 12
+SENSORS = 24
 
 
 def main(argv):
     args = parser().parse_args(argv)
+    from entoflow import transits
+
     rng = np.random.default_rng(args.seed)
-    recordings, truth = drawn(args.folder / "recordings", args.events, rng)
-    labels = {"rigged": np.where(np.unique(truth["sensor"], return_inverse=True)[1] % 2, "one", "other"), "shuffled": rng.permutation(truth["kind"])}
+    sensors = tuple(transits.Sensor(f"sensor_{at:02}", tilt, 0, transits.NOISES[at % len(transits.NOISES)], rng.uniform(0, 15))
+                    for at, tilt in enumerate(rng.permutation(np.linspace(-12, 12, SENSORS))))
+    sets = {"rigged": drawn(args.folder / "one_kind", args.events, rng, transits.Scene(kinds=transits.KINDS[2:3], sensors=sensors)),
+            "shuffled": drawn(args.folder / "six_kinds", args.events, rng, transits.Scene(sensors=sensors))}
+    of_sensor = dict(zip((sensor.name for sensor in sensors), rng.permutation(np.repeat(["one", "other"], SENSORS // 2))))
+    labels = {"rigged": [of_sensor[sensor] for sensor in sets["rigged"][1]["sensor"]], "shuffled": rng.permutation(sets["shuffled"][1]["kind"])}
     print("| set | chance | family | macro-F1, whole sensors held out | single events held out | gap |\n|---|---|---|---|---|---|")
-    for name, column in labels.items():
-        table = args.folder / f"{name}.csv"
+    for name, (recordings, truth) in sets.items():
+        table, column = args.folder / f"{name}.csv", labels[name]
         with table.open("w", newline="") as handle:
             writer = csv.writer(handle)
             writer.writerow(("recording", "label", "group"))
@@ -49,18 +55,16 @@ def parser():
     return p
 
 
-def drawn(folder, n, rng):
-    """Write n transits at SENSORS sensors; return (their paths, truth of transits.draw)."""
+def drawn(folder, n, rng, scene):
+    """Write n transits; return (their paths, truth of transits.draw)."""
     import soundfile
     from entoflow import transits
 
-    sensors = tuple(transits.Sensor(f"sensor_{at:02}", rng.uniform(-6, 6), 0, transits.NOISES[at // 2 % len(transits.NOISES)], rng.uniform(5, 20))
-                    for at in range(SENSORS))
-    clips, truth = transits.draw(n, rng, transits.Scene(sensors=sensors))
+    clips, truth = transits.draw(n, rng, scene)
     folder.mkdir(parents=True)
     paths = [folder / f"{at:04}.wav" for at in range(n)]
     for path, clip in zip(paths, clips):
-        soundfile.write(path, clip, transits.SCENE.sample_rate, "PCM_16")
+        soundfile.write(path, clip, scene.sample_rate, "PCM_16")
     return [path.relative_to(folder.parent) for path in paths], truth
 
 

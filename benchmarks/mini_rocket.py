@@ -77,9 +77,13 @@ def aeon(python):
 def asked(peer, path, series):
     """Return (features of both parts, seconds) of aeon's."""
     np.savez(path, learn=series[0], held=series[1])
-    peer.stdin.write(f"{path}\n")
-    peer.stdin.flush()
-    if not peer.stdout.readline():
+    try:
+        peer.stdin.write(f"{path}\n")
+        peer.stdin.flush()
+        answered = peer.stdout.readline()
+    except BrokenPipeError:
+        answered = ""
+    if not answered:
         sys.exit("error: --aeon names a Python that cannot run aeon's MiniRocket.")
     with np.load(f"{path}.made.npz") as file:
         return [file["learn"], file["held"]], float(file["seconds"])

@@ -13,6 +13,7 @@ import measuring  # noqa: E402
 import memory  # noqa: E402
 import metric_learning  # noqa: E402
 import mfcc_svm  # noqa: E402
+import mini_rocket  # noqa: E402
 import student_ratio  # noqa: E402
 import table  # noqa: E402
 
@@ -54,6 +55,13 @@ def test_mfcc_and_svm_are_asked_about_the_events_that_the_run_named(heard, capsy
     ours, peer, difference = (float(re.search(rf"\| {name} \| ([-+.0-9]+)", said)[1]) for name in ("entoflow", r"MFCC \+ SVM", r"entoflow less MFCC \+ SVM"))
     assert ours == pytest.approx(measured, abs=1e-3) and 0.2 < peer < 1 and difference == pytest.approx(ours - peer, abs=2e-3)
     assert "72 events of 12 groups." in said
+
+
+def test_a_python_without_aeon_is_told(heard):
+    made = next(heard[0].here.glob("work/*/*/samples.npy")).parent
+    with pytest.raises(SystemExit, match="names a Python that cannot run aeon's MiniRocket"):
+        mini_rocket.main([f"--aeon={sys.executable}", *(f"--{name}={made / file}" for name, file in (
+            ("clips", "clips.json"), ("samples", "samples.npy"), ("features", "features.npz")))])
 
 
 def test_the_gallery_question_fills_a_gallery_and_searches_it_in_a_process_of_its_own(tmp_path, capsys):
