@@ -70,6 +70,8 @@ def parser():
 
 def aeon(python):
     """Start aeon's side in one thread: it reads names of files with signals, and writes what it makes of them beside."""
+    if subprocess.run([str(python), "-c", PEER], stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode:
+        sys.exit(f"error: {python} cannot run aeon's MiniRocket.")
     one = {**os.environ, **{name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")}}
     return subprocess.Popen([str(python), "-c", PEER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=one)
 
@@ -77,14 +79,9 @@ def aeon(python):
 def asked(peer, path, series):
     """Return (features of both parts, seconds) of aeon's."""
     np.savez(path, learn=series[0], held=series[1])
-    try:
-        peer.stdin.write(f"{path}\n")
-        peer.stdin.flush()
-        answered = peer.stdout.readline()
-    except BrokenPipeError:
-        answered = ""
-    if not answered:
-        sys.exit("error: --aeon names a Python that cannot run aeon's MiniRocket.")
+    peer.stdin.write(f"{path}\n")
+    peer.stdin.flush()
+    peer.stdout.readline()
     with np.load(f"{path}.made.npz") as file:
         return [file["learn"], file["held"]], float(file["seconds"])
 

@@ -59,7 +59,7 @@ def test_mfcc_and_svm_are_asked_about_the_events_that_the_run_named(heard, capsy
 
 def test_a_python_without_aeon_is_told(heard):
     made = next(heard[0].here.glob("work/*/*/samples.npy")).parent
-    with pytest.raises(SystemExit, match="names a Python that cannot run aeon's MiniRocket"):
+    with pytest.raises(SystemExit, match="cannot run aeon's MiniRocket"):
         mini_rocket.main([f"--aeon={sys.executable}", *(f"--{name}={made / file}" for name, file in (
             ("clips", "clips.json"), ("samples", "samples.npy"), ("features", "features.npz")))])
 
