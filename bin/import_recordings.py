@@ -17,6 +17,7 @@ from entoflow.tables import plain_text
 from entoflow.task import InputError, run
 
 READERS = {"recordings": "read_labelled", "predict": "read_unlabelled"}  # role -> its reader
+RATES = 200, 1_000_000  # Hz, that hold a wingbeat and can be held
 LONG = 10.0  # seconds; no insect passes a sensor for so long
 AT_ONCE = 1 << 22  # samples of events, padded to one length, to look at for flags
 
@@ -66,8 +67,8 @@ def parser():
 def checked(args):
     """Return the arguments. Raises InputError for a number out of its range."""
     importing.check_numbers(args, "cpus")
-    if args.sample_rate is not None and args.sample_rate < 100:
-        raise InputError(f"--sample_rate is {args.sample_rate}; wanted 100 Hz or more.")
+    if args.sample_rate is not None and not RATES[0] <= args.sample_rate <= RATES[1]:
+        raise InputError(f"--sample_rate is {args.sample_rate}; wanted {RATES[0]} to {RATES[1]} Hz.")
     args.source = args.source if args.source.name else args.source.resolve()  # `.` has no name to go by
     args.source_name, args.source = plain_text(args.source.name), importing.given(args.source)
     return args
@@ -92,19 +93,26 @@ def described(files, cpus):
 
 
 def refuse_outside(source, parts, facts):
-    """Raise InputError for a part that ends, or starts, where its recording has ended."""
+    """Raise InputError for a part that ends, or starts, where its recording has ended, or that lies between two of its samples."""
     from entoflow.audio import ROUNDING
 
     for part in parts:
-        seconds = facts[part.path]["frames"] / facts[part.path]["sample_rate"]
+        rate = facts[part.path]["sample_rate"]
+        seconds = facts[part.path]["frames"] / rate
         last = part.end if part.end is not None else part.start or 0
         if last > seconds + ROUNDING or (part.start or 0) >= seconds:
             raise InputError(f"{source}, row {part.row}: asks for {part.file_name} up to {last:g} s, which lasts {seconds:g} s; wanted a part of it.")
+        if part.start is not None and round(part.start * rate) >= round(min(part.end or seconds, seconds) * rate):
+            raise InputError(f"{source}, row {part.row}: asks for {part.file_name} from {part.start:g} to {part.end or seconds:g} s, which holds none of its "
+                             f"{rate} samples a second; wanted one or more.")
 
 
 def one_rate(args, rates):
-    """Return the sample rate of the events. Raises InputError where recordings have several and none is asked for."""
+    """Return the sample rate of the events. Raises InputError where recordings have several and none is asked for, and for one too low or too high."""
     counts = Counter(rates)
+    wrong = [rate for rate in counts if not RATES[0] <= rate <= RATES[1]]
+    if wrong:
+        raise InputError(f"{args.source}: has {counts[wrong[0]]} recordings at {wrong[0]} Hz; wanted {RATES[0]} to {RATES[1]} Hz, which hold a wingbeat.")
     if args.sample_rate or len(counts) == 1:
         return args.sample_rate or rates[0]
     told = ", ".join(f"{rate} Hz ({n})" for rate, n in sorted(counts.items()))
@@ -144,17 +152,14 @@ def write_signals(path, spans, facts, rate):
     import numpy as np
     from entoflow import audio
 
-    def clips():
-        for part, start, end in spans:
-            samples, own = audio.read(part.path, start, end, facts[part.path]["taken"])
-            yield samples if own == rate else audio.resampled(np.nan_to_num(samples, nan=0, posinf=0, neginf=0), own, rate)
-
     raw, found = path.with_suffix(".raw"), []
     with raw.open("wb") as file:
-        for batch in batches(clips()):
-            found += zip(map(len, batch), flags_of(batch, rate))
-            for samples in batch:
-                np.nan_to_num(samples, nan=0, posinf=0, neginf=0).astype(np.float32).tofile(file)
+        for batch in batches(audio.read(part.path, start, end, facts[part.path]["taken"]) for part, start, end in spans):
+            for (samples, own), raised in zip(batch, flags_of(batch)):
+                samples = np.nan_to_num(samples, nan=0, posinf=0, neginf=0)
+                samples = samples if own == rate else audio.resampled(samples, own, rate)
+                samples.astype(np.float32).tofile(file)
+                found.append((len(samples), raised))
     total = sum(n for n, _ in found)
     out, written = np.lib.format.open_memmap(path, "w+", np.float32, (total,)), np.memmap(raw, np.float32, "r", shape=(total,))
     for first in range(0, total, AT_ONCE):
@@ -165,28 +170,32 @@ def write_signals(path, spans, facts, rate):
 
 
 def batches(clips):
-    """Yield lists of clips that padded to the longest of them are AT_ONCE samples at most, one clip at least."""
+    """Yield lists of clips (samples, rate) that padded to the longest of them are AT_ONCE samples at most, one clip at least."""
     held, longest = [], 0
     for clip in clips:
-        longest = max(longest, len(clip))
+        longest = max(longest, len(clip[0]))
         if held and longest * (len(held) + 1) > AT_ONCE:
             yield held
-            held, longest = [], len(clip)
+            held, longest = [], len(clip[0])
         held.append(clip)
     if held:
         yield held
 
 
-def flags_of(batch, rate):
-    """Return the names of the flags of each clip."""
+def flags_of(batch):
+    """Return the names of the flags of each clip (samples, rate), at its own rate: resampled, what was clipped or no number no longer looks it."""
     import numpy as np
     from entoflow import signal_quality
 
-    padded = np.zeros((len(batch), max(map(len, batch))), np.float32)
-    for row, samples in zip(padded, batch):
+    found, padded = [None] * len(batch), np.zeros((len(batch), max(len(samples) for samples, _ in batch)), np.float32)
+    for row, (samples, _) in zip(padded, batch):
         row[:len(samples)] = samples
-    raised = signal_quality.flags(padded, rate, [len(samples) for samples in batch])
-    return [[name for name, on in zip(signal_quality.FLAGS, row) if on] for row in raised]
+    for rate in {rate for _, rate in batch}:
+        rows = [at for at, (_, own) in enumerate(batch) if own == rate]
+        raised = signal_quality.flags(padded[rows], rate, [len(batch[at][0]) for at in rows])
+        for at, flags in zip(rows, raised):
+            found[at] = [name for name, on in zip(signal_quality.FLAGS, flags) if on]
+    return found
 
 
 def build(spans, facts, said, flags, rate):

@@ -166,7 +166,7 @@ def divided(clips, args, audit):
         raise InputError(f"--recordings: none of the {len(classes)} classes has events of two groups, one to learn from and one to judge on; wanted a second "
                          "recording session of some (a column `group` says what belongs together).")
     given = given_folds(clips, judged)
-    n = int(given.max()) + 1 if given is not None else min(args.folds, n_groups)
+    n = int(given.max()) + 1 if given is not None else min(args.folds, n_groups, int(np.bincount(columns[judged]).max()))
     found = {}
     for seed in args.seeds:
         found[f"grouped_{seed}"] = grouped(columns, groups, judged, n, seed) if given is None else given

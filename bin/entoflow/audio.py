@@ -13,7 +13,7 @@ from entoflow import channels
 
 # The second line holds what is not read: named here, it is reported and not overlooked.
 SUFFIXES = {".wav", ".wave", ".rf64", ".flac", ".ogg", ".oga", ".opus",
-            ".mp3", ".m4a", ".aac", ".wma", ".aif", ".aiff", ".w64", ".caf", ".au"}
+            ".mp3", ".m4a", ".aac", ".mp4", ".mov", ".3gp", ".amr", ".wma", ".aif", ".aiff", ".w64", ".caf", ".au"}
 FORMATS = ("WAV", "WAVEX", "RF64", "FLAC", "OGG")
 BLOCK = 1 << 20  # frames to decode at a time
 ROUNDING = 0.001  # seconds that a time in a table may lie beyond the end

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from entoflow import average_spectra
+from entoflow import average_spectra, mains_hum
 from entoflow.task import InputError
 
 LIMITS_HZ = (60, 1200)
@@ -45,11 +45,12 @@ def of_spectra(spectra, limits=LIMITS_HZ):
     if low < 1 or high < low + 4:
         raise InputError(f"F0 limits are {limits[0]} to {limits[1]} Hz and half the sample rate is {nyquist} Hz; "
                          "wanted a lowest F0 of 1 Hz or more and a highest at least 5 Hz above it, both below half the sample rate.")
+    hum = mains_hum.seen(spectra.power, spectra.resolution_hz)
     hz, bins = np.arange(low, high + 1, dtype=np.int32), min(nyquist + 1, HARMONICS * (high + 1))
     blend, found = _blend(bins), np.zeros((n, len(Pitch._fields)), np.float32)
     for start in range(0, n, average_spectra.BLOCK):
         rows = slice(start, start + average_spectra.BLOCK)
-        levels = _levels(spectra.power[rows, :bins], blend)
+        levels = _levels(mains_hum.without(spectra.power[rows, :bins], hum[rows], spectra.resolution_hz[rows]), blend)
         found[rows, :-1] = _candidates(np.ascontiguousarray(_scores(levels, hz).T), hz, spectra.resolution_hz[rows])
         found[rows, -1] = _octave_risk(levels, found[rows, 0])
     return Pitch(*found.T[:-1], found[:, -1] > 0)

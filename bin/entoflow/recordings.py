@@ -40,6 +40,8 @@ def read_labelled(source):
     Raises InputError for a source of another form, times that are none, or a part of a recording that is given with two labels.
     """
     path = existing_source(source)
+    if path.is_file() and is_sound_name(path.name):
+        raise InputError(f"{path}: is one recording; wanted a table recording,label of several, or a folder per class.")
     return ("folders", *_class_folders(path)) if path.is_dir() else ("table", *_table(path, ["recording", "label"]))
 
 
@@ -82,6 +84,8 @@ def _recording(path, row):
     start, end = (_seconds(path, row, name) for name in ("start", "end"))
     if end is not None and end <= (start or 0):
         raise InputError(f"{path}, row {row['row']}: goes from {start or 0:g} to {end:g} s; wanted a start before the end.")
+    if is_sound_name(row.get("label", "")) and not is_sound_name(row["recording"]):
+        raise InputError(f"{path}, row {row['row']}: recording is '{row['recording']}' and label '{row['label']}'; wanted the recording under recording.")
     columns = {name: _column(path, row, name) for name in COLUMNS if row.get(name)}
     return Recording(row["recording"], named_in_table(path, row["recording"]), row.get("label") or None, row.get("group") or None,
                      0.0 if start is None and end is not None else start, end, row.get("fold") or None, columns, row["row"])

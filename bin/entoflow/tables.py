@@ -69,7 +69,7 @@ def read_text(path):
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); wanted a text file.") from None
     if binary:
-        raise InputError(f"{path}: is no text (an archive, a spreadsheet, a picture, a video?); wanted text saved as UTF-8, or a folder.")
+        raise InputError(f"{path}: is no text (an archive, a spreadsheet, a picture, a video, a recording?); wanted text saved as UTF-8, or a folder.")
     try:
         return data.decode("utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
     except UnicodeDecodeError as error:

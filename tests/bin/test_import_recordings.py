@@ -178,7 +178,7 @@ def test_a_wrong_table_is_told_with_its_row(run, tmp_path, table, sentence):
 
 
 @pytest.mark.parametrize("option, sentence", [
-    ("--sample_rate=20", "--sample_rate is 20; wanted 100 Hz"), ("--max_bad_files=2", "max_bad_files is 2.0"), ("--cpus=0", "cpus is 0"),
+    ("--sample_rate=20", "--sample_rate is 20; wanted 200 to 1000000 Hz"), ("--max_bad_files=2", "max_bad_files is 2.0"), ("--cpus=0", "cpus is 0"),
 ])
 def test_a_number_out_of_its_range_is_told(run, folders, option, sentence):
     with pytest.raises(InputError, match=sentence):

@@ -106,6 +106,11 @@ def test_with_two_groups_of_a_class_there_are_two_folds(run):
     assert {one["folds"]["grouped_1"] for one in clips} == {0, 1, 2}
 
 
+def test_with_three_events_of_each_class_there_are_three_folds(run):
+    clips, _, _, said = run(collection(n_classes=2, n_groups=3, each=1))
+    assert sorted(one["folds"]["grouped_1"] for one in clips.values()) == [0, 0, 1, 1, 2, 2] and said.endswith("in 3 folds.")
+
+
 def test_sensors_are_left_out_one_by_one_where_all_are_told(run):
     told = [{**one, "sensor": f"s{one['id'] % 2}"} for one in collection()]
     clips = run(told)[0].values()
