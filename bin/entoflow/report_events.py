@@ -2,8 +2,8 @@
 from entoflow.report_page import paragraph, picture, section, side_by_side
 
 SHOWN = {"wrong": 6, "unsure": 3, "right": 3}  # of each kind at most, so that the page stays light
-READING = ("Held-out events by the chosen family: the surest of those that were named wrong, the least sure, the surest right ones. Grey: level over the event's "
-           "floor; dashes: multiples of F0, dots where it is unsure; bars: probabilities.")
+READING = ("Held-out events by the chosen family: the surest of those that were named wrong, the least sure, the surest right ones. Grey: level over the "
+           "event's floor; dashes: multiples of F0, dots where it is unsure; bars: probabilities.")
 
 
 def events(folder):

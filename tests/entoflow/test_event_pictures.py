@@ -18,7 +18,8 @@ def event(samples=None, f0_hz=F0, confidence=0.9, **more):
         samples = sum(np.sin(2 * np.pi * k * F0 * times) / k for k in (1, 2, 3)) + 0.01 * np.random.default_rng(1).normal(size=len(times))
     samples = np.asarray(samples, np.float32)
     clip = {"recording": "night/a.wav", "start": 1.5, "end": 2.0, "samples": len(samples)} | more.pop("clip", {})
-    return Event(samples, RATE, clip, f0_hz, confidence, **{"names": ["bee", "fly", "wasp"], "probabilities": [0.6, 0.3, 0.1], "known": True, "label": ""} | more)
+    made = {"names": ["bee", "fly", "wasp"], "probabilities": [0.6, 0.3, 0.1], "known": True, "label": ""} | more
+    return Event(samples, RATE, clip, f0_hz, confidence, **made)
 
 
 def drawn(*args, **more):
