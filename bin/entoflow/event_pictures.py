@@ -17,7 +17,7 @@ FLOOR_SHARE = 50  # per cent of the spectrogram that is at or below its floor
 RANGE_DB = 20, 60  # from the floor to what is black: at least, at most
 SURE = 0.5  # of the confidence of F0
 COLOURS = 64
-INK, NAME, LONGEST_NAME, LONGEST_TITLE = "#222222", 13, 19, 62
+INK, NAME, LONGEST_NAME, LONGEST_TITLE = "#222222", 13, 17, 62
 
 
 def draw(folder, chosen, before=""):
