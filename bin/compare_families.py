@@ -10,7 +10,7 @@ import json
 import shutil
 from pathlib import Path
 
-from entoflow import model
+from entoflow import chosen_events, model
 from entoflow.task import InputError, run
 
 
@@ -30,6 +30,7 @@ def main(argv):
     wingbeat_plots.draw(args.plots, named, comparison, chosen[0])
     calibration = calibrated(events, named, best)
     write_predictions(args.predictions_csv, events, named, chosen[0], calibration["known_above"])
+    draw_events(args, events, named, chosen[0], calibration["known_above"])
     ship(args, best, comparison, calibration)
     print(comparison["verdict"])
 
@@ -46,6 +47,7 @@ def parser():
     p.add_argument("--metrics", type=Path, required=True, help="JSON to write: what the chosen family is worth, the choice counted in")
     p.add_argument("--predictions_csv", type=Path, required=True, help="CSV to write: what each held-out event was named")
     p.add_argument("--plots", type=Path, required=True, help="folder for the pictures")
+    p.add_argument("--most_pictures", type=int, default=chosen_events.MOST, help="events to draw at most (default %(default)s)")
     p.add_argument("--best", type=Path, required=True, help="model folder to write: the family to ship, calibrated")
     return p
 
@@ -125,6 +127,15 @@ def write_predictions(path, events, named, probability, known_above):
     from entoflow import event_names
 
     event_names.write_csv(path, event_names.rows(events, named.rows, probability, named.classes, known_above))
+
+
+def draw_events(args, events, named, probability, known_above):
+    """Draw some held-out events: wrong ones, unsure ones, right ones."""
+    from entoflow import event_pictures
+
+    chosen = chosen_events.Chosen(args.most_pictures, chosen_events.HELD_OUT)
+    chosen.offer(events, named.rows, probability, named.classes, known_above)
+    event_pictures.draw(args.plots, chosen.events(), "event_")
 
 
 def ship(args, best, comparison, calibration):

@@ -7,7 +7,7 @@ import argparse
 import json
 from pathlib import Path
 
-from entoflow import event_names, model
+from entoflow import chosen_events, event_names, model
 from entoflow.task import InputError, run
 
 AT_ONCE = 512  # events
@@ -16,7 +16,10 @@ AT_ONCE = 512  # events
 def main(argv):
     args = parser().parse_args(argv)
     facts = read_model(args.model)
-    n = write(args, rows(args, facts))
+    chosen = chosen_events.Chosen(args.most_pictures if args.pictures else 0, chosen_events.PREDICTED)
+    n = write(args, rows(args, facts, chosen))
+    if args.pictures:
+        draw(args.pictures, chosen.events())
     print(f"{n} events named by the family {facts['input']['family']}.")
 
 
@@ -27,6 +30,8 @@ def parser():
     p.add_argument("--model", type=Path, required=True, help="model folder, best/ of a run with --recordings")
     p.add_argument("--predictions_csv", type=Path, required=True, help=f"CSV to write: {','.join(event_names.COLUMNS)}")
     p.add_argument("--predictions_json", type=Path, required=True, help="the same as JSON")
+    p.add_argument("--pictures", type=Path, help="folder for pictures of some events (default: none are drawn)")
+    p.add_argument("--most_pictures", type=int, default=chosen_events.MOST, help="events to draw at most (default %(default)s)")
     return p
 
 
@@ -38,8 +43,8 @@ def read_model(folder):
     return facts
 
 
-def rows(args, facts):
-    """Yield the rows to write, event by event, sources by name."""
+def rows(args, facts, chosen):
+    """Yield the rows to write, event by event, sources by name; offer the events to chosen_events.Chosen."""
     from entoflow import clips, families, held_out
 
     family = families.of(facts["input"]["family"])
@@ -55,7 +60,15 @@ def rows(args, facts):
             events = described(listed, signals, facts)
             found, classes = family.probabilities(fitted, events, list(range(len(listed))))
             found = held_out.tempered(found, facts["calibration"]["temperature"])
-            yield from event_names.rows(events, range(len(listed)), found, classes, facts["calibration"]["known_above"])
+            named = events, range(len(listed)), found, classes, facts["calibration"]["known_above"]
+            chosen.offer(*named)
+            yield from event_names.rows(*named)
+
+
+def draw(folder, chosen):
+    from entoflow import event_pictures
+
+    event_pictures.draw(folder, chosen)
 
 
 def described(listed, signals, facts):

@@ -17,6 +17,7 @@ DECAY = 0.8
 PENALTY = 0.5
 FLOOR = 16  # of the compression, in medians of the power around; at least 1/1000 of the highest power
 FLOOR_BAND_HZ = 250
+SURE = 0.5  # confidence from which on F0 counts
 RISKY = 0.08, 0.4  # lines between the harmonics in levels of these: below, there are none; above, they are harmonics, too
 
 

@@ -120,8 +120,12 @@ def confusion(path, truth, named, classes, title):
 
 def short(file_name):
     """Return an image's name without its folders, its middle left out where it is long: it stands above a small picture."""
-    name = PurePosixPath(file_name).name
-    return name if len(name) <= LONGEST_NAME else f"{name[:LONGEST_NAME // 2]}…{name[-LONGEST_NAME // 2:]}"
+    return shortened(PurePosixPath(file_name).name, LONGEST_NAME)
+
+
+def shortened(text, most):
+    """Return a text, its middle left out where it is longer than `most` characters."""
+    return text if len(text) <= most else f"{text[:most // 2]}…{text[-(most // 2):]}"
 
 
 def contact_sheet(path, tiles, title, most=12):

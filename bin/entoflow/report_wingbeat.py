@@ -3,6 +3,7 @@ from collections import Counter
 
 from entoflow.report_curves import interval_bar
 from entoflow.report_detection import audit_summary, left_out_table
+from entoflow.report_events import events
 from entoflow.report_page import bullets, key_figures, paragraph, picture, section, side_by_side, table
 from entoflow.report_results import read_csv, read_json
 from entoflow.report_words import number
@@ -42,6 +43,7 @@ def told(folder, params):
         paragraph(f"{before}{found['comparison'].get('verdict', 'Nothing was compared.')}", "verdict"), paragraph(measured(found), "measured"), tiles(found),
         bullets(cautions(found), "caution"), section("Every family on the same folds", families(found), differences(found)),
         section("Pictures", side_by_side(*(picture(found["plots"] / f"{name}.png", *words) for name, words in PLOTS.items()))),
+        events(found["plots"]),
         section("More recordings, or another family?", *more_recordings(found)), section("In noise", *in_noise(found)),
         section("What the features go by", *importances(found)),
         section("Figures of the choice", figures(found), pitches(found)), section("Data", classes(found), audit_summary(found), left_out_table(found))]

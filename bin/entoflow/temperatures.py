@@ -2,9 +2,9 @@
 import numpy as np
 
 from entoflow.metrics import divide
+from entoflow.pitch import SURE
 
 REFERENCE_DEGC = 25.0
-SURE = 0.5  # confidence in F0, from which on an event's counts
 
 
 def of(clips):

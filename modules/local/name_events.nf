@@ -12,11 +12,12 @@ process NAME_EVENTS {
     output:
     path 'predictions.csv', emit: predictions_csv
     path 'predictions.json', emit: predictions_json
+    path 'events/*.png', emit: pictures, optional: true
 
     script:
     """
     export OMP_NUM_THREADS=${task.cpus}
     python3 -m ${script.baseName} --datasets ${datasets} --signals signals/* --model model \\
-        --predictions_csv predictions.csv --predictions_json predictions.json ${flags}
+        --predictions_csv predictions.csv --predictions_json predictions.json --pictures events ${flags}
     """
 }

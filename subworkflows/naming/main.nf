@@ -23,10 +23,12 @@ workflow NAMING {
     WRITE_NAMING_AUDIT(IMPORT_RECORDINGS.out.audit.toSortedList { a, b -> a.name <=> b.name }, suite('write_audit', settings))
     predictions_csv = NAME_EVENTS.out.predictions_csv
     predictions_json = NAME_EVENTS.out.predictions_json
+    pictures = NAME_EVENTS.out.pictures
     audit = WRITE_NAMING_AUDIT.out.audit
 
     emit:
     predictions_csv  // path: CSV recording,start,end,label,score,f0_hz,verdict
     predictions_json // path: the same as JSON
+    pictures         // paths: PNG of some events, none where most_pictures is 0
     audit            // path: JSON of what was left out and why
 }

@@ -52,10 +52,11 @@ def say(world, family, right, sharp=3.0, partitions=("grouped_1", "random_1"), s
 
 @pytest.fixture
 def run(world, capsys):
-    def _run():
+    def _run(pictures=0):
         files = [f"--{name}={world / file}" for name, file in (
             ("clips", "clips.json"), ("samples", "samples.npy"), ("features", "features.npz"), ("comparison", "comparison.json"), ("metrics", "metrics.json"),
             ("plots", "plots"), ("best", "best"), ("predictions_csv", "predictions.csv"))]
+        files += [f"--most_pictures={pictures}"]
         compare_families.main([*files, "--predictions", *map(str, sorted(world.glob("*_*_[1-5].npz"))), "--models", *map(str, (world / "models").iterdir())])
         read = [json.loads((world / name).read_text()) for name in ("comparison.json", "metrics.json")]
         return *read, capsys.readouterr().out.strip()
@@ -226,6 +227,18 @@ def test_the_pictures_can_be_opened(world, run):
     for name in ("families", "confusion", "calibration"):
         with Image.open(world / "plots" / f"{name}.png") as image:
             assert min(image.size) > 200
+
+
+def test_held_out_events_are_drawn_the_surest_wrong_ones_first(world, run):
+    truth, good = say(world, "features", 0.8, sharp=12.0)
+    run(8)
+    told = {path.name: Image.open(path).info["Description"] for path in sorted((world / "plots").glob("event_*"))}
+    assert list(told)[:4] == [f"event_{at:02}_wrong.png" for at in (1, 2, 3, 4)]
+    assert list(told)[-2:] == [f"event_{len(told) + at:02}_right.png" for at in (-1, 0)]
+    wrong = {f"{at:03}.wav": f"known ✗ truly {CLASSES[truth[at]]}" for at in np.flatnonzero(good.argmax(axis=1) != truth)}
+    for name, words in told.items():
+        recording = words.split(",")[0]
+        assert wrong[recording] in words if "wrong" in name else "known ✓ right" in words if "right" in name else True
 
 
 def test_a_fold_that_is_missing_is_refused(world, run):

@@ -10,6 +10,7 @@ import train_random_convolutions
 import train_rnn
 from entoflow import model, wingbeat_features
 from entoflow.task import InputError
+from PIL import Image
 
 RATE, SAMPLES, CLASSES, HZ = 2000, 800, ("bee", "fly", "wasp"), (110, 230, 350)
 SCRIPTS = {"features": train_features, "random_convolutions": train_random_convolutions, "rnn": train_rnn}
@@ -50,7 +51,7 @@ def trained(tmp_path):
 @pytest.fixture
 def run(tmp_path, capsys):
     """Return a function that names tones of two sources, of other lengths than those learned from: (CSV rows, JSON, last line printed, truth, F0)."""
-    def _run(folder, rate=RATE, n=30):
+    def _run(folder, rate=RATE, n=30, more=()):
         made = [tones(n, 2, 600), tones(n, 3, 1100)]
         for number, (sound, _, _) in enumerate(made, 1):
             np.save(tmp_path / f"predict_{number}.npy", sound.ravel())
@@ -58,7 +59,7 @@ def run(tmp_path, capsys):
             (tmp_path / f"predict_{number}.json").write_text(json.dumps({"info": info, "clips": listed(n, sound.shape[1])}))
         paths = {end: [str(tmp_path / f"predict_{number}.{end}") for number in (2, 1)] for end in ("json", "npy")}
         name_events.main(["--datasets", *paths["json"], "--signals", *paths["npy"], "--model", str(folder), "--predictions_csv", str(tmp_path / "p.csv"),
-                          "--predictions_json", str(tmp_path / "p.json")])
+                          "--predictions_json", str(tmp_path / "p.json"), *more])
         with (tmp_path / "p.csv").open(newline="", encoding="utf-8") as handle:
             rows = list(csv.DictReader(handle))
         truth, hz = (np.concatenate([parts[which] for parts in made]) for which in (1, 2))
@@ -79,6 +80,25 @@ def test_events_of_all_sources_are_named_in_order_whatever_their_length(run, tra
     monkeypatch.setattr(name_events, "AT_ONCE", 7)
     again = run(folder)[0]
     assert [row["label"] for row in again] == [row["label"] for row in rows]
+
+
+def test_events_of_each_kind_are_drawn_and_say_what_the_table_says(run, trained, tmp_path):
+    folder = trained("features")
+    facts = model.read(folder)
+    (folder / "model.json").write_text(json.dumps({**facts, "calibration": {"temperature": 1.0, "known_above": 0.9}}))
+    rows = run(folder, more=[f"--pictures={tmp_path / 'events'}", "--most_pictures=8"])[0]
+    pictures = sorted((tmp_path / "events").iterdir())
+    assert [path.name for path in pictures[:4]] == [f"{at:02}_sure.png" for at in (1, 2, 3, 4)] and 4 < len(pictures) <= 8
+    told = [Image.open(path).info["Description"] for path in pictures]
+    assert {words.split("s: ")[1].split(",")[0] for words in told[:3]} == set(CLASSES)  # one of each first
+    score = {f"{row['recording']}, {float(row['start']):.2f} to {float(row['end']):.2f} s: {row['label']}": float(row["score"]) for row in rows}
+    best = [max(value for name, value in score.items() if name.endswith(label)) for label in CLASSES]
+    assert sorted(score[words.rsplit(", ", 1)[0]] for words in told[:3]) == sorted(best)
+
+
+def test_no_picture_is_drawn_where_none_is_asked_for(run, trained, tmp_path):
+    run(trained("features"), more=[f"--pictures={tmp_path / 'events'}", "--most_pictures=0"])
+    assert not list((tmp_path / "events").iterdir())
 
 
 def test_recordings_of_another_rate_are_refused(run, trained):
