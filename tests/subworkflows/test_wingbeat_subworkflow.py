@@ -58,7 +58,8 @@ def test_the_report_opens_with_the_verdict(results, heard):
 
 def test_the_demo_draws_recordings_runs_no_other_chain_on_them_and_says_that_they_are_synthetic(results, heard):
     assert {task.split(" ")[0] for task in heard[2]} == {
-        "MAKE_RECORDINGS", "IMPORT_RECORDINGS", "SPLIT_RECORDINGS", "EXTRACT_FEATURES", "TRAIN_FAMILY", "COMPARE_FAMILIES", "WRITE_WINGBEAT_AUDIT", "WRITE_REPORT"}
+        "MAKE_RECORDINGS", "IMPORT_RECORDINGS", "SPLIT_RECORDINGS", "EXTRACT_FEATURES", "TRAIN_FAMILY", "COMPARE_FAMILIES", "WRITE_WINGBEAT_AUDIT",
+        "WRITE_REPORT"}
     assert "SYNTHETIC" in (results.parent / "report.html").read_text()
     assert {path.name for path in results.parent.iterdir()} == {"index.json", "pipeline_info", "report.html", "wingbeat"}
 
