@@ -2,6 +2,7 @@ include { complaints; entries; help; paths; task_settings; typed } from './modul
 include { full; last_words; left_out; now; sentence; write_index } from './modules/local/results'
 include { suite } from './modules/local/suite'
 include { MAKE_DEMO } from './modules/local/make_demo'
+include { MAKE_RECORDINGS } from './modules/local/make_recordings'
 include { MAKE_SPECIMENS } from './modules/local/make_specimens'
 include { WRITE_REPORT } from './modules/local/write_report'
 include { DETECTION } from './subworkflows/detection/main'
@@ -107,9 +108,13 @@ workflow {
         sources.specimens = collection.map { folder -> folder.resolve('collection.csv') }
         sources.unlabelled = collection.map { folder -> folder.resolve('unlabelled') }
     }
+    if( 'wingbeat' in drawn ) {
+        MAKE_RECORDINGS(suite('make_recordings', settings, [events: given.demo_events]))
+        sources.recordings = MAKE_RECORDINGS.out.folder.map { folder -> folder.resolve('recordings.csv') }
+    }
     told = groovy.json.JsonOutput.toJson(given.findAll { name, value -> value != null && name != 'outdir' }.sort())
     opens = [detection: "The report: ${outdir}/report.html", identification: given.specimens || drawn ? "The gallery: ${outdir}/identification/gallery; the report: ${outdir}/report.html" : "The names: ${outdir}/identification/identified.csv; the report: ${outdir}/report.html", wingbeat: "The comparison: ${outdir}/wingbeat/comparison.json; the report: ${outdir}/report.html", prediction: "The predictions: ${outdir}/prediction/predictions.csv", naming: "The events and their names: ${outdir}/prediction/predictions.csv"]
-    chains = (given.boxes || 'detection' in drawn ? ['detection'] : []) + (given.specimens || given.gallery || 'identification' in drawn ? ['identification'] : []) + (given.recordings ? ['wingbeat'] : []) + (given.predict ? [is_a('wingbeat', given.model) ? 'naming' : 'prediction'] : [])
+    chains = (given.boxes || 'detection' in drawn ? ['detection'] : []) + (given.specimens || given.gallery || 'identification' in drawn ? ['identification'] : []) + (given.recordings || 'wingbeat' in drawn ? ['wingbeat'] : []) + (given.predict ? [is_a('wingbeat', given.model) ? 'naming' : 'prediction'] : [])
     ENTOFLOW(sources, chains, given.target ?: '', given.weights, given.families.tokenize(','), settings, told)
 
     workflow.onComplete = {

@@ -8,6 +8,7 @@ from conftest import ROOT, Flow, same_resources
 OF_OTHERS = {name for chain in ("identification", "wingbeat", "naming")  # in test_identification_modules.py, test_wingbeat_modules.py
              for name in re.findall(r"modules/local/(\w+)'", (ROOT / f"subworkflows/{chain}/main.nf").read_text())}
 OF_OTHERS -= set(re.findall(r"modules/local/(\w+)'", (ROOT / "subworkflows/detection/main.nf").read_text()))
+OF_OTHERS |= {"make_recordings"}
 MODULES = {name: path.stem for path in sorted((ROOT / "modules/local").glob("*.nf")) if path.stem not in OF_OTHERS
            for name in re.findall(r"^process (\w+)", path.read_text(), re.MULTILINE)}
 CHEAP = "[max_epochs: 1, image_size: 64, class_name: 'insect']"

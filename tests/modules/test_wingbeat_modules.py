@@ -3,6 +3,7 @@ import pytest
 from conftest import in_chain, run_alone
 
 FILES = {
+    "MAKE_RECORDINGS": ["demo_recordings/recordings.csv", "demo_recordings/truth.csv"],
     "IMPORT_RECORDINGS": ["recordings_1.json", "recordings_1.npy", "recordings_1_audit.json"],
     "SPLIT_RECORDINGS": ["clips.json", "split.csv", "folds.csv", "split_audit.json"],
     "EXTRACT_FEATURES": ["samples.npy", "features.csv"],
@@ -23,6 +24,7 @@ def calls(here):
 
     features = f"{file('clips.json')}, [{file('samples.npy', 'features.npz')}]"
     return {
+        "MAKE_RECORDINGS": "suite('make_recordings', [:], [events: 72])",
         "IMPORT_RECORDINGS": f"['recordings', 'recordings_1', file('{here}/nights/recordings.csv'), 'any text'], "
                              "suite('import_recordings', [import_recordings: [date_order: 'ymd']])",
         "SPLIT_RECORDINGS": f"[{file('recordings_1.json')}], [{file('recordings_1.npy')}], suite('split_recordings', [split_recordings: [folds: 3]])",

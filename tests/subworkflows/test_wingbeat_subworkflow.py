@@ -1,12 +1,13 @@
-"""The wingbeat chain on synthetic recordings, as a user runs it."""
+"""The wingbeat chain on synthetic recordings: as the demo runs it, and as a user does."""
 import csv
 import json
 import re
 import subprocess
 import sys
+from datetime import datetime, timedelta
 
 import pytest
-from conftest import ROOT, WINGBEATS
+from conftest import ROOT
 
 FAMILIES = ("features", "random_convolutions", "rnn")
 
@@ -33,10 +34,12 @@ def test_everything_that_the_contract_lists_is_there_and_in_the_index(results):
 def test_no_night_of_a_sensor_is_learned_from_and_judged_on(results):
     with (results / "split.csv").open(newline="") as handle:
         rows = list(csv.DictReader(handle))
-    part = {}
+    part, nights = {}, set()
     for row in rows:
+        sensor, name = row["recording"].split("/")
+        nights.add((sensor, (datetime.strptime(name[:17], "%y-%m-%d_%H.%M.%S") - timedelta(hours=12)).date()))
         assert part.setdefault(row["group"], row["part"]) == row["part"] and row["group"].startswith(row["recording"][:8])
-    assert len(rows) == 72 and len(part) == 12 and set(part.values()) == {"fold 1", "fold 2", "fold 3"}
+    assert len(rows) == 72 and len(part) == len(nights) and set(part.values()) == {"fold 1", "fold 2", "fold 3"}
 
 
 def test_the_families_stand_on_the_same_events_beside_ways_that_hardly_listen(results):
@@ -56,11 +59,19 @@ def test_the_report_opens_with_the_verdict(results, heard):
     assert re.search(r"The comparison: .*comparison.json; the report: .*report.html", heard[1])
 
 
-def test_a_second_run_redoes_nothing_and_one_with_fewer_families_trains_none(heard):
-    options = ("--recordings", "nights/recordings.csv", *WINGBEATS, "-resume")
-    _, tasks = heard[0].run(*options)
+def test_the_demo_draws_recordings_runs_no_other_chain_on_them_and_says_that_they_are_synthetic(results, heard):
+    assert {task.split(" ")[0] for task in heard[2]} == {
+        "MAKE_RECORDINGS", "IMPORT_RECORDINGS", "SPLIT_RECORDINGS", "EXTRACT_FEATURES", "TRAIN_FAMILY", "COMPARE_FAMILIES", "WRITE_WINGBEAT_AUDIT",
+        "WRITE_REPORT"}
+    assert "SYNTHETIC" in (results.parent / "report.html").read_text()
+    assert {path.name for path in results.parent.iterdir()} == {"index.json", "pipeline_info", "report.html", "wingbeat"}
+
+
+def test_a_second_run_redoes_nothing_and_one_of_fewer_families_on_recordings_given_by_hand_trains_none(heard):
+    _, tasks = heard[0].run("-profile", "test", "--demo_chains", "wingbeat", "-resume")
     assert set(tasks.values()) == {"CACHED"}
-    heard[0].run(*options, "--families", "features")
+    table = (heard[0].here / "nights").resolve() / "recordings.csv"
+    heard[0].run("--recordings", table, "--date_order", "ymd", "--folds", "3", "--families", "features", "-resume")
     ran = {row["name"].split(":")[-1] for row in heard[0].tasks if row["status"] == "COMPLETED"}
     assert ran == {"COMPARE_FAMILIES", "WRITE_REPORT"}
 
