@@ -7,7 +7,6 @@ import subprocess
 import sys
 
 import numpy as np
-import pytest
 from conftest import ROOT, SMALL, Flow, commands
 from shapes import draw
 
@@ -157,16 +156,6 @@ def test_what_a_person_named_on_the_sheet_is_enrolled_and_conflicts_are_listed(l
     assert re.fullmatch(r"review.csv, row \d+ says 'one', review.csv, row \d+ 'two'", told[0]["reason"])
     again = {row["image"] for row in rows(tmp_path / "identification/sheet/review.csv")}
     assert not {mine["image"], rejected["image"]} & again
-
-
-@pytest.mark.parametrize("options, sentence", [
-    (["--unlabelled", "more_photos"], "--unlabelled needs --specimens, or --gallery: names to give"),
-    (["--gallery", "specimens", "--unlabelled", "more_photos"], "--gallery names specimens, which holds no gallery.json"),
-    (["--gallery", "results/identification/gallery"], "--gallery needs --specimens to enrol, or --unlabelled images to identify"),
-])
-def test_parameters_that_do_not_go_together_are_told_before_anything_runs(learned, options, sentence):
-    said, tasks = learned[0].run(*options, ok=False)
-    assert sentence in said and not tasks
 
 
 def test_a_backbone_that_timm_has_not_is_told_in_one_sentence(learned, tmp_path):
