@@ -44,7 +44,8 @@ def test_no_night_of_a_sensor_is_learned_from_and_judged_on(results):
 
 def test_the_families_stand_on_the_same_events_beside_ways_that_hardly_listen(results):
     comparison = json.loads((results / "comparison.json").read_text())
-    assert set(comparison["families"]) == {*FAMILIES, "most frequent class", "F0 alone", "time of day alone"}
+    assert set(comparison["families"]) == {*FAMILIES, "most frequent class", "F0 alone", "F0 at 25 degC alone", "time of day alone"}
+    assert set(comparison["robustness"]["families"]) == set(comparison["learning_curve"]["families"]) == set(FAMILIES) and comparison["importances"]
     assert {row["macro_f1"]["n"] for row in comparison["families"].values()} == {72} and comparison["folds"] == 3 and comparison["seeds"] == [1]
     assert comparison["families"]["features"]["macro_f1"]["value"] > comparison["families"]["most frequent class"]["macro_f1"]["value"] + 0.2
     assert set(comparison["families"]["features"]) >= {"optimism_gap", "random_macro_f1", "sensor_macro_f1", "seconds", "balanced_accuracy"}
@@ -56,6 +57,7 @@ def test_the_report_opens_with_the_verdict(results, heard):
     page = (results.parent / "report.html").read_text()
     verdict = json.loads((results / "comparison.json").read_text())["verdict"]
     assert verdict in page and page.index(verdict) < page.index("Every family on the same folds")
+    assert all(heading in page for heading in ("Events, looked at", "More recordings, or another family?", "In noise", "What the features go by"))
     assert re.search(r"The comparison: .*comparison.json; the report: .*report.html", heard[1])
 
 
