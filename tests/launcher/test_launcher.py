@@ -269,6 +269,16 @@ def test_a_java_that_nextflow_runs_on_is_used(launcher, version, fits):
     assert ("getting a Java runtime" in err) != fits
 
 
+@pytest.mark.parametrize("asked, collector", [("", "-XX:+UseSerialGC"), ("-Xmx2g -XX:+UseG1GC", "-XX:+UseG1GC")])
+def test_java_is_told_of_one_collector(launcher, asked, collector):
+    launcher.with_tools()
+    launcher.with_engine()
+    launcher.program(launcher.bin / "java", JAVA.format("17.0.1") + SAY)
+    launcher.program(launcher.bin / "nextflow", "exit 1")
+    code, out, err = launcher.run("info", NXF_OPTS=asked)
+    assert (code, [word for word in out.split() if word.endswith("GC")]) == (0, [collector]), out + err
+
+
 def test_a_java_that_makes_no_archive_runs_without(launcher):
     launcher.with_tools()
     launcher.with_engine()
