@@ -2,7 +2,8 @@
 
 A kernel has nine weights, six of -1 and three of 2, so its output is three times the sum of three samples less the sum of nine, and at one width (dilation)
 all kernels share the nine. A feature is the share of an output that is above a bias, and biases are quantiles of outputs for signals to learn from. Nothing
-but which signals these are is left to chance. Signals are of one length.
+but which signals these are is left to chance. Signals are of one length. Beyond the paper: of long signals every second output, or third.. is looked at,
+as some ten thousand tell a share to less than a hundredth.
 """
 from itertools import combinations
 
@@ -14,7 +15,8 @@ KERNELS = np.array(list(combinations(range(9), 3)))  # 84 x 3: which weights are
 EACH = 119  # features of a kernel: 9,996 of all
 MOST_DILATIONS = 32  # of a kernel
 GOLDEN = (np.sqrt(5) + 1) / 2  # its multiples, less whole numbers, are spread evenly however many there are
-SAMPLES = 1 << 18  # of a block of signals
+OUTPUTS = 1 << 14  # of a kernel that are looked at, at most
+SAMPLES = 1 << 18  # of a block of signals that are looked at
 HIGH, WIDE = 64, 1024  # samples that are compared at a time: they stay in the cache, and a column counts to 255 at most
 BIASES = 4  # compared at a time
 
@@ -40,7 +42,7 @@ def transform(series, fitted):
     n, samples = _checked(series)
     if samples != fitted["samples"][0]:
         raise InputError(f"signals have {samples} samples; wanted {fitted['samples'][0]}, as those that were learned from.")
-    features, at_once = np.empty((n, len(fitted["biases"])), np.float32), _power_of_two(min(WIDE, SAMPLES // samples))
+    features, at_once = np.empty((n, len(fitted["biases"])), np.float32), _power_of_two(min(WIDE, SAMPLES // min(samples, OUTPUTS)))
     for start in range(0, n, at_once):
         features[start:start + at_once] = _block(series[start:start + at_once], fitted)
     return features
@@ -74,7 +76,7 @@ def _biases(series, dilation, turn, quantiles):
     """Return the quantiles (84 x q) of the outputs of 84 kernels, each for a series of its own (84 x samples), in one row."""
     biases, samples = np.empty_like(quantiles), series.shape[1]
     for kernels, cut in _halves(dilation, turn):
-        shifts = np.stack(_shifts(_padded(series[kernels], dilation), dilation, cut, samples - cut))
+        shifts = np.stack(_shifts(_padded(series[kernels], dilation), dilation, _outputs(samples, cut)))
         three = sum(shifts[KERNELS[kernels, weight], :, np.arange(len(kernels))] for weight in range(3))
         outputs = 3 * three.T - shifts.sum(axis=0)
         biases[kernels] = [np.quantile(output, own) for output, own in zip(outputs.T, quantiles[kernels])]
@@ -92,9 +94,14 @@ def _padded(series, dilation):
     return np.pad(np.ascontiguousarray(series.T, np.float32), ((4 * dilation, 4 * dilation), (0, 0)))
 
 
-def _shifts(padded, dilation, start, stop):
-    """Return what each of nine weights meets for the outputs from start to stop: views of samples x n."""
-    return [padded[start + weight * dilation:stop + weight * dilation] for weight in range(9)]
+def _outputs(samples, cut):
+    """Return which outputs are looked at, of those that are `cut` from both ends at least."""
+    return range(cut, samples - cut, max(1, -(-(samples - 2 * cut) // OUTPUTS)))
+
+
+def _shifts(padded, dilation, outputs):
+    """Return what each of nine weights meets for a range of outputs: views of samples x n."""
+    return [padded[outputs.start + weight * dilation:outputs.stop + weight * dilation:outputs.step] for weight in range(9)]
 
 
 def _block(series, fitted):
@@ -105,9 +112,9 @@ def _block(series, fitted):
         tripled, own = 3 * _padded(series, dilation), own.reshape(len(KERNELS), -1)
         share = np.empty((*own.shape, n), np.float32)
         for kernels, cut in _halves(dilation, turn):
-            starts, end = range(cut, samples - cut, HIGH * width), samples - cut
-            counts = [_above(_shifts(tripled, dilation, start, min(start + HIGH * width, end)), kernels, own[kernels], width) for start in starts]
-            share[kernels] = sum(counts) / np.float32(end - cut)
+            outputs = _outputs(samples, cut)
+            parts = [outputs[start:start + HIGH * width] for start in range(0, len(outputs), HIGH * width)]
+            share[kernels] = sum(_above(_shifts(tripled, dilation, part), kernels, own[kernels], width) for part in parts) / np.float32(len(outputs))
         shares.append(share.reshape(-1, n))
     return np.concatenate(shares).T
 

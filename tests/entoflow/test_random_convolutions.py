@@ -12,8 +12,8 @@ def signals(seed, n, samples):
     return (np.random.default_rng(seed).integers(-200, 200, (n, samples)) / 32768).astype(np.float32)
 
 
-def by_hand(series, fitted):
-    """Return the features by the paper's words, each kernel and each bias on its own, and the convolution's outputs that count."""
+def by_hand(series, fitted, most=10 ** 9):
+    """Return the features by the paper's words, each kernel and each bias on its own, and the convolution's outputs that count, of these at most so many."""
     features, bias, at = [], fitted["biases"].astype(float), 0
     for turn, (dilation, count) in enumerate(zip(fitted["dilations"], fitted["counts"])):
         for number, twos in enumerate(combinations(range(9), 3)):
@@ -21,6 +21,7 @@ def by_hand(series, fitted):
             kernel[::dilation] = [2 if weight in twos else -1 for weight in range(9)]
             reach = 4 * dilation if (number + turn) % 2 == 0 else 0
             outputs = [np.correlate(np.pad(one.astype(float), reach), kernel, "valid") for one in series]
+            outputs = [own[::int(np.ceil(len(own) / most))] for own in outputs]
             features += [[(output > bias[at + k]).mean() for output in outputs] for k in range(count)]
             at += count
     return np.array(features).T
@@ -32,6 +33,22 @@ def test_features_are_the_shares_above_the_biases_of_a_plain_convolution(n, samp
     series = signals(2, n, samples)
     rows = [0, n - 1]
     np.testing.assert_allclose(random_convolutions.transform(series, fitted)[rows], by_hand(series[rows], fitted), atol=1e-6)
+
+
+@pytest.mark.parametrize("samples", [200, 201, 520])
+def test_of_long_signals_every_second_or_third_output_is_looked_at(samples, monkeypatch):
+    monkeypatch.setattr(random_convolutions, "OUTPUTS", 100)
+    series = signals(2, 3, samples)
+    fitted = random_convolutions.fit(series, np.random.default_rng(1))
+    np.testing.assert_allclose(random_convolutions.transform(series, fitted), by_hand(series, fitted, 100), atol=1e-6)
+
+
+def test_shares_of_long_signals_are_those_of_all_outputs_to_two_hundredths(monkeypatch):
+    series = signals(2, 2, 3 * random_convolutions.OUTPUTS)
+    fitted = random_convolutions.fit(series, np.random.default_rng(1))
+    some = random_convolutions.transform(series, fitted)
+    monkeypatch.setattr(random_convolutions, "OUTPUTS", 1 << 20)
+    assert abs(some - random_convolutions.transform(series, fitted)).max() < 0.02
 
 
 @pytest.mark.parametrize("samples", [9, 16, 25, 100, 500, 5000, 40_000])
