@@ -85,9 +85,10 @@ environment() {
     environment=$piece
 }
 
+# Compiled at once: where PYTHONDONTWRITEBYTECODE is set, as in many images, each task would compile torch anew, for seconds.
 make_environment() {
     "$tools/bin/python" -m uv venv --relocatable --no-project --python "$python" "$2" &&
-        "$tools/bin/python" -m uv pip sync --require-hashes --python "$2/bin/python" "$envs/$1.lock"
+        "$tools/bin/python" -m uv pip sync --require-hashes --compile-bytecode --python "$2/bin/python" "$envs/$1.lock"
 }
 
 make_java() {
