@@ -5,7 +5,7 @@ from entoflow import comparisons
 from entoflow.clips import EVERY, NONE
 
 SHARES = (25, 50)  # per cent of the events to learn from, in whole groups; the smaller part lies in the larger
-FOLDS = 2  # of the first division: each point costs as many trainings
+FOLDS = 3  # of the first division: each point costs as many trainings
 LITTLE = 0.02  # macro-F1 that is not worth another season
 
 

@@ -131,7 +131,7 @@ def test_classes_are_left_out_of_learning_whole_and_judged_beside_the_others(run
 
 def test_parts_of_the_groups_are_learned_from_beside_all_of_them(run, tmp_path):
     clips = run(collection(), flags=["--seeds=2,1"])[0].values()
-    for name in ("share_25_1", "share_50_1", "share_25_2", "share_50_2"):
+    for name in (f"share_{share}_{number}" for share in (25, 50) for number in (1, 2, 3)):
         assert {one["id"] for one in clips if one["folds"][name] == 0} == {one["id"] for one in clips if one["folds"]["grouped_1"] == int(name[-1]) - 1}
         assert {one["label"] for one in clips if one["folds"][name] == split_recordings.EVERY} == {"a", "b", "c"}
     listed = (tmp_path / "folds_table").read_text().split()

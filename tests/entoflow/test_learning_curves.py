@@ -19,8 +19,8 @@ def divided():
 def test_a_share_holds_whole_groups_of_the_rest_as_many_events_as_asked_and_the_smaller_lies_in_the_larger(divided):
     columns, groups, fold = divided
     found = learning_curves.partitions(columns, groups, fold, 1)
-    assert list(found) == ["share_25_1", "share_50_1", "share_25_2", "share_50_2"]
-    for number in (1, 2):
+    assert list(found) == [f"share_{share}_{number}" for number in (1, 2, 3) for share in (25, 50)]
+    for number in (1, 2, 3):
         quarter, half = (found[f"share_{share}_{number}"] for share in (25, 50))
         for own, share in ((quarter, 0.25), (half, 0.5)):
             assert ((own == 0) == (fold == number - 1)).all() and set(own.tolist()) == {0, EVERY, NONE}
@@ -61,12 +61,12 @@ def test_the_points_are_those_of_scikit_learn_and_the_verdict_follows_the_gain(d
         said = np.where(rng.random(N) < right, columns, (columns + 1) % 4)
         Named.by["rnn", name] = np.where((own >= 0)[:, None], np.eye(4)[said], np.nan)
     found = learning_curves.figures(events, Named, "rnn", 1)
-    points, rows = found["families"]["rnn"], np.flatnonzero(fold < 2)
-    assert [point["share"] for point in points] == [25, 50, 100] and points[2]["events"] == np.mean([(fold != k).sum() for k in (0, 1)])
+    points, rows = found["families"]["rnn"], np.flatnonzero(fold < 3)
+    assert [point["share"] for point in points] == [25, 50, 100] and points[2]["events"] == np.mean([(fold != k).sum() for k in range(3)])
     for share, point in zip((25, 50), points):
-        said = np.where(fold == 0, Named.by["rnn", f"share_{share}_1"].argmax(axis=1), Named.by["rnn", f"share_{share}_2"].argmax(axis=1))
+        said = np.choose(fold % 3, [Named.by["rnn", f"share_{share}_{k}"].argmax(axis=1) for k in (1, 2, 3)])
         assert point["macro_f1"]["value"] == pytest.approx(f1_score(columns[rows], said[rows], average="macro"))
-        assert point["groups"] == np.mean([len(set(groups[folds[f"share_{share}_{k}"] == EVERY])) for k in (1, 2)])
+        assert point["groups"] == np.mean([len(set(groups[folds[f"share_{share}_{k}"] == EVERY])) for k in (1, 2, 3)])
     whole = Named.by["rnn", "grouped_1"][rows].argmax(axis=1)
     assert points[2]["macro_f1"]["value"] == pytest.approx(f1_score(columns[rows], whole, average="macro"))
     assert found["gain"]["value"] == pytest.approx(points[2]["macro_f1"]["value"] - points[1]["macro_f1"]["value"])
