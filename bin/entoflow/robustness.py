@@ -42,7 +42,8 @@ def figures(named, seed):
     if not named.noisy:
         return None
     found = {}
-    for family, (rows, probability) in named.noisy.items():
+    for family in filter(named.noisy.get, named.families):
+        rows, probability = named.noisy[family]
         said = np.concatenate([named.by[family, named.grouped[0]][None, rows], probability]).argmax(axis=2)
         clean, *others = comparisons.each_macro_f1(said, named.columns[rows], named.groups[rows], seed)
         at = {noise: [figure for figure, (kind, _) in zip(others, CONDITIONS) if kind == noise] for noise in transits.NOISES}

@@ -57,7 +57,7 @@ def test_at_most_a_hundred_events_are_named_from_the_first_to_the_last(n, expect
 
 def test_the_figures_are_those_of_scikit_learn(events):
     class Named:
-        grouped, columns, groups = ["grouped_1"], np.arange(N) % 3, events.groups
+        families, grouped, columns, groups = ["features", "rnn"], ["grouped_1"], np.arange(N) % 3, events.groups
 
     rng, rows = np.random.default_rng(2), np.arange(0, N, 2)
     clean, noisy = rng.dirichlet(np.ones(3), N), rng.dirichlet(np.ones(3), (len(robustness.CONDITIONS), len(rows)))
