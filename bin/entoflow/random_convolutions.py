@@ -3,7 +3,7 @@
 A kernel has nine weights, six of -1 and three of 2, so its output is three times the sum of three samples less the sum of nine, and at one width (dilation)
 all kernels share the nine. A feature is the share of an output that is above a bias, and biases are quantiles of outputs for signals to learn from. Nothing
 but which signals these are is left to chance. Signals are of one length. Beyond the paper: of long signals every second output, or third.. is looked at,
-as some ten thousand tell a share to less than a hundredth.
+as some thousands tell a share to a hundredth.
 """
 from itertools import combinations
 
@@ -15,7 +15,7 @@ KERNELS = np.array(list(combinations(range(9), 3)))  # 84 x 3: which weights are
 EACH = 119  # features of a kernel: 9,996 of all
 MOST_DILATIONS = 32  # of a kernel
 GOLDEN = (np.sqrt(5) + 1) / 2  # its multiples, less whole numbers, are spread evenly however many there are
-OUTPUTS = 1 << 14  # of a kernel that are looked at, at most
+OUTPUTS = 1 << 12  # of a kernel that are looked at, at most
 SAMPLES = 1 << 18  # of a block of signals that are looked at
 HIGH, WIDE = 64, 1024  # samples that are compared at a time: they stay in the cache, and a column counts to 255 at most
 BIASES = 4  # compared at a time
@@ -79,7 +79,10 @@ def _biases(series, dilation, turn, quantiles):
         shifts = np.stack(_shifts(_padded(series[kernels], dilation), dilation, _outputs(samples, cut)))
         three = sum(shifts[KERNELS[kernels, weight], :, np.arange(len(kernels))] for weight in range(3))
         outputs = 3 * three.T - shifts.sum(axis=0)
-        biases[kernels] = [np.quantile(output, own) for output, own in zip(outputs.T, quantiles[kernels])]
+        rising, places = np.sort(outputs, axis=0), quantiles[kernels].T * (len(outputs) - 1)
+        below, column = places.astype(int), np.arange(len(kernels))
+        above = np.minimum(below + 1, len(outputs) - 1)
+        biases[kernels] = (rising[below, column] + (places - below) * (rising[above, column] - rising[below, column])).T
     return biases.ravel()
 
 
