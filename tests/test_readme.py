@@ -47,7 +47,7 @@ def test_the_demo_is_the_tested_profile_with_more_of_everything(flow):
     flow.run(*DEMO.split()[3:], "-preview")
     demo, test = ({line.split(" = ")[0].strip() for line in (ROOT / f"conf/{name}.config").read_text().splitlines() if " = " in line}
                   for name in ("demo", "test"))
-    assert test - demo == {"weak_rule", "demo_chains", "demo_boxes", "demo_labelled", "demo_test", "views"}
+    assert test - demo == {"weak_rule", "demo_chains", "demo_boxes", "demo_labelled", "demo_test", "demo_species", "views"}
     assert demo <= test
 
 
