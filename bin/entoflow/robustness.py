@@ -12,7 +12,8 @@ def named(family, fitted, events, rows, seed):
     """Return (which of the rows of Events were named: m, their probabilities in CONDITIONS: conditions x m x C, the C classes) by a family's model."""
     asked, found = spread(rows), []
     for condition in range(len(CONDITIONS)):
-        probability, classes = family.probabilities(fitted, noisy(events, asked, condition, seed), np.arange(len(asked)))
+        heard = noisy(events, asked, condition, seed, measured=hasattr(family, "shuffled_names"))
+        probability, classes = family.probabilities(fitted, heard, np.arange(len(asked)))
         found.append(probability)
     return asked, np.stack(found), classes
 
@@ -22,15 +23,16 @@ def spread(rows):
     return rows if len(rows) <= MOST else rows[np.linspace(0, len(rows) - 1, MOST).round().astype(int)]
 
 
-def noisy(events, rows, condition, seed):
-    """Return the rows of Events in noise of CONDITIONS[condition]: their samples and what is measured of these."""
+def noisy(events, rows, condition, seed, measured=True):
+    """Return the rows of Events in noise of CONDITIONS[condition]: their samples and, for who goes by a table, what is measured of these; else no table."""
     rng, (kind, snr_db) = np.random.default_rng([seed, condition]), CONDITIONS[condition]
     clips, lengths = np.asarray(events.samples[rows], np.float32), events.lengths[rows]
     noises = transits.noise(kind, len(rows), clips.shape[1], events.sample_rate, rng)
     noises[np.arange(clips.shape[1]) >= lengths[:, None]] = 0
     clips = transits.mixed(clips, noises, snr_db)
-    measured = wingbeat_features.table(clips, events.sample_rate, lengths)[:, [list(wingbeat_features.FEATURES).index(name) for name in events.features]]
-    return events._replace(samples=clips, lengths=lengths, table=measured, labels=events.labels[rows], groups=events.groups[rows],
+    columns = [list(wingbeat_features.FEATURES).index(name) for name in events.features]
+    table = wingbeat_features.table(clips, events.sample_rate, lengths)[:, columns] if measured else None
+    return events._replace(samples=clips, lengths=lengths, table=table, labels=events.labels[rows], groups=events.groups[rows],
                            clips=[events.clips[row] for row in rows])
 
 

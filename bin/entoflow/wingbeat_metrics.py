@@ -14,10 +14,8 @@ def closed(chosen, truth, groups, seed):
     second = (np.argsort(-probability, axis=1, kind="stable")[:, :2] == truth[:, None]).any(axis=1)
     believed = identification_metrics.calibration(probability.max(axis=1), right, groups, groups, seed)
     before = identification_metrics.calibration(plain.max(axis=1), right, groups, groups, seed)
-    units, group = np.unique(groups, return_inverse=True)
-    statistic = comparisons.macro_f1(named[None], truth, group)
-    by_group, by_event = Bootstrap(units, seed), Bootstrap(groups, seed)
-    return {"macro_f1": by_group.figure(lambda weights: statistic(weights.astype(float))[:, 0], len(truth), comparisons.UNIT),
+    by_event = Bootstrap(groups, seed)
+    return {"macro_f1": comparisons.each_macro_f1(named[None], truth, groups, seed)[0],
             "balanced_accuracy": balanced_accuracy(probability, truth, groups, seed),
             "top2": by_event.ratio(second, np.ones(len(truth)), len(truth), "share of events"),
             "label_set_coverage": by_event.ratio(sets[np.arange(len(truth)), truth], np.ones(len(truth)), len(truth), "share of events"),

@@ -42,6 +42,11 @@ def test_what_is_never_judged_may_be_learned_from_and_one_group_for_each_class_h
     columns, groups = np.array([0, 0, 0, 1, 1, 1, 2, 2]), np.array(list("abcdefgg"))
     found = learning_curves.partitions(columns, groups, np.array([0, 1, 1, 0, 1, 1, EVERY, EVERY]), 1)
     assert all((own[6:] != 0).all() and len(set(columns[own == EVERY].tolist())) > 1 for own in found.values())
+    for k in range(2, 40):  # few groups of any size and class: a fold has all its parts, or none
+        rng = np.random.default_rng(k)
+        group = np.concatenate([[0, 1], rng.integers(0, 2 + k % 5, k)])  # two folds at least
+        made = learning_curves.partitions(rng.integers(0, 3, k + 2), group.astype(str), group % 2 if k % 2 else group % 3, k)
+        assert all(f"share_{share}_{name[-1]}" in made for name in made for share in learning_curves.SHARES)
     assert learning_curves.partitions(np.array([0, 1, 0, 1]), np.array(list("abcd")), np.array([0, 0, 1, 1]), 1) == {}
 
 
