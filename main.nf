@@ -1,5 +1,5 @@
 include { complaints; entries; help; paths; task_settings; typed } from './modules/local/params'
-include { full; last_words; left_out; now; sentence; write_index } from './modules/local/results'
+include { ended_by_signal; full; last_words; left_out; now; sentence; write_index } from './modules/local/results'
 include { suite } from './modules/local/suite'
 include { MAKE_DEMO } from './modules/local/make_demo'
 include { MAKE_RECORDINGS } from './modules/local/make_recordings'
@@ -117,8 +117,9 @@ workflow {
     chains = (given.boxes || 'detection' in drawn ? ['detection'] : []) + (given.specimens || given.gallery || 'identification' in drawn ? ['identification'] : []) + (given.recordings || 'wingbeat' in drawn ? ['wingbeat'] : []) + (given.predict ? [is_a('wingbeat', given.model) ? 'naming' : 'prediction'] : [])
     ENTOFLOW(sources, chains, given.target ?: '', given.weights, given.families.tokenize(','), settings, told)
 
+    ending = last_words()
     workflow.onComplete = {
-        if( full([outdir]) )
+        if( ended_by_signal(workflow.errorMessage, ending) || full([outdir]) )
             return
         def info = outdir.resolve('pipeline_info')
         info.mkdirs()
@@ -126,13 +127,15 @@ workflow {
         info.resolve('software_versions.json').text = groovy.json.JsonOutput.prettyPrint(groovy.json.JsonOutput.toJson([entoflow: workflow.manifest.version, revision: workflow.commitId, nextflow: nextflow.version.toString(), java: System.getProperty('java.version')])) + '\n'
         if( workflow.success ) {
             def older = write_index(outdir, begun)
-            last_words(chains.collect { chain -> left_out(chain, outdir.resolve("${chain}/audit.json")) } + older + chains.collect { chain -> opens[chain] })
+            ending.lines = chains.collect { chain -> left_out(chain, outdir.resolve("${chain}/audit.json")) } + older + chains.collect { chain -> opens[chain] }
         }
     }
     workflow.onError = {
+        if( ended_by_signal(workflow.errorMessage, ending) )
+            return
         def said = sentence(workflow.errorReport) ?: full([workflow.workDir, outdir])
         if( said )
-            last_words([said])
+            ending.lines = [said]
     }
 }
 

@@ -61,7 +61,32 @@ def left_out(chain, audit) {
     return lost ? "${chain}: left out or mended, each with a row in ${audit}: ${counts}." : "${chain}: nothing was left out."
 }
 
-// Said as the process ends: Nextflow's own summary and warnings come after onComplete and onError.
-def last_words(lines) {
-    Runtime.runtime.addShutdownHook(new Thread({ System.out.println(lines.join('\n')) }))
+// What is said as the process ends, as Nextflow's own summary and warnings come after onComplete and onError: a map of
+// the `lines`, and of the exit `status` where it is not Nextflow's.
+def last_words() {
+    def ending = [lines: [], status: null]
+    Runtime.runtime.addShutdownHook(new Thread({
+        ending.lines.each { line -> System.out.println(line) }
+        if( ending.status )
+            Runtime.runtime.halt(ending.status) // exit() would wait for this very hook
+    }))
+    return ending
+}
+
+// Whether a signal ended the run, by Nextflow's word for the error; then `ending` says so in one sentence, and alone.
+def ended_by_signal(error, ending) {
+    def numbers = [SIGHUP: 1, SIGINT: 2, SIGTERM: 15]
+    if( error in numbers ) {
+        ending.lines = ["error: ended by ${error}; its tasks are cancelled, and -resume goes on from those that had ended."]
+        ending.status = 128 + numbers[error]
+        mute_console()
+    }
+    return ending.status != null
+}
+
+// As its tasks are cut off, Nextflow warns of them and of inputs that came to nothing: that is for its log file alone.
+def mute_console() {
+    def appenders = org.slf4j.LoggerFactory.getLogger('ROOT').iteratorForAppenders()
+    def shown = appenders.findAll { appender -> !(appender instanceof ch.qos.logback.core.FileAppender) }
+    shown.each { appender -> appender.stop() }
 }
