@@ -61,7 +61,7 @@ def ours(args, seed):
                   class_name="insect", image_size=args.image_size, batch_size=args.batch_size, max_epochs=args.max_epochs, seed=seed,
                   model="model", training="training.csv")
     script("predict_boxes", out, model="model", packs=sorted(args.folder.glob("test_*.zip")), predictions="p.npz")
-    from entoflow import predictions
+    from entoflow.detection import predictions
 
     return {"seconds": round(done.seconds), **figures(args, list(predictions.read([out / "p.npz"])))}
 
@@ -86,7 +86,8 @@ def plain(args, seed):
 
 
 def figures(args, found):
-    from entoflow import coco, metrics
+    from entoflow import coco
+    from entoflow.detection import metrics
 
     measured = metrics.detection(coco.read(args.folder / "of_test"), found, 0.5, 1)
     return {name: round(measured[name]["value"], 4) for name in SHOWN}

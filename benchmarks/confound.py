@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+
 from measuring import ROOT, run
 
 sys.path.insert(0, str(ROOT / "bin"))
@@ -20,10 +21,11 @@ SENSORS = 24
 
 def main(argv):
     args = parser().parse_args(argv)
-    from entoflow import transits
+    from entoflow import sound_noise
+    from entoflow.demo import transits
 
     rng = np.random.default_rng(args.seed)
-    sensors = tuple(transits.Sensor(f"sensor_{at:02}", tilt, 0, transits.NOISES[at % len(transits.NOISES)], rng.uniform(0, 15))
+    sensors = tuple(transits.Sensor(f"sensor_{at:02}", tilt, 0, sound_noise.NOISES[at % len(sound_noise.NOISES)], rng.uniform(0, 15))
                     for at, tilt in enumerate(rng.permutation(np.linspace(-12, 12, SENSORS))))
     sets = {"rigged": drawn(args.folder / "one_kind", args.events, rng, transits.Scene(kinds=transits.KINDS[2:3], sensors=sensors)),
             "shuffled": drawn(args.folder / "six_kinds", args.events, rng, transits.Scene(sensors=sensors))}
@@ -58,7 +60,8 @@ def parser():
 def drawn(folder, n, rng, scene):
     """Write n transits; return (their paths, truth of transits.draw)."""
     import soundfile
-    from entoflow import transits
+
+    from entoflow.demo import transits
 
     clips, truth = transits.draw(n, rng, scene)
     folder.mkdir(parents=True)

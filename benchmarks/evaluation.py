@@ -11,6 +11,7 @@ import sys
 import time
 
 import numpy as np
+
 from measuring import ROOT, Row, span
 
 sys.path.insert(0, str(ROOT / "bin"))
@@ -36,7 +37,7 @@ def ask(folder, full):
 
 def world(rng, n_images):
     """Return (data set, Detections, image ids), made up."""
-    from entoflow.detections import ranked
+    from entoflow.detection.detections import ranked
 
     ids, annotations, images, bbox = list(range(1, n_images + 1)), [], [], []
     for image in ids:
@@ -56,9 +57,9 @@ def world(rng, n_images):
 
 def ours(dataset, found, ids):
     """Return the AP at each of ten overlaps."""
-    from entoflow.average_precision import OVERLAPS, average_precision
-    from entoflow.matching import match_all
-    from entoflow.metrics import true_boxes
+    from entoflow.detection.average_precision import OVERLAPS, average_precision
+    from entoflow.detection.matching import match_all
+    from entoflow.detection.metrics import true_boxes
 
     return average_precision(match_all(found, true_boxes(dataset, ids), OVERLAPS), 100)(np.ones((1, len(ids)), int))[0]
 

@@ -11,6 +11,7 @@ import sys
 import time
 
 import numpy as np
+
 from measuring import ROOT, Row, peak, span, task
 
 sys.path.insert(0, str(ROOT / "bin"))
@@ -100,7 +101,8 @@ def select(folder, n):
 
 def write(path, n, first, rng):
     """Write a data set of n photos with true boxes and their predictions, IN_A_FILE photos each; return the paths."""
-    from entoflow import coco, predictions
+    from entoflow import coco
+    from entoflow.detection import predictions
 
     numbers, annotations, files = range(first, first + n), [], []
     for start in range(0, n, IN_A_FILE):

@@ -12,6 +12,7 @@ import warnings
 from pathlib import Path
 
 import numpy as np
+
 from measuring import ROOT
 
 sys.path.insert(0, str(ROOT / "bin"))
@@ -70,7 +71,7 @@ def fitted(features, truth, groups):
 
 def table(truth, groups, named, n_classes):
     """Return the rows of a table: macro-F1 of each, and the difference."""
-    from entoflow import comparisons
+    from entoflow.wingbeat import comparisons
 
     found = comparisons.scores({name: np.eye(n_classes)[columns] for name, columns in named.items()}, truth, groups, 1)
     told = [(name, score.figure()) for name, score in found.items()]

@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+
 from measuring import ROOT, span
 from mfcc_svm import table
 
@@ -35,8 +36,8 @@ for line in sys.stdin:
 
 def main(argv):
     args = parser().parse_args(argv)
-    from entoflow import clips, random_convolutions
-    from entoflow.family_random_convolutions import levelled
+    from entoflow.wingbeat import clips, random_convolutions
+    from entoflow.wingbeat.family_random_convolutions import levelled
 
     events = clips.load(args.clips, args.samples, args.features)
     fold = np.array([clip["folds"][next(iter(events.partitions))] for clip in events.clips])

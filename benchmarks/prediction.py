@@ -75,8 +75,10 @@ def theirs(folder, name, pixels):
 def agreement(folder, pack):
     """Return the shares of boxes from LEAST_SCORE up that the other side has too, and their numbers: ours, theirs."""
     import numpy as np
-    from entoflow import images, predictions
+
+    from entoflow import images
     from entoflow.boxes import iou
+    from entoflow.detection import predictions
 
     reader, mine = images.Pack([pack]), {number: (boxes, scores) for number, _, boxes, scores in predictions.read([folder / "all.npz"])}
     names = {images.image_id(path.name): path.stem for path in (folder / "all").iterdir()}

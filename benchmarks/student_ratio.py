@@ -180,7 +180,8 @@ def spoiled(bbox, size, kind, dose, rng):
 
 def student(args, folder, name, make, seed):
     """Train the target's detector on a set of boxes and return its predictions on the test images."""
-    from entoflow import coco, predictions
+    from entoflow import coco
+    from entoflow.detection import predictions
 
     dataset, packs = folder / f"{name}.json", packs_of(args)
     if not dataset.exists():
@@ -194,9 +195,10 @@ def student(args, folder, name, make, seed):
 def quality(args, path):
     """Return how good the boxes of a set are, against the true ones of the labelled photos: F1 at IoU 0.5 and 0.75, mean overlap."""
     import numpy as np
+
     from entoflow import coco
     from entoflow.boxes import iou
-    from entoflow.matching import match
+    from entoflow.detection.matching import match
 
     truth, found = coco.boxes_by_image(audited(args)), coco.boxes_by_image(coco.read(path))
     photos = [image["id"] for image in coco.read(args.folder / "of_labelled")["images"] if image["label"] == args.target and image["part"] != "test"]
@@ -216,7 +218,8 @@ def quality(args, path):
 
 
 def figures(args, found):
-    from entoflow import coco, metrics
+    from entoflow import coco
+    from entoflow.detection import metrics
 
     measured = metrics.detection(coco.read(args.folder / "of_test"), found, 0.5, 1)
     return {name: round(measured[name]["value"], 4) for name in ("ap", "ap50", "ap75")}
@@ -225,10 +228,12 @@ def figures(args, found):
 def ratio(args, weak, true):
     """Return the figure of mean AP of the students on weak boxes / that of those on true boxes, resampled by group alike."""
     import numpy as np
-    from entoflow import coco, metrics
-    from entoflow.average_precision import OVERLAPS, average_precision, max_detections
-    from entoflow.detections import gather
-    from entoflow.matching import match_all
+
+    from entoflow import coco, statistics
+    from entoflow.detection import metrics
+    from entoflow.detection.average_precision import OVERLAPS, average_precision, max_detections
+    from entoflow.detection.detections import gather
+    from entoflow.detection.matching import match_all
 
     test = coco.read(args.folder / "of_test")
     ids = metrics.image_ids(test)
@@ -242,7 +247,7 @@ def ratio(args, weak, true):
 
     above, below = mean_ap(weak), mean_ap(true)
     n = int((~truth.crowd).sum())
-    return metrics.Bootstrap([groups[number] for number in ids], 1).figure(lambda weights: metrics.divide(above(weights), below(weights)), n, "ratio")
+    return statistics.Bootstrap([groups[number] for number in ids], 1).figure(lambda weights: statistics.divide(above(weights), below(weights)), n, "ratio")
 
 
 def dose_response(rows):

@@ -54,7 +54,8 @@ def prepare(folder, n_images, pixels):
 def for_yolo(dataset, packs, folder):
     """Lay a split data set out as `yolo train` wants it, and return its data.yaml."""
     sys.path.insert(0, str(ROOT / "bin"))
-    from entoflow import coco, images, samples
+    from entoflow import coco, images
+    from entoflow.detection import samples
 
     for part, members in samples.extract(coco.read(dataset), images.Pack(packs), folder, None, 1).items():
         (folder / part / "labels").mkdir()

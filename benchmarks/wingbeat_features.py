@@ -10,6 +10,7 @@ import time
 from functools import partial
 
 import numpy as np
+
 from measuring import ROOT, Row, span
 
 sys.path.insert(0, str(ROOT / "bin"))
@@ -26,10 +27,11 @@ def ask(folder, full):
 
 def f0_errors(n):
     """Yield a row for each SNR in white noise, and one for hum as loud as the insect: the share of gross errors."""
-    from entoflow import pitch, transits
+    import f0_clips
+    from entoflow.wingbeat import pitch
 
     for snr_db, kind in (*((snr_db, "white") for snr_db in (20, 10, 5, 0, -5)), (0, "hum")):
-        clips, f0 = transits.of_any_f0(n, np.random.default_rng(1), snr_db, kind)
+        clips, f0 = f0_clips.of_any_f0(n, np.random.default_rng(1), snr_db, kind)
         ours, peer = (float(np.mean(np.abs(hz / f0 - 1) > 0.05)) for hz in (pitch.f0(clips, RATE).f0_hz, np.array([pyin(clip) for clip in clips])))
         most = min(peer, 0.01 if snr_db >= 0 else 1)
         yield Row(f"gross errors of F0 at {snr_db} dB, {kind}, {n} transits", f"{ours:.3f}", f"{peer:.3f} (librosa.pyin)", f"{ours - peer:+.3f}",
@@ -38,9 +40,10 @@ def f0_errors(n):
 
 def speed(n, repetitions):
     """Yield a row for each step: ms per clip."""
-    from entoflow import pitch, spectra, transits, wingbeat_features
+    import f0_clips
+    from entoflow.wingbeat import pitch, spectra, wingbeat_features
 
-    clips, _ = transits.of_any_f0(max(n, 64), np.random.default_rng(2), 5)
+    clips, _ = f0_clips.of_any_f0(max(n, 64), np.random.default_rng(2), 5)
     whole = spectra.Grid(hop_s=GRID["hop_length"] / RATE, high_hz=RATE / 2)
     apart = np.abs(spectra.log_mel(clips[:64], RATE, GRID["n_mels"], whole) - np.stack([log_mel(clip) for clip in clips[:64]])).max()
     steps = {"F0": (lambda some: pitch.f0(some, RATE), pyin, 1000),

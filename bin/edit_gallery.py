@@ -14,7 +14,7 @@ def main(argv):
     args = parser().parse_args(argv)
     if bool(args.merge) != bool(args.into):
         raise InputError(f"--{'merge' if args.merge else 'into'} was given alone; wanted --merge LABEL... --into NEW.")
-    from entoflow import gallery
+    from entoflow.identification import gallery
 
     opened = gallery.read(args.gallery)
     if args.list:

@@ -70,6 +70,7 @@ SMALL = "--weights none --backbone test_resnet --embedder_size 32 --max_epochs 1
 def learned(tmp_path_factory):
     """Return (flow, said, tasks) of a run that trained an embedder on twelve classes of four specimens, with images to name."""
     import numpy as np
+
     from shapes import collection
 
     here, rng = tmp_path_factory.mktemp("shapes"), np.random.default_rng(1)
@@ -123,9 +124,15 @@ def same_resources(here, direct, tasks=(("process_high", "train_detector"), ("pr
     (here / "nextflow.config").write_text(f"process {{\n{chosen}}}\n")
 
 
+def module(name, root=ROOT):
+    """Return the path of a process's file, without its suffix, as an include has it."""
+    path, = (root / "modules/local").glob(f"*/{name}.nf")
+    return path.with_suffix("")
+
+
 def run_alone(here, chain, calls, labels):
     """Run processes ({name: the arguments of its call}) in a pipeline that has nothing else of ours but suite(); return {process: the folder it ran in}."""
-    lines = [f"include {{ {name} }} from '{ROOT}/modules/local/{name.lower()}'" for name in ("suite", *calls)]
+    lines = [f"include {{ suite }} from '{ROOT}/modules/lib/suite'", *(f"include {{ {name} }} from '{module(name.lower())}'" for name in calls)]
     (here / "main.nf").write_text("\n".join([*lines, "", "workflow {", *(f"    {name}({call})" for name, call in calls.items()), "}", ""]))
     same_resources(here, chain, labels)
     flow = Flow(here, pipeline=here / "main.nf")

@@ -9,8 +9,9 @@ from contextlib import contextmanager
 
 import make_demo
 import pytest
-from conftest import ROOT, Flow
 from PIL import Image
+
+from conftest import ROOT, Flow
 
 REVIEW = {"IMPORT_IMAGES (reviewed_1)"}
 SOURCES = ("boxes_1", "boxes_2", "labelled_1", "test_1", "audit_1")
@@ -203,7 +204,7 @@ def test_a_changed_parameter_reruns_the_tasks_it_sets(launched):
 
 
 def test_an_edit_of_the_evaluation_retrains_nothing(launched):
-    with edited(launched.suite / "bin/evaluate_detector.py", "indent=1", "indent=2"):
+    with edited(launched.suite / "bin/detection/evaluate_detector.py", "indent=1", "indent=2"):
         assert launched.again() == {"EVALUATE_DETECTOR", "WRITE_REPORT"}
 
 
@@ -230,16 +231,18 @@ def test_an_edited_helper_reruns_the_tasks_that_import_it(launched):
 
 
 def test_each_task_is_handed_all_that_its_script_reaches_by_imports_and_no_more(launched, tmp_path):
-    scripts = sorted((launched.suite / "bin").glob("*.py"))
-    (tmp_path / "main.nf").write_text(f"""include {{ suite }} from '{launched.suite}/modules/local/suite'
+    scripts = [path for path in sorted((launched.suite / "bin").glob("*/*.py")) if path.parent.name != "entoflow"]
+    (tmp_path / "main.nf").write_text(f"""include {{ suite }} from '{launched.suite}/modules/lib/suite'
 
 workflow {{
-    {[path.stem for path in scripts]}.each {{ task -> println("handed " + ([task] + suite(task, [:])[2].collect {{ file -> file.baseName }}).join(' ')) }}
+    {[path.stem for path in scripts]}.each {{ task -> println("handed " + ([task] + suite(task, [:]).drop(2).flatten()).join(' ')) }}
 }}
 """)
     said, _ = Flow(tmp_path).run(script=tmp_path / "main.nf")
     handed = dict(line.removeprefix("handed ").split(" ", 1) for line in said.splitlines() if line.startswith("handed "))
-    assert {task: set(names.split()) for task, names in handed.items()} == {path.stem: reached(path) for path in scripts}
+    package = launched.suite.resolve() / "bin/entoflow"
+    given = {task: {str(Path(name).resolve().relative_to(package).with_suffix("")) for name in names.split(".py")[:-1]} for task, names in handed.items()}
+    assert given == {path.stem: reached(path, package) for path in scripts}
 
 
 def test_a_photo_at_an_address_of_label_studio_is_part_of_its_export(launched, tmp_path):
@@ -247,7 +250,7 @@ def test_a_photo_at_an_address_of_label_studio_is_part_of_its_export(launched, t
     photo.parent.mkdir(parents=True)
     photo.write_bytes(b"")
     (tmp_path / "export.json").write_text(json.dumps([{"data": {"image": "/data/local-files/?d=supervisely/dataset/img/a.jpg"}}]))
-    (tmp_path / "main.nf").write_text(f"""include {{ members }} from '{launched.suite}/modules/local/sources'
+    (tmp_path / "main.nf").write_text(f"""include {{ members }} from '{launched.suite}/modules/lib/sources'
 
 workflow {{
     members(file('{tmp_path}/export.json')).each {{ path -> println("member ${{path}}") }}
@@ -257,16 +260,18 @@ workflow {{
     assert [line for line in said.splitlines() if line.startswith("member ")] == [f"member {tmp_path}/export.json", f"member {photo}"]
 
 
-def reached(script):
+def reached(script, package):
     """Return the package's files that Python's own parser finds, from a script on."""
     found, to_read = {"__init__"}, [script]
     while to_read:
-        path = to_read.pop()
-        for node in ast.walk(ast.parse(path.read_text())):
-            module = node.module or "" if isinstance(node, ast.ImportFrom) else ""
-            names = {alias.name for alias in node.names} if module == "entoflow" else {module.split(".")[1]} if module.startswith("entoflow.") else set()
-            to_read += [script.parent / "entoflow" / f"{name}.py" for name in names - found]
-            found |= names
+        for node in ast.walk(ast.parse(to_read.pop().read_text())):
+            if not isinstance(node, ast.ImportFrom) or (node.module or "").split(".")[0] != "entoflow":
+                continue
+            place = Path(*node.module.split(".")[1:])
+            paths = [place / alias.name for alias in node.names] if (package / place).is_dir() else [place]
+            new = {str(path) for path in paths} - found
+            to_read += [package / f"{name}.py" for name in new]
+            found |= new | {f"{Path(name).parent}/__init__" for name in new if "/" in name}
     return found
 
 

@@ -4,6 +4,7 @@ import re
 
 import make_demo
 import pytest
+
 from conftest import ROOT, Flow
 
 GROUPS = json.loads((ROOT / "nextflow_schema.json").read_text())["$defs"].values()

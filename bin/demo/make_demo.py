@@ -71,8 +71,9 @@ def draw_all(args, name, plan, count):
 def draw_one(folder, job, size):
     """Draw and save one image from its own seed. Returns the job with the true boxes."""
     import numpy as np
-    from entoflow.scenes import scene
     from PIL import Image
+
+    from entoflow.demo.scenes import scene
     pixels, boxes = scene(job["kinds"], size, np.random.default_rng(job["seed"]))
     Image.fromarray(pixels).save(folder / job["file"], quality=90, comment=SYNTHETIC.encode())
     return {**job, "boxes": boxes}
@@ -89,14 +90,14 @@ def pairs(count, rng):
 
 def box_scene(rng):
     """Insects in general, green shield bugs among them; never the target."""
-    from entoflow.insects import OTHERS
+    from entoflow.demo.insects import OTHERS
     known = [*OTHERS, "nezara_viridula"]
     return [known[rng.integers(len(known))] for _ in range(rng.choice([0, 1, 2, 3], p=[0.08, 0.52, 0.28, 0.12]))], None
 
 
 def labelled_scene(rng, distractors):
     """Mostly the target, once or twice; else a look-alike, or nothing. A share of the photos, distractors, hold another insect too."""
-    from entoflow.insects import LOOK_ALIKES, OTHERS, TARGET
+    from entoflow.demo.insects import LOOK_ALIKES, OTHERS, TARGET
     label = rng.choice([TARGET, *LOOK_ALIKES, "empty"], p=[0.6, 0.16, 0.16, 0.08])
     if label == "empty":
         return [], label
@@ -106,7 +107,7 @@ def labelled_scene(rng, distractors):
 
 def test_scene(rng):
     """As the labelled, with look-alikes beside the target and other insects alone, for false alarms."""
-    from entoflow.insects import LOOK_ALIKES, OTHERS, TARGET
+    from entoflow.demo.insects import LOOK_ALIKES, OTHERS, TARGET
     others = [*LOOK_ALIKES, *OTHERS]
     other = others[rng.integers(len(others))]
     kinds = ([TARGET], [TARGET, TARGET], [TARGET, other], [other], [])
@@ -115,7 +116,7 @@ def test_scene(rng):
 
 def audited(images):
     """Return every second image of the target, with the target's boxes only."""
-    from entoflow.insects import TARGET
+    from entoflow.demo.insects import TARGET
     chosen = [image for image in images if image["label"] == TARGET][::2]
     return [{**image, "boxes": [box for box in image["boxes"] if box[0] == TARGET]} for image in chosen]
 

@@ -20,7 +20,8 @@ def main(argv):
     args = checked(parser().parse_args(argv))
     import numpy as np
     import soundfile
-    from entoflow import transits
+
+    from entoflow.demo import transits
 
     rng = np.random.default_rng(args.seed)
     clips, truth = transits.draw(args.events, rng, transits.Scene(nights=args.nights))

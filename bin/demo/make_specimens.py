@@ -78,7 +78,8 @@ def check(args):
 def divide(classes, unseen, seed):
     """Return {"": known species, "near": .., "far": ..}. Every genus of the known and near keeps its first species among the known."""
     import numpy as np
-    from entoflow.specimens import taxonomy
+
+    from entoflow.demo.specimens import taxonomy
     rng, genera = np.random.default_rng([seed, 1]), defaultdict(list)
     for species in taxonomy(classes + unseen + SPARE, seed):
         genera[species.genus].append(species)
@@ -125,8 +126,9 @@ def specimens(args, classes, rng):
 def draw_one(args, photo):
     """Draw and save one photo from its own seeds."""
     import numpy as np
-    from entoflow.specimens import draw, junk
     from PIL import Image
+
+    from entoflow.demo.specimens import draw, junk
     view = np.random.default_rng(photo["view"])
     pixels = draw(photo["species"], photo["seed"], view, args.size) if photo["species"] else junk(view, args.size)
     path = args.folder / photo["part"] / photo["image"]

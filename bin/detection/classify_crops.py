@@ -12,7 +12,8 @@ import argparse
 from pathlib import Path
 from typing import NamedTuple
 
-from entoflow import coco, weak_boxes
+from entoflow import coco
+from entoflow.detection import weak_boxes
 from entoflow.task import run
 
 MOST = 4000  # crops of one kind that a classifier learns from: memory stays the same however many photos there are
@@ -70,6 +71,7 @@ def parser():
 def of_photos(labelled, candidates, target, accept, ignore, seed):
     """Return the Crops of labelled photos: the candidates to judge, look-alikes, and a square of background of each photo."""
     import numpy as np
+
     from entoflow import crops
 
     found, rng = [], np.random.default_rng(seed)
@@ -95,6 +97,7 @@ def of_photos(labelled, candidates, target, accept, ignore, seed):
 def of_boxes(reference, labelled, seed):
     """Return a Crop of background of each further image of the reference. Their insects teach nothing: no one knows by which name."""
     import numpy as np
+
     from entoflow import crops
 
     found, rng = [], np.random.default_rng(seed)
@@ -134,13 +137,15 @@ def judge(pack, learned, judged, args):
     Pieces are missing whose groups no classifier can judge that has the skill.
     """
     import numpy as np
-    from entoflow import crop_classifier, metrics
+
+    from entoflow import statistics
+    from entoflow.detection import crop_classifier
 
     counts = ", ".join(f"{sum(piece.kind == kind for piece in learned)} crops of {name}" for kind, name in enumerate(KINDS))
     print(f"learning from {counts}", flush=True)
     of_target = len({piece.group for piece in learned if piece.kind == TARGET})
-    if of_target < max(metrics.FEWEST_GROUPS, args.folds):
-        print(f"no classifier is asked: the target's photos are of {of_target} groups, wanted {metrics.FEWEST_GROUPS}", flush=True)
+    if of_target < max(statistics.FEWEST_GROUPS, args.folds):
+        print(f"no classifier is asked: the target's photos are of {of_target} groups, wanted {statistics.FEWEST_GROUPS}", flush=True)
         return []
     groups = sorted({piece.group for piece in learned + judged})
     fold = dict(zip(np.random.default_rng(args.seed).permutation(groups).tolist(), (n % args.folds for n in range(len(groups)))))

@@ -17,7 +17,7 @@ SHOWN = 12
 
 def main(argv):
     args = parser().parse_args(argv)
-    from entoflow import detections, metrics
+    from entoflow.detection import detections, metrics
 
     test, model = coco.read(args.test), read_json(args.model)
     ids, threshold, label = metrics.image_ids(test), model["threshold"], model["classes"][0]
@@ -55,7 +55,7 @@ def parser():
 
 def read_predictions(paths, ids):
     """Return the Detections on the images of ids (sorted); a pack may hold others too. Raises InputError if one lacks."""
-    from entoflow import detections, predictions
+    from entoflow.detection import detections, predictions
 
     wanted = set(ids)
     found = [row for row in predictions.read(paths) if row[0] in wanted]
@@ -72,10 +72,12 @@ def labels_only(test):
 def analyse(test, found, matches, threshold, seed, label):
     """Return (figures by size, errors by kind, the worst false alarms). A photo whose label is known and another holds look-alikes."""
     import numpy as np
-    from entoflow import error_analysis, metrics
+
+    from entoflow import statistics
+    from entoflow.detection import error_analysis, metrics
 
     images = sorted(test["images"], key=lambda image: image["id"])
-    truth, bootstrap = metrics.true_boxes(test, metrics.image_ids(test)), metrics.Bootstrap([image["group"] for image in images], seed)
+    truth, bootstrap = metrics.true_boxes(test, metrics.image_ids(test)), statistics.Bootstrap([image["group"] for image in images], seed)
     other = np.array([image["label"] not in (None, label) for image in images])
     other = other if any(image["label"] for image in images) else None
     sides = np.array([max(image["width"], image["height"]) for image in images])
@@ -85,7 +87,7 @@ def analyse(test, found, matches, threshold, seed, label):
 
 
 def write_metrics(path, test, figures, errors, matches):
-    from entoflow.average_precision import max_detections
+    from entoflow.detection.average_precision import max_detections
 
     content = {"chain": "detection", "n": len(test["images"]), "groups": len({image["group"] for image in test["images"]}),
                "truth": test["info"].get("truth"), "max_detections": max_detections(matches.n_truth), "metrics": figures, "errors": errors}
@@ -95,8 +97,9 @@ def write_metrics(path, test, figures, errors, matches):
 def draw_curves(folder, matches, figures, threshold):
     """Draw precision against recall, recall against false alarms, and all against the threshold; none without true boxes."""
     import numpy as np
+
     from entoflow import plots
-    from entoflow.matching import f_score, operating_points
+    from entoflow.detection.matching import f_score, operating_points
 
     n_truth, n_images = int(matches.n_truth.sum()), len(matches.n_truth)
     if not n_truth:
@@ -148,6 +151,7 @@ def draw_false_alarms(path, test, ids, packs, alarms):
 def viewer(test, ids, found, threshold, label):
     """Return f(row) -> (how good from 0 to 1, margin among equals, title, boxes to draw) of an image."""
     import numpy as np
+
     from entoflow.boxes import to_xyxy
     from entoflow.plots import short
 
@@ -175,7 +179,7 @@ def against_label(present, scores, threshold):
 
 def against_boxes(boxes, scores, truth, crowd, threshold):
     """Return (F1 at IoU 0.5, margin, boxes to draw): each miss and the surest false alarm lessen the margin."""
-    from entoflow.matching import IN_IGNORE_REGION, f_score, match
+    from entoflow.detection.matching import IN_IGNORE_REGION, f_score, match
 
     matched = match(boxes, truth, crowd, [0.5])[0].tolist()
     missed = set(range(len(truth))).difference(matched, crowd.nonzero()[0].tolist())

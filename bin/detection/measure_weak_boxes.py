@@ -10,7 +10,8 @@ import argparse
 import json
 from pathlib import Path
 
-from entoflow import coco, weak_boxes
+from entoflow import coco
+from entoflow.detection import weak_boxes
 from entoflow.tables import plain_label
 from entoflow.task import InputError, run
 
@@ -67,11 +68,12 @@ def measure(ids, photos, weak, truth, seed):
     CorLoc: share of photos with a true box that have at least one right box. Yield: share of all the target's photos with an accepted box.
     """
     import numpy as np
-    from entoflow import metrics
-    from entoflow.boxes import iou
-    from entoflow.sizes import size_names
 
-    bootstrap = metrics.Bootstrap([photos[number]["group"] for number in ids], seed)
+    from entoflow import statistics
+    from entoflow.boxes import iou
+    from entoflow.detection.sizes import size_names
+
+    bootstrap = statistics.Bootstrap([photos[number]["group"] for number in ids], seed)
     found = [matched(weak[number], *truth[number]) for number in ids]
     right, wrong, overlap = (np.array(column) for column in zip(*(row[:3] for row in found)))
     n_truth = np.array([(~truth[number][1]).sum() for number in ids])
@@ -94,7 +96,7 @@ def measure(ids, photos, weak, truth, seed):
             figures[f"recall50_{name}"] = bootstrap.ratio(got[:, k], of_size[:, k], of_size[:, k].sum(), "share of true boxes")
     every = sorted(photos)
     has_box = np.array([len(weak[number]) > 0 for number in every], int)
-    of_all = metrics.Bootstrap([photos[number]["group"] for number in every], seed)
+    of_all = statistics.Bootstrap([photos[number]["group"] for number in every], seed)
     figures["yield"] = of_all.ratio(has_box, np.ones(len(every), int), len(every), "share of photos")
     best = [iou(weak[number], truth[number][0][~truth[number][1]]).max(axis=1, initial=0) for number in ids]
     return figures, np.concatenate(best)
@@ -103,7 +105,8 @@ def measure(ids, photos, weak, truth, seed):
 def reliability(ids, weak, truth):
     """Return what the boxes accepted or ignored say and hold, by probability: photos x BINS x (boxes, their probabilities, right ones), summed."""
     import numpy as np
-    from entoflow.matching import IN_IGNORE_REGION, match
+
+    from entoflow.detection.matching import IN_IGNORE_REGION, match
 
     sums = np.zeros((len(ids), BINS, 3))
     taken = {**weak, "annotations": [box for box in weak["annotations"] if box["band"] != "drop"]}
@@ -122,13 +125,14 @@ def reliability(ids, weak, truth):
 def calibration_error(ids, photos, sums, seed):
     """Return the figure of the expected calibration error: how far mean probability and share of right boxes are apart, mean over boxes."""
     import numpy as np
-    from entoflow import metrics
+
+    from entoflow import statistics
 
     def error(weights):
         boxes, chance, right = np.moveaxis(np.tensordot(weights, sums, axes=1), 2, 0)
-        return metrics.divide(abs(chance - right).sum(axis=1), boxes.sum(axis=1))
+        return statistics.divide(abs(chance - right).sum(axis=1), boxes.sum(axis=1))
 
-    bootstrap = metrics.Bootstrap([photos[number]["group"] for number in ids], seed)
+    bootstrap = statistics.Bootstrap([photos[number]["group"] for number in ids], seed)
     return bootstrap.figure(error, sums[:, :, 0].sum(), "difference of probability, accepted and ignored boxes")
 
 
@@ -140,10 +144,11 @@ def ablate(weak, ids, photos, truth, seed):
     from time import perf_counter
 
     import numpy as np
-    from entoflow import metrics
+
+    from entoflow import statistics
 
     info, candidates = weak["info"], stored(weak)
-    bootstrap = metrics.Bootstrap([photos[number]["group"] for number in ids], seed)
+    bootstrap = statistics.Bootstrap([photos[number]["group"] for number in ids], seed)
     n_truth = np.array([(~truth[number][1]).sum() for number in ids])
     n = int(n_truth.sum())
     counted, seconds, start = {}, [], perf_counter()
@@ -156,7 +161,7 @@ def ablate(weak, ids, photos, truth, seed):
 
     def f1(weights, name):
         twice, kept = counted[name]
-        return metrics.divide(weights @ twice, weights @ (kept + n_truth))
+        return statistics.divide(weights @ twice, weights @ (kept + n_truth))
 
     def row(name):
         gain = bootstrap.figure(lambda weights: f1(weights, used) - f1(weights, name), n, "difference of F1")
@@ -212,7 +217,7 @@ def markdown(rows, seconds):
 def matched(weak, truth, crowd):
     """Return (right weak boxes, wrong ones, each at IoU 0.5 and 0.75; sum of the IoU of those right at 0.5; pairs (weak, true) of these)."""
     from entoflow.boxes import iou
-    from entoflow.matching import NO_BOX, match
+    from entoflow.detection.matching import NO_BOX, match
 
     found = match(weak, truth, crowd, [0.5, 0.75])
     at = (found[0] >= 0).nonzero()[0]
@@ -231,8 +236,9 @@ def shifts(weak, truth, pairs):
 def by_size(ids, photos, truth, pairs):
     """Return (true boxes of each photo by relative size, those found): photos x bins of sizes.SIZES."""
     import numpy as np
+
     from entoflow.boxes import area
-    from entoflow.sizes import SIZES, size_bin
+    from entoflow.detection.sizes import SIZES, size_bin
 
     counts, found = np.zeros((2, len(ids), len(SIZES) + 1), int)
     for row, (number, pair) in enumerate(zip(ids, pairs)):
@@ -246,6 +252,7 @@ def by_size(ids, photos, truth, pairs):
 def draw(folder, overlaps, sums):
     """sums: BINS x 3, as reliability gives them of each photo."""
     import numpy as np
+
     from entoflow import plots
 
     folder.mkdir(parents=True, exist_ok=True)

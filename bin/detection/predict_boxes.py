@@ -8,8 +8,8 @@ the reader, so that it too can change without a second run. Large images are loo
 import argparse
 from pathlib import Path
 
-from entoflow import model
-from entoflow.detector import keep_memory
+from entoflow.detector import inference
+from entoflow.memory import keep_memory
 from entoflow.tables import read_text
 from entoflow.task import InputError, run
 
@@ -18,15 +18,17 @@ def main(argv):
     args = parser().parse_args(argv)
     views = read_views(args.views)
     keep_memory()
-    detector, backend, _ = model.load(args.model, args.scratch)
-    from entoflow import images, predictions, tiles
+    detector, backend, _ = inference.load(args.model, args.scratch)
+    from entoflow import images
+    from entoflow.detection import predictions
+    from entoflow.detector import tiles
 
     if args.tile_size is not None:
         tiles.check(args.tile_size)
         detector["tile_size"] = args.tile_size
     pack = images.Pack(args.packs)
     image_ids = wanted(pack.ids(), args.images)
-    n = predictions.write(args.predictions, counted(model.predict(detector, backend, pack, image_ids, views), len(image_ids), len(views)))
+    n = predictions.write(args.predictions, counted(inference.predict(detector, backend, pack, image_ids, views), len(image_ids), len(views)))
     print(f"{n} boxes in {len(image_ids)} images, {len(views)} views of each.")
 
 

@@ -17,7 +17,8 @@ import argparse
 import json
 from pathlib import Path
 
-from entoflow import coco, weak_boxes
+from entoflow import coco
+from entoflow.detection import weak_boxes
 from entoflow.task import InputError, run
 
 FEW_BOXES = 30  # true boxes below which a threshold is a guess, and the audit says so

@@ -14,8 +14,8 @@ from collections import defaultdict
 from pathlib import Path
 
 from entoflow import coco
+from entoflow.detection.reviewed import of_labelled
 from entoflow.joining import group, merge, read, row
-from entoflow.reviewed import of_labelled
 from entoflow.tables import plain_label
 from entoflow.task import InputError, run
 

@@ -12,8 +12,9 @@ import hashlib
 import time
 from pathlib import Path
 
-from entoflow import coco, model
-from entoflow.detector import keep_memory
+from entoflow import coco, model_folder
+from entoflow.detector import architectures, inference
+from entoflow.memory import keep_memory
 from entoflow.task import InputError, run
 
 
@@ -21,13 +22,14 @@ def main(argv):
     args = parser().parse_args(argv)
     dataset = coco.read(args.dataset)
     check(dataset, args.dataset)
-    backend = model.backend(args.detector)
-    args.architecture = model.architecture(backend, args.architecture)
+    args.architecture = architectures.choose(args.detector, args.architecture)
+    backend = inference.backend(args.detector)
     checkpoint = carried_on(args.resume_from, args.checkpoint)
     keep_memory()
     samples = extracted(dataset, args)
     settings = {name: getattr(args, name) for name in ("architecture", "image_size", "batch_size", "max_epochs", "patience", "seed")}
-    detector, rows = backend.train(samples, args.scratch, {**settings, "weights": args.weights}, Progress(args.max_epochs), checkpoint)
+    train = training_of(args.detector)
+    detector, rows = train(samples, args.scratch, {**settings, "weights": args.weights}, Progress(args.max_epochs), checkpoint)
     detector["tile_size"] = args.tile_size or 0
     judged = judge(detector, backend, dataset, args.packs, args.seed)
     args.model.mkdir(parents=True, exist_ok=True)
@@ -35,7 +37,7 @@ def main(argv):
     facts = {"name": args.name, "kind": "detector", "classes": [args.class_name], "input": seen}
     parameters = {**settings, "tile_size": detector["tile_size"], "detector": args.detector, "weights": sha256(args.weights) if args.weights else "none"}
     provenance = {"data": described(dataset, args.dataset), "parameters": parameters, "seed": args.seed}
-    model.write(args.model, {**facts, **judged}, provenance, backend.LICENCE)
+    model_folder.write(args.model, {**facts, **judged}, provenance, backend.LICENCE)
     write_rows(args.training, rows)
     checkpoint.unlink()
     print(f"{args.name}: threshold {judged['threshold']:.3f}, validation AP50 {judged['metrics']['ap50']['value']}")
@@ -77,7 +79,9 @@ def check(dataset, path):
 
 def extracted(dataset, args):
     """Return the samples of the data set. Raises InputError for tiles too small."""
-    from entoflow import images, samples, tiles
+    from entoflow import images
+    from entoflow.detection import samples
+    from entoflow.detector import tiles
 
     tiles.check(args.tile_size)
     found = samples.extract(dataset, images.Pack(args.packs), args.scratch, args.tile_size, args.seed)
@@ -85,6 +89,17 @@ def extracted(dataset, args):
         n_images, n_all = sum(image["part"] in found for image in dataset["images"]), sum(map(len, found.values()))
         print(f"{n_images} images, and {n_all - n_images} tiles of those longer than {tiles.TILED * args.tile_size:.0f} pixels", flush=True)
     return found
+
+
+def training_of(backend):
+    """Return the function that trains a backend's networks."""
+    if backend == "yolo":
+        from entoflow.detection import yolo_training
+
+        return yolo_training.train
+    from entoflow.detection import fcos_training
+
+    return fcos_training.train
 
 
 class Progress:
@@ -115,10 +130,11 @@ def carried_on(resume_from, checkpoint):
 
 def judge(detector, backend, dataset, packs, seed):
     """Return the threshold of best F1 on the validation part, and the validation metrics with their intervals."""
-    from entoflow import images, metrics
+    from entoflow import images
+    from entoflow.detection import metrics
 
     validation = coco.part(dataset, "validation")
-    predictions = list(model.predict(detector, backend, images.Pack(packs), sorted(image["id"] for image in validation["images"])))
+    predictions = list(inference.predict(detector, backend, images.Pack(packs), sorted(image["id"] for image in validation["images"])))
     threshold = metrics.chosen_threshold(validation, predictions, beta=1)
     return {"threshold": threshold, "metrics": metrics.detection(validation, predictions, threshold, seed), "metrics_of": "validation"}
 

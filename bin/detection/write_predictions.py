@@ -32,7 +32,7 @@ def parser():
 
 def write(args, names, label):
     """Write both files row by row, packs by name, images by id, best boxes first. Returns the number of boxes."""
-    from entoflow import predictions
+    from entoflow.detection import predictions
 
     n = 0
     with args.predictions_csv.open("w", newline="", encoding="utf-8") as table, args.predictions_json.open("w", encoding="utf-8") as results:

@@ -11,7 +11,9 @@ import csv
 import json
 from pathlib import Path
 
-from entoflow import coco, format_label_studio, format_supervisely, review_queue
+from entoflow import coco
+from entoflow.detection import review_queue
+from entoflow.formats import label_studio, supervisely
 from entoflow.sources import Box, Photo
 from entoflow.task import run
 
@@ -103,16 +105,16 @@ def photo(image, own, target):
 
 def write_label_studio(folder, photos, items, labels):
     """Write the tasks and their labelling interface; the images are those of the Supervisely project."""
-    tasks = format_label_studio.prefilled(photos, f"/data/local-files/?d={PROJECT}/dataset/img/")
+    tasks = label_studio.prefilled(photos, f"/data/local-files/?d={PROJECT}/dataset/img/")
     for task, item in zip(tasks, items):
         task["data"] |= {"photo": item.image["file_name"], "reason": item.reason}
     (folder / "label_studio.json").write_text(json.dumps(tasks, ensure_ascii=False, indent=1), encoding="utf-8")
-    (folder / "label_studio.xml").write_text(format_label_studio.labelling(labels), encoding="utf-8")
+    (folder / "label_studio.xml").write_text(label_studio.labelling(labels), encoding="utf-8")
 
 
 def write_supervisely(folder, photos, items, labels, pack):
     folder.mkdir(exist_ok=True)
-    images = format_supervisely.write(folder, photos, labels)
+    images = supervisely.write(folder, photos, labels)
     images.mkdir(parents=True, exist_ok=True)
     for item in items:
         pack.extract(item.image["id"], images)

@@ -3,38 +3,14 @@ import hashlib
 import json
 import sys
 from importlib.metadata import PackageNotFoundError, version
-from itertools import islice
 from pathlib import Path
 
 import entoflow
-from entoflow.task import InputError, first_line
+from entoflow.task import InputError
 
 PACKAGES = ["torch", "torchvision", "ultralytics", "ultralytics-opencv-headless", "timm", "pytorch-metric-learning", "scikit-learn", "numpy", "pillow",
             "opencv-python-headless"]
 WEIGHTS = ("weights.safetensors", "classifier.npz", "convolutions.npz")  # none can carry code
-BATCH = 16
-REFIT = "_refit"  # ends the name of an embedder that learned from all but test and unseen, after the one that the choice is made on
-BACKBONE = "vit_small_patch14_dinov2.lvd142m"  # of an embedder: self-supervised, Apache-2.0, 22 million weights
-
-
-def backend(name):
-    """Return the detector backend of that name: a module as backend_yolo.py describes. Raises InputError where there is none."""
-    if name == "yolo":
-        from entoflow import backend_yolo
-
-        return backend_yolo
-    if name == "torchvision":
-        from entoflow import backend_torchvision
-
-        return backend_torchvision
-    raise InputError(f"detector backend is '{name}'; wanted yolo or torchvision.")
-
-
-def architecture(chosen, name):
-    """Return the name of a network of a backend: its first where none is named. Raises InputError where it has no such network."""
-    if name and name not in chosen.ARCHITECTURES:
-        raise InputError(f"--architecture is '{name}'; wanted one of --detector {chosen.NAME}: {', '.join(chosen.ARCHITECTURES)}.")
-    return name or next(iter(chosen.ARCHITECTURES))
 
 
 def write(folder, facts, provenance, licence):
@@ -70,88 +46,11 @@ def read(folder):
     return model
 
 
-def load(folder, scratch):
-    """Return (detector, its backend, model.json). Raises InputError for another kind of model, or weights that do not fit the architecture."""
-    from safetensors import SafetensorError
-
-    facts = read(folder)
-    if facts["kind"] != "detector":
-        raise InputError(f"{folder}: is a model of kind {facts['kind']}; wanted a detector.")
-    chosen = backend(facts["input"].get("backend"))
-    try:
-        return {**chosen.load(Path(folder), facts["input"], scratch), "tile_size": facts["input"].get("tile_size", 0)}, chosen, facts
-    except (KeyError, RuntimeError, ValueError, OSError, SafetensorError) as error:
-        raise InputError(f"{folder}: its weights cannot be loaded: {first_line(error)}") from None
-
-
-def predict(detector, chosen, pack, image_ids, views=((1.0, False),)):
-    """Yield (image id, view number, xyxy boxes, scores) for each image and view: memory stays that of one batch.
-
-    views: (scale of the image size, flipped left to right) each. Boxes are those of the upright, unflipped image.
-    Large images are looked at as a whole and in tiles, where the detector has a tile_size.
-    """
-    for start in range(0, len(image_ids), BATCH):
-        batch = image_ids[start:start + BATCH]
-        pixels = [pack.read(image_id) for image_id in batch]
-        found = [_view(detector, chosen, pixels, scale, flipped) for scale, flipped in views]
-        for index, image_id in enumerate(batch):
-            for view, results in enumerate(found):
-                yield image_id, view, *results[index]
-
-
-def identity(facts):
-    """Return the id of an embedder by its model.json: whose weights and input are the same makes the same vectors of photos cropped the same way."""
-    said = [facts["provenance"]["weights_sha256"], {key: facts["input"][key] for key in ("backbone", "image_size", "mean", "std")}]
-    said += [facts["cropped_by"]] if "cropped_by" in facts else []
-    return hashlib.sha256(json.dumps(said).encode()).hexdigest()
-
-
-def detector_identity(folder, facts):
-    """Return the id of a detector by its folder and model.json: whose weights, input and threshold are the same crops photos the same way."""
-    weights = hashlib.sha256((Path(folder) / "weights.safetensors").read_bytes()).hexdigest()
-    return hashlib.sha256(json.dumps([weights, facts["input"], facts["threshold"]], sort_keys=True).encode()).hexdigest()
-
-
-def check_crops(facts, dataset, path):
-    """Raise InputError unless the images of a data set are what an embedder learned from: whole, or cropped by the same detector."""
-    found, wanted = (what.get("cropped_by") for what in (dataset.get("info", {}), facts))
-    if found != wanted:
-        raise InputError(f"{path}: its images are {_crops(found)}; wanted them {_crops(wanted)}, as those that the embedder learned from.")
-
-
-def _crops(detector):
-    return f"cropped by the detector {detector[:12]}" if detector else "whole"
-
-
-def _view(detector, chosen, pixels, scale, flipped):
-    size = max(32, round(detector["image_size"] * scale / 32) * 32)
-    results = _in_windows(detector, chosen, [image[:, ::-1] if flipped else image for image in pixels], size)
-    if not flipped:
-        return results
-    return [(_mirrored(boxes, image.shape[1]), scores) for (boxes, scores), image in zip(results, pixels)]
-
-
-def _in_windows(detector, chosen, images, size):
-    from entoflow import tiles
-
-    side = detector.get("tile_size", 0)
-    windows = [tiles.windows(image.shape[1], image.shape[0], side) for image in images]
-    pieces = [image[y1:y2, x1:x2] for image, own in zip(images, windows) for x1, y1, x2, y2 in own]
-    found = iter([result for start in range(0, len(pieces), BATCH) for result in chosen.predict(detector, pieces[start:start + BATCH], size)])
-    return [tiles.merge(own, list(islice(found, len(own))), side) for own in windows]
-
-
-def _mirrored(boxes, width):
-    boxes = boxes.copy()
-    boxes[:, [0, 2]] = width - boxes[:, [2, 0]]
-    return boxes
-
-
 def _code():
     """Version and hash of the code of this task: the script and the package files that were handed to it."""
     package = Path(__file__).parent
     script = Path(sys.modules["__main__"].__file__ or package / "__init__.py")
-    files = [script, *sorted(package.glob("*.py"))]
+    files = [script, *sorted(package.rglob("*.py"))]
     return {"entoflow": entoflow.__version__, "sha256": hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()}
 
 

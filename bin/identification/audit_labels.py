@@ -43,7 +43,8 @@ def parser():
 def ranked(images, paths, ladder):
     """Return (the rows of the table, how many labels could be judged)."""
     import numpy as np
-    from entoflow import embeddings, label_audit
+
+    from entoflow.identification import embeddings, label_audit
 
     ids, vectors = embeddings.read(paths)
     at = embeddings.rows(ids, [image["id"] for image in images])
@@ -68,27 +69,28 @@ def told(n_doubtful, n_judged, n):
 
 def page(rows, images, sentence, packs):
     """Return the page: each doubtful specimen beside some of its label and some of the suggested class."""
-    from entoflow import report_page, thumbnails
+    from entoflow import pages
+    from entoflow.identification import thumbnails
 
     of_class = {}
     for image in images:
         of_class.setdefault(image["label"], []).append(image["id"])
     shown = [(row, [key for key in of_class[row["label"]] if key != row["id"]][:LIKE], of_class[row["suggested"]][:LIKE]) for row in rows[:SHOWN]]
     pictures = thumbnails.jpegs(packs, [key for row, *sides in shown for key in (row["id"], *sum(sides, []))], 96)
-    cells = [(report_page.joined([strip([row["id"]], pictures), row["image"]]), report_page.joined([strip(own, pictures), row["label"]]),
-              report_page.joined([strip(other, pictures), row["suggested"]]), row["doubt"], row["judged_by"]) for row, own, other in shown]
+    cells = [(pages.joined([strip([row["id"]], pictures), row["image"]]), pages.joined([strip(own, pictures), row["label"]]),
+              pages.joined([strip(other, pictures), row["suggested"]]), row["doubt"], row["judged_by"]) for row, own, other in shown]
     more = (f"The first {len(shown)} are shown; label_audit.csv has all. Many are look-alikes that are labelled right; where one is wrong, correct the "
             "table that the labels came from.")
     header = ("specimen", "its label, and others of it", "more like", "doubt", "judged by")
-    table = report_page.table("The most doubtful first.", header, cells, numbers=(3,))
-    return report_page.page("Labels to check", "", [report_page.paragraph(f"{sentence} {more if rows else ''}"), table])
+    table = pages.table("The most doubtful first.", header, cells, numbers=(3,))
+    return pages.page("Labels to check", "", [pages.paragraph(f"{sentence} {more if rows else ''}"), table])
 
 
 def strip(ids, pictures):
     """Return pictures side by side."""
     import base64
 
-    from entoflow.report_page import Html
+    from entoflow.pages import Html
 
     row = "".join(f'<img alt="" width="72" src="data:image/jpeg;base64,{base64.b64encode(pictures[key]).decode()}"> ' for key in ids if key in pictures)
     return Html(f"<div>{row}</div>")

@@ -11,7 +11,8 @@ import shutil
 import time
 from pathlib import Path
 
-from entoflow import coco, model, taxonomy
+from entoflow import coco, model_folder, taxonomy
+from entoflow.identification import embedder_facts
 from entoflow.task import InputError, run
 
 FEWEST = 20  # images of classes nobody learned from; below, those of classes that the embedder knows stand for unknown ones, too
@@ -24,22 +25,23 @@ BASELINES, SIMPLE = ("colours", "pixels"), ("nearest", "class_mean", "ridge")
 def main(argv):
     args = parser().parse_args(argv)
     import numpy as np
-    from entoflow import embeddings, rollup
+
+    from entoflow.identification import embeddings, rollup
 
     dataset = coco.read(args.specimens)
     enrolled, judged, strange = gallery_of(dataset)
     ids, vectors = embeddings.read(args.embeddings)
     at = embeddings.rows(ids, [image["id"] for image in enrolled])
-    table = ladder({name: vectors[name][at] for name in vectors if not name.endswith(model.REFIT)}, enrolled, judged, strange, args.seed)
+    table = ladder({name: vectors[name][at] for name in vectors if not name.endswith(embedder_facts.REFIT)}, enrolled, judged, strange, args.seed)
     chosen, verdict = choose(table, enrolled, judged, random_start(args.models), args.seed)
     best = table[chosen]
     best["clustering"] = way_to_cluster(vectors[chosen[0]][at], enrolled, judged, strange, args.seed)
     taxa = taxonomy.of(enrolled, args.specimens, "file_name")
     if taxa:
         best["calibration"]["ranks"] = rollup.fit(vectors[chosen[0]][at], enrolled, judged, strange, taxa, best["calibration"])
-    refit = chosen[0] + model.REFIT in vectors
+    refit = chosen[0] + embedder_facts.REFIT in vectors
     unlearned = np.flatnonzero([bool(image.get("calibrates")) for image in enrolled]) if refit else judged
-    best["calibration"] |= of_what_ships(vectors[chosen[0] + model.REFIT * refit][at], enrolled, unlearned, chosen[1])
+    best["calibration"] |= of_what_ships(vectors[chosen[0] + embedder_facts.REFIT * refit][at], enrolled, unlearned, chosen[1])
     write_embedder(args, chosen, best, dataset)
     rows = [{key: row[key] for key in ("vectors", "head", "top1", "unknown_auroc", "seconds", "n")} for row in table.values()]
     args.ladder.write_text(json.dumps({"chosen": {"vectors": chosen[0], "head": chosen[1]}, "verdict": verdict, "ladder": rows}, indent=1), encoding="utf-8")
@@ -83,8 +85,9 @@ def gallery_of(dataset):
 def ladder(vectors, enrolled, judged, strange, seed):
     """Return {(vectors, head): how it did on the judged rows}, with its calibration."""
     import numpy as np
-    from entoflow import heads, identification
-    from entoflow.identification_metrics import Intervals
+
+    from entoflow.identification import heads, identification
+    from entoflow.statistics import Intervals
 
     classes = sorted({image["label"] for image in enrolled})
     columns = np.array([classes.index(image["label"]) for image in enrolled])
@@ -128,7 +131,8 @@ def of_what_ships(vectors, enrolled, judged, head):
     A refit one is judged by the images that it did not learn from; {} where none is left of a class with another group: then that of the choice stays.
     """
     import numpy as np
-    from entoflow import identification
+
+    from entoflow.identification import identification
 
     classes, columns = np.unique([image["label"] for image in enrolled], return_inverse=True)
     groups = np.array([image["group"] for image in enrolled], str)
@@ -138,7 +142,7 @@ def of_what_ships(vectors, enrolled, judged, head):
 
 def compared(one, other, enrolled, judged, seed):
     """Return by how much one way names more of the judged rows right than another."""
-    from entoflow.identification_metrics import paired
+    from entoflow.statistics import paired
 
     images = [enrolled[row] for row, kept in zip(judged, one["kept"]) if kept]
     labels, groups = ([image[key] for image in images] for key in ("label", "group"))
@@ -148,7 +152,7 @@ def compared(one, other, enrolled, judged, seed):
 def random_start(models):
     """Tell whether the frozen embedder has random weights."""
     frozen = next((path for path in models if path.name == "frozen"), None)
-    return frozen is not None and model.read(frozen)["provenance"]["parameters"].get("weights") == "none"
+    return frozen is not None and model_folder.read(frozen)["provenance"]["parameters"].get("weights") == "none"
 
 
 def in_words(comparisons, name):
@@ -165,7 +169,7 @@ def in_words(comparisons, name):
 
 def way_to_cluster(vectors, enrolled, judged, strange, seed):
     """Return the way to cluster that finds the classes of the strange rows best; where none of them has two groups, the usual one by the judged rows."""
-    from entoflow import clusters
+    from entoflow.identification import clusters
 
     labels, groups = ([image[key] for image in enrolled] for key in ("label", "group"))
     pairs = {(labels[row], groups[row]) for row in strange}
@@ -176,17 +180,17 @@ def way_to_cluster(vectors, enrolled, judged, strange, seed):
 
 def write_embedder(args, chosen, best, dataset):
     """Write the chosen model folder anew, with its head, its calibration and its validation figures."""
-    name = chosen[0] if chosen[0] == "frozen" else chosen[0] + model.REFIT
+    name = chosen[0] if chosen[0] == "frozen" else chosen[0] + embedder_facts.REFIT
     source = next((path for path in args.models if path.name == name), None)
     if source is None:
         raise InputError(f"--models: holds no folder named {name}; wanted one for each of the vectors.")
-    facts = model.read(source)
+    facts = model_folder.read(source)
     args.embedder.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(source / "weights.safetensors", args.embedder / "weights.safetensors")
     facts = {**facts, "name": "embedder", "vectors": name, "threshold": 0.5, "calibration": best["calibration"], "clustering": best["clustering"],
              "metrics": {"top1": best["top1"], "unknown_auroc": {"value": best["unknown_auroc"], "low": None, "high": None, "n": best["n"]}}}
     given = facts.pop("provenance")
-    model.write(args.embedder, {key: value for key, value in facts.items() if key != "licence"},
+    model_folder.write(args.embedder, {key: value for key, value in facts.items() if key != "licence"},
                 {key: given[key] for key in ("data", "parameters", "seed")}, facts["licence"])
 
 

@@ -19,7 +19,7 @@ AT_ONCE = 1000
 
 def main(argv):
     args = parser().parse_args(argv)
-    from entoflow import clusters, queries
+    from entoflow.identification import clusters, queries
 
     images, vectors, held, facts = queries.read(args.datasets, args.embeddings, args.gallery)
     way = facts.get("clustering")
@@ -62,7 +62,8 @@ def judged(identifier, vectors):
 def nearest(directions, held):
     """Return [[{"label", "likeness"}, ...], ...]: the known classes whose mean direction is most like each, by the cosine."""
     import numpy as np
-    from entoflow import heads
+
+    from entoflow.identification import heads
 
     classes, columns = np.unique(np.array(held.labels, str), return_inverse=True)
     likeness = heads.class_mean(np.asarray(held.embeddings(), np.float32), columns, len(classes))(directions)

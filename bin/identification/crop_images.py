@@ -10,9 +10,11 @@ from collections import defaultdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from entoflow import coco, model
-from entoflow.detector import keep_memory
+from entoflow import coco
+from entoflow.detector import inference
+from entoflow.identification import embedder_facts
 from entoflow.joining import row
+from entoflow.memory import keep_memory
 from entoflow.task import InputError, run
 
 STAGE = "crop_images"
@@ -23,13 +25,13 @@ def main(argv):
     dataset = coco.read(args.photos)
     packs = of_packs(dataset["images"], args)
     keep_memory()
-    detector, backend, facts = model.load(args.detector, args.scratch)
+    detector, backend, facts = inference.load(args.detector, args.scratch)
     from entoflow import images
 
     pack = images.Pack(args.packs)
-    boxes = surest(model.predict(detector, backend, pack, sorted(image["id"] for image in dataset["images"])), facts["threshold"])
+    boxes = surest(inference.predict(detector, backend, pack, sorted(image["id"] for image in dataset["images"])), facts["threshold"])
     entries = {image["id"]: image for name, photos in packs.items() for image in cut(pack, photos, boxes, args.packs_folder / name)}
-    info = {**dataset["info"], "cropped_by": model.detector_identity(args.detector, facts)}
+    info = {**dataset["info"], "cropped_by": embedder_facts.detector_identity(args.detector, facts)}
     coco.write(args.dataset, {**dataset, "info": info, "images": [entries[image["id"]] for image in dataset["images"]]})
     reason = f"no insect found (no box scores {facts['threshold']:.3f} or more): used whole"
     whole = [row(image, info["source"], STAGE, "note", reason) for image in dataset["images"] if image["id"] not in boxes]
@@ -83,8 +85,9 @@ def cut(pack, photos, boxes, path):
 
 def cropped(pack, image, box, folder):
     """Write the crop of a photo as PNG; return what the data set says of it, with the facts of the photo in `photo`, and its path."""
-    from entoflow import crops, images
     from PIL import Image
+
+    from entoflow import crops, images
 
     pixels = pack.read(image["id"])
     x1, y1, x2, y2 = crops.window(box[0], pixels.shape[1], pixels.shape[0])

@@ -10,8 +10,8 @@ import argparse
 import json
 from pathlib import Path
 
-from entoflow import model
-from entoflow.detector import keep_memory
+from entoflow import model_folder
+from entoflow.memory import keep_memory
 from entoflow.task import InputError, run
 
 READ_AT_ONCE = 64
@@ -20,7 +20,8 @@ READ_AT_ONCE = 64
 def main(argv):
     args = parser().parse_args(argv)
     keep_memory()
-    from entoflow import embeddings, images
+    from entoflow import images
+    from entoflow.identification import embeddings
 
     embedders = {path.name: loaded(path) for path in args.models}
     taken = [*(path.name for path in args.models), *(BASELINES if args.baselines else ()), embeddings.IDS]
@@ -50,9 +51,9 @@ def parser():
 
 def loaded(path):
     """Return an embedder. Raises InputError for a model folder of another kind."""
-    from entoflow import embedder
+    from entoflow.identification import embedder
 
-    facts = model.read(path)
+    facts = model_folder.read(path)
     if facts["kind"] != "embedder":
         raise InputError(f"{path}: is a model of kind {facts['kind']}; wanted an embedder.")
     return embedder.load(path, facts)
@@ -60,7 +61,7 @@ def loaded(path):
 
 def by_network(embedders):
     """Return lists of (name, embedder) whose networks are the same, weight for weight: the memory holds one of each."""
-    from entoflow import embedder
+    from entoflow.identification import embedder
 
     families = []
     for name, chosen in embedders.items():
@@ -74,7 +75,7 @@ def by_network(embedders):
 
 def vectors_of(batch, families, baselines):
     """Return {name: n x d float32 of length 1} of images."""
-    from entoflow import embedder
+    from entoflow.identification import embedder
 
     found = {}
     for family in families:
@@ -97,7 +98,8 @@ def colours(batch):
 def pixels(batch):
     """Return n x 3072: each image at 32 x 32 pixels, less its mean."""
     import numpy as np
-    from entoflow.embedder import squared
+
+    from entoflow.identification.embedder import squared
 
     small = np.stack([squared(image, 32) for image in batch]).reshape(len(batch), -1).astype(np.float32)
     return small - small.mean(axis=1, keepdims=True)

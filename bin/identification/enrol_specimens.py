@@ -10,7 +10,8 @@ import shutil
 from datetime import datetime, timezone
 from pathlib import Path
 
-from entoflow import coco, model, taxonomy
+from entoflow import coco, model_folder, taxonomy
+from entoflow.identification import embedder_facts
 from entoflow.task import InputError, login, run
 
 RIVALS = 3
@@ -18,16 +19,16 @@ RIVALS = 3
 
 def main(argv):
     args = parser().parse_args(argv)
-    from entoflow import embeddings
+    from entoflow.identification import embeddings
 
-    facts = model.read(args.embedder)
+    facts = model_folder.read(args.embedder)
     ids, vectors = embeddings.read(args.embeddings)
     own = embeddings.of(vectors, facts, args.embedder.name, args.embeddings)
     if "calibration" not in facts:
         raise InputError(f"{args.embedder}: has no calibration; wanted an embedder that choose_embedder.py wrote.")
     datasets = {path: coco.read(path) for path in args.specimens}
     for path, dataset in datasets.items():
-        model.check_crops(facts, dataset, path)
+        embedder_facts.check_crops(facts, dataset, path)
     held = started(args, facts, own.shape[1])
     n_before = len(held)
     at = args.at or datetime.now(timezone.utc).isoformat(timespec="seconds")
@@ -36,7 +37,7 @@ def main(argv):
         images = dataset["images"]
         records = [{"image": image["file_name"], **{key: image.get(key) for key in ("label", "group", "sha256", *taxonomy.RANKS)}} for image in images]
         rows = embeddings.rows(ids, [image["id"] for image in images])
-        for key, n in held.enrol(own[rows], records, model.identity(facts), args.by or login(), at, args.source or path.name).items():
+        for key, n in held.enrol(own[rows], records, embedder_facts.identity(facts), args.by or login(), at, args.source or path.name).items():
             counts[key] += n
     effect = measured(held, n_before, facts["calibration"])
     args.effect.write_text(json.dumps({**counts, **effect}, indent=1, ensure_ascii=False), encoding="utf-8")
@@ -62,7 +63,7 @@ def parser():
 
 def started(args, facts, dimension):
     """Return the gallery to enrol into, in its new folder, with the embedder beside it, and the detector that cropped the images, if any."""
-    from entoflow import gallery
+    from entoflow.identification import gallery
 
     if args.into:
         if args.gallery.resolve() == args.into.resolve():
@@ -71,7 +72,7 @@ def started(args, facts, dimension):
         shutil.copytree(args.into, args.gallery, dirs_exist_ok=True)
         return gallery.read(args.gallery)
     check_detector(args.detector, facts)
-    held = gallery.create(args.gallery, model.identity(facts), dimension)
+    held = gallery.create(args.gallery, embedder_facts.identity(facts), dimension)
     for folder, name in ((args.embedder, "embedder"), (args.detector, "detector")):
         if folder:
             shutil.copytree(folder, args.gallery / name, dirs_exist_ok=True)
@@ -80,7 +81,7 @@ def started(args, facts, dimension):
 
 def check_detector(folder, facts):
     """Raise InputError unless the detector is the one that cropped what the embedder learned from; none where nothing was cropped."""
-    found, wanted = folder and model.detector_identity(folder, model.read(folder)), facts.get("cropped_by")
+    found, wanted = folder and embedder_facts.detector_identity(folder, model_folder.read(folder)), facts.get("cropped_by")
     if found != wanted:
         raise InputError(f"--detector: is {found[:12] if found else 'not given'}; wanted {'detector ' + wanted[:12] if wanted else 'none'}, "
                          "as the embedder's model.json says in cropped_by.")
@@ -105,7 +106,8 @@ def measured(held, n_before, calibration):
 def named(labels, groups, vectors, n_before, head):
     """Return (labels of the old specimens asked about, which were named right before, which after): each without its group, the same ones both times."""
     import numpy as np
-    from entoflow.identification import by_folds, folds
+
+    from entoflow.identification.identification import by_folds, folds
 
     old, found = np.arange(n_before), []
     fold = folds(np.unique(labels[:n_before], return_inverse=True)[1], groups[:n_before])
@@ -120,7 +122,8 @@ def named(labels, groups, vectors, n_before, head):
 def rivals(labels, vectors, n_before):
     """Return the old classes that each new one is most like, with the cosine of its specimens to their means."""
     import numpy as np
-    from entoflow import heads
+
+    from entoflow.identification import heads
 
     classes, columns = np.unique(labels[:n_before], return_inverse=True)
     likeness = heads.class_mean(vectors[:n_before], columns, len(classes))

@@ -11,7 +11,8 @@ import json
 from collections import Counter
 from pathlib import Path
 
-from entoflow import coco, model, taxonomy
+from entoflow import coco, taxonomy
+from entoflow.identification import embedder_facts
 from entoflow.tables import read_json
 from entoflow.task import run
 
@@ -22,7 +23,7 @@ PREDICTED = ("image", "label", "part", "named", "score", "verdict", "right", "id
 def main(argv):
     args = parser().parse_args(argv)
     taxonomy.check_confidence(args.confidence)
-    from entoflow import embeddings
+    from entoflow.identification import embeddings
 
     facts, ladder, dataset = read_json(args.model), read_json(args.ladder), coco.read(args.specimens)
     ids, vectors = embeddings.read(args.embeddings)
@@ -64,7 +65,8 @@ class Sets:
 
     def __init__(self, dataset, ids):
         import numpy as np
-        from entoflow import embeddings
+
+        from entoflow.identification import embeddings
 
         unseen = {image["label"] for image in dataset["images"] if image["part"] == "unseen"}
         enrolled = {image["label"] for image in dataset["images"] if image["part"] not in ("test", "unseen")} - unseen
@@ -81,7 +83,8 @@ class Sets:
     def identifier(self, vectors, calibration, more=()):
         """Return the Identifier of the gallery, and of more rows of unseen images."""
         import numpy as np
-        from entoflow.identification import Identifier
+
+        from entoflow.identification.identification import Identifier
 
         rows = np.concatenate([self.rows["gallery"], self.rows["unseen"][list(more)]]).astype(int)
         return Identifier(vectors[rows], self.labels["gallery"] + [self.labels["unseen"][place] for place in more], calibration)
@@ -90,7 +93,9 @@ class Sets:
 def closed(sets, identifier, probability, right, seed):
     """Return the figures of test images whose classes the gallery has."""
     import numpy as np
-    from entoflow import identification_metrics as metrics
+
+    from entoflow import calibration
+    from entoflow.identification import identification_metrics as metrics
 
     labels, groups = sets.labels["test"], sets.groups["test"]
     truth = np.array([identifier.classes.index(label) for label in labels])
@@ -98,9 +103,9 @@ def closed(sets, identifier, probability, right, seed):
     best, plain = probability.max(axis=1), identifier.uncalibrated(probability).max(axis=1)
     conformal = metrics.conformal(identifier.label_sets(probability), truth)
     return {**metrics.closed_set(probability, truth, groups, [counts[label] for label in labels], seed),
-            **metrics.calibration(best, right, labels, groups, seed), "ece_before": metrics.calibration(plain, right, labels, groups, seed)["ece"],
+            **calibration.calibration(best, right, labels, groups, seed), "ece_before": calibration.calibration(plain, right, labels, groups, seed)["ece"],
             "label_set_coverage": conformal["coverage"], "label_set_size": conformal["mean_set_size"],
-            "aurc": metrics.risk_coverage(best, right)["aurc"]}
+            "aurc": calibration.risk_coverage(best, right)["aurc"]}
 
 
 def right_of(classes, probability, labels):
@@ -113,7 +118,9 @@ def right_of(classes, probability, labels):
 def opened(sets, judged, right, seed):
     """Return the figures of telling unseen classes from those of the gallery, and by tier."""
     import numpy as np
-    from entoflow import identification_metrics as metrics
+
+    from entoflow import statistics
+    from entoflow.identification import identification_metrics as metrics
 
     parts = [part for part in ("test", "unseen") if part in judged]
     chances, verdicts = (np.concatenate([judged[part][k] for part in parts]) for k in (1, 2))
@@ -126,7 +133,7 @@ def opened(sets, judged, right, seed):
         kept = known | (tiers == tier)
         of_tier = metrics.open_set(chances[kept], known[kept], named[kept], labels[kept], groups[kept], seed)
         found[f"unknown_auroc_{tier}"] = of_tier["unknown_auroc"]
-    intervals, accepted = metrics.Intervals(labels, groups, seed), (verdicts == "known").astype(float)
+    intervals, accepted = statistics.Intervals(labels, groups, seed), (verdicts == "known").astype(float)
     found["known_accepted"] = intervals.mean(accepted, "share of known images", known.astype(int))
     found["unknown_refused"] = intervals.mean(1 - accepted, "share of unknown images", (~known).astype(int))
     return found
@@ -138,7 +145,8 @@ def ranked(sets, identifier, judged, confidence, seed):
     near: of the images of unseen classes whose genus the gallery has.
     """
     import numpy as np
-    from entoflow.rollup import Rollup
+
+    from entoflow.identification.rollup import Rollup
 
     taxa = taxonomy.of([image for members in sets.images.values() for image in members], "--specimens", "file_name")
     if not taxa:
@@ -157,7 +165,7 @@ def ranked(sets, identifier, judged, confidence, seed):
 
 def rank_figures(rank, at, right, told, labels, groups, seed):
     """Return the share of images named at a rank (at, n), and of these the share named right, without those whose own taxon nobody told (told, n)."""
-    from entoflow.identification_metrics import Intervals
+    from entoflow.statistics import Intervals
 
     kept = at & told
     return {f"{rank}_named": Intervals(labels, groups, seed).mean(at.astype(float), "share of images"),
@@ -168,7 +176,9 @@ def enrolled(sets, vectors, calibration, right, seed):
     """Return the figures of unseen classes: each found by its like, and named among old and new classes after one to three are enrolled; what that
     costs the old ones."""
     import numpy as np
-    from entoflow import identification_metrics as metrics
+
+    from entoflow import calibration, statistics
+    from entoflow.identification import identification_metrics as metrics
 
     labels, groups = sets.labels["unseen"], np.array(sets.groups["unseen"], str)
     own = vectors[sets.rows["unseen"]]
@@ -182,7 +192,8 @@ def enrolled(sets, vectors, calibration, right, seed):
         identifier = sets.identifier(vectors, calibration, shown)
         of_new = right_of(identifier.classes, identifier.judge(own[asked])[0], [labels[place] for place in asked])
         of_old = right_of(identifier.classes, identifier.judge(vectors[sets.rows["test"]])[0], sets.labels["test"])
-        new, old = metrics.Intervals([labels[place] for place in asked], groups[asked], seed), metrics.Intervals(sets.labels["test"], sets.groups["test"], seed)
+        new = statistics.Intervals([labels[place] for place in asked], groups[asked], seed)
+        old = statistics.Intervals(sets.labels["test"], sets.groups["test"], seed)
         found[f"enrolled_top1_{shots}"] = new.mean(of_new.astype(float), "share of images")
         found[f"old_top1_change_{shots}"] = old.mean(of_old.astype(float) - right, "difference of shares of images")
     return found
@@ -191,8 +202,9 @@ def enrolled(sets, vectors, calibration, right, seed):
 def clustered(sets, vectors, way, seed):
     """Return the figures of the clusters of unseen images, made as if nobody knew their classes."""
     import numpy as np
-    from entoflow import clusters
-    from entoflow import identification_metrics as metrics
+
+    from entoflow.identification import clusters
+    from entoflow.identification import identification_metrics as metrics
 
     own = vectors[sets.rows["unseen"]]
     return metrics.cluster_figures(clusters.clustered(own, way, np.ones(len(own), bool), seed), sets.labels["unseen"], seed)
@@ -214,19 +226,20 @@ def first_groups(labels, groups, shots):
 def beside(sets, vectors, ladder, chosen_right, seed):
     """Return the rows of the comparison on the test images: each kind of vectors by its best way of the validation, and chance."""
     import numpy as np
-    from entoflow import heads
-    from entoflow import identification_metrics as metrics
+
+    from entoflow import statistics
+    from entoflow.identification import heads
 
     classes = sorted(set(sets.labels["gallery"]))
     columns = np.array([classes.index(label) for label in sets.labels["gallery"]])
     labels, groups = sets.labels["test"], sets.groups["test"]
     rows = [{"vectors": "chance", "head": "", "top1": {"value": 1 / len(classes), "low": None, "high": None, "n": len(labels)}}]
     for name in vectors:
-        way = max((row for row in ladder["ladder"] if row["vectors"] == name.removesuffix(model.REFIT)), key=lambda row: row["top1"]["value"])
+        way = max((row for row in ladder["ladder"] if row["vectors"] == name.removesuffix(embedder_facts.REFIT)), key=lambda row: row["top1"]["value"])
         score = heads.HEADS[way["head"]](vectors[name][sets.rows["gallery"]], columns, len(classes))
         right = right_of(classes, score(vectors[name][sets.rows["test"]]), labels)
-        rows.append({"vectors": name, "head": way["head"], "top1": metrics.Intervals(labels, groups, seed).mean(right.astype(float), "share of images"),
-                     "chosen_less_this": metrics.paired(chosen_right, right, labels, groups, seed)})
+        rows.append({"vectors": name, "head": way["head"], "top1": statistics.Intervals(labels, groups, seed).mean(right.astype(float), "share of images"),
+                     "chosen_less_this": statistics.paired(chosen_right, right, labels, groups, seed)})
     return rows
 
 
@@ -245,15 +258,15 @@ def write_predictions(path, sets, classes, judged):
 def draw(folder, judged, right):
     """Draw how far probabilities can be believed, what the surest are worth, and how known and unknown score."""
     import numpy as np
-    from entoflow import identification_metrics as metrics
-    from entoflow import plots
+
+    from entoflow import calibration, plots
 
     best = judged["test"][0].max(axis=1)
-    bins = metrics.reliability(best, right, 10)
+    bins = calibration.reliability(best, right, 10)
     plots.chart(folder / "calibration.png", {"test images": ([row["probability"] for row in bins], [row["right"] for row in bins]),
                                              "as it should be": ([0, 1], [0, 1])},
                 "How far probabilities can be believed", ("probability of the name", "share right"))
-    curve = metrics.risk_coverage(best, right)
+    curve = calibration.risk_coverage(best, right)
     plots.chart(folder / "risk_coverage.png", {"test images": (curve["coverages"], curve["errors"])},
                 "What leaving the less sure to a person gives", ("share named, the surest first", "share of these named wrong"))
     shares = {name: np.histogram(judged[part][1], bins=20, range=(0, 1))[0] / len(judged[part][1])

@@ -20,8 +20,8 @@ MOST = 20  # names of a label set that are written
 def main(argv):
     args = parser().parse_args(argv)
     taxonomy.check_confidence(args.confidence)
-    from entoflow import queries
-    from entoflow.rollup import Rollup
+    from entoflow.identification import queries
+    from entoflow.identification.rollup import Rollup
 
     images, vectors, held, facts = queries.read(args.datasets, args.embeddings, args.gallery)
     identifier = queries.identifier(held, facts)

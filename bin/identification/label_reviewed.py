@@ -8,7 +8,8 @@ import argparse
 import json
 from pathlib import Path
 
-from entoflow import cluster_review, coco
+from entoflow import coco
+from entoflow.identification import cluster_review
 from entoflow.joining import cropping
 from entoflow.task import InputError, run
 
@@ -43,7 +44,7 @@ def parser():
 
 def labels_of(datasets, folder):
     """Return {image id: (label, where it says so)} of what is labelled already."""
-    from entoflow import gallery
+    from entoflow.identification import gallery
     from entoflow.images import image_id
 
     found = {}

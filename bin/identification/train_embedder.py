@@ -14,9 +14,10 @@ import json
 import time
 from pathlib import Path
 
-from entoflow import coco, model
-from entoflow.detector import keep_memory
+from entoflow import coco, model_folder
+from entoflow.identification import embedder_facts
 from entoflow.joining import cropping
+from entoflow.memory import keep_memory
 from entoflow.task import InputError, run
 
 LICENCE = "Apache-2.0 (timm's code); weights trained from random values are their trainer's own, others carry the terms of those they started from"
@@ -40,7 +41,7 @@ def main(argv):
         write(made, name, parts["train"], args)
         rows += [{"embedder": name, **row} for row in epochs]
         refit = members[:len(members) - len(parts["calibration"])]
-        write(learn(0, len(refit), 0, len(epochs))[0], name + model.REFIT, refit, args, max_epochs=len(epochs))
+        write(learn(0, len(refit), 0, len(epochs))[0], name + embedder_facts.REFIT, refit, args, max_epochs=len(epochs))
     with args.training.open("w", newline="", encoding="utf-8") as handle:
         table = csv.DictWriter(handle, fieldnames=["embedder", "epoch", "loss", "validation", "best_epoch"])
         table.writeheader()
@@ -51,7 +52,7 @@ def parser():
     p = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     p.add_argument("--specimens", type=Path, required=True, help="data set that split_specimens.py wrote")
     p.add_argument("--packs", type=Path, nargs="+", required=True, help="packs with its images")
-    p.add_argument("--backbone", default=model.BACKBONE, help="network of timm's (default %(default)s)")
+    p.add_argument("--backbone", default=embedder_facts.BACKBONE, help="network of timm's (default %(default)s)")
     p.add_argument("--weights", type=Path, help="safetensors to start from (default: random weights)")
     p.add_argument("--embedder_size", type=int, default=224, help="side of the square that the network sees, pixels (default %(default)s)")
     p.add_argument("--specimens_per_batch", type=int, default=64, help="images a step, each in two views (default %(default)s)")
@@ -80,14 +81,14 @@ def check(dataset, args):
 
 def start(args):
     """Return the embedder as it is given."""
-    from entoflow import embedder
+    from entoflow.identification import embedder
 
     return embedder.new(args.backbone, args.embedder_size, args.weights, args.seed)
 
 
 def learners(args, gpu):
     """Return which embedders learn beside the frozen one, and say why."""
-    from entoflow import embedder
+    from entoflow.identification import embedder
 
     if args.weights and embedder.has_projection(args.weights):
         print(f"{args.weights.name}: the network is taken; the projection that an earlier run learned behind it is not.", flush=True)
@@ -116,7 +117,7 @@ def to_learn_from(dataset):
 
 def projecting(frozen, pixels, members, args):
     """Return learn(first, n, n_validation, max_epochs): (embedder, rows of its epochs), from n images from first on, validated on those behind them."""
-    from entoflow import embedder, projection
+    from entoflow.identification import embedder, projection
 
     begun = time.monotonic()
     features = projection.views(frozen, pixels, settings_of(args), lambda done: print(f"features of {done} of {len(pixels)} images", flush=True))
@@ -137,7 +138,7 @@ def projecting(frozen, pixels, members, args):
 
 def fine_tuning(_frozen, pixels, members, args):
     """Return learn as `projecting` does."""
-    from entoflow import embedder, embedder_trainer
+    from entoflow.identification import embedder, embedder_trainer
 
     labels, groups = columns(members)
 
@@ -185,8 +186,9 @@ def columns(members):
 def squares(members, args):
     """Return the images as n x size x size x 3 uint8 in a file of the folder at hand: memory holds those in use alone."""
     import numpy as np
+
     from entoflow import images
-    from entoflow.embedder import squared
+    from entoflow.identification.embedder import squared
 
     size = args.embedder_size
     if not members:
@@ -216,7 +218,7 @@ def recall(vectors, labels, groups, first):
 
 def write(made, name, members, args, **other):
     """Write a model folder: its figures and its calibration come with choose_embedder.py. members: what it learned from. other: settings unlike args."""
-    from entoflow import embedder
+    from entoflow.identification import embedder
 
     folder = args.models / name
     folder.mkdir(parents=True, exist_ok=True)
@@ -225,7 +227,7 @@ def write(made, name, members, args, **other):
     data = {"train images": len(members), "train classes": len({image["label"] for image in members}), "sha256": sha256(args.specimens)}
     facts = {"name": name, "kind": "embedder", "classes": sorted({image["label"] for image in members}), "input": embedder.save(made, folder),
              "threshold": None, "metrics": {}, "metrics_of": "validation", **args.cropping}
-    model.write(folder, facts, {"data": data, "parameters": parameters, "seed": args.seed}, LICENCE)
+    model_folder.write(folder, facts, {"data": data, "parameters": parameters, "seed": args.seed}, LICENCE)
 
 
 def sha256(path):

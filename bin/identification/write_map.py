@@ -18,7 +18,7 @@ def main(argv):
     args = parser().parse_args(argv)
     if args.map_images < 1:
         raise InputError(f"--map_images is {args.map_images}; wanted at least 1.")
-    from entoflow import map_page, thumbnails
+    from entoflow.identification import map_page, thumbnails
 
     vectors, rows, ids = gathered(args)
     kept = chosen(len(rows), args.map_images, args.seed)
@@ -45,7 +45,8 @@ def parser():
 def gathered(args):
     """Return (vectors n x d, rows, ids) of the gallery's specimens and of the images that were named, each image once."""
     import numpy as np
-    from entoflow import gallery, queries
+
+    from entoflow.identification import gallery, queries
     from entoflow.images import image_id
 
     if args.datasets:

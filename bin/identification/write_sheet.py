@@ -18,7 +18,7 @@ def main(argv):
     args = parser().parse_args(argv)
     if args.sheet_images < 1:
         raise InputError(f"--sheet_images is {args.sheet_images}; wanted at least 1.")
-    from entoflow import gallery, sheet_page
+    from entoflow.identification import gallery, sheet_page
     from entoflow.images import image_id
 
     held = gallery.read(args.gallery)
@@ -54,7 +54,7 @@ def parser():
 
 def rejected(paths, names):
     """Return the ids of images that a person rejected; names: {image id: image}."""
-    from entoflow import cluster_review
+    from entoflow.identification import cluster_review
 
     return {one.id for path in paths for one in cluster_review.read(path, names) if one.label == cluster_review.REJECT}
 
@@ -87,7 +87,7 @@ def shown(clusters, most):
 
 def add_pictures(clusters, of_class, packs):
     """Give each image its thumbnail and each nearest known class those of some specimens, where the packs hold them."""
-    from entoflow import thumbnails
+    from entoflow.identification import thumbnails
 
     beside = {near["label"]: of_class.get(near["label"], []) for cluster in clusters for near in cluster["nearest"]}
     wanted = [image["id"] for cluster in clusters for image in cluster["images"]] + [key for keys in beside.values() for key in keys]

@@ -64,7 +64,7 @@ def checked(args):
 
 def read(source, role):
     """Return (format, photos by file name, notes (image, row, action, reason)). Raises InputError for no image."""
-    from entoflow import box_formats, image_lists
+    from entoflow.formats import box_formats, image_lists
 
     reader = getattr(image_lists, LISTS[role]) if role in LISTS else box_formats.read
     form, photos, notes = reader(source)
@@ -77,7 +77,7 @@ def read(source, role):
 
 def place_all(photos, facts):
     """Return ({file name: boxes in the upright image, clipped and sorted}, notes of what was mended or dropped)."""
-    from entoflow.box_placing import place
+    from entoflow.formats.box_placing import place
 
     boxes, notes = {}, []
     for photo in photos:

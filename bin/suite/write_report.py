@@ -8,13 +8,13 @@ import argparse
 from pathlib import Path
 
 import entoflow
-from entoflow import report_detection, report_identification, report_wingbeat
-from entoflow.report_page import flat, page, section, table
-from entoflow.report_results import read_json
+from entoflow.pages import flat, page, section, table
+from entoflow.report import detection, identification, wingbeat
+from entoflow.report.results import read_json
 from entoflow.task import InputError, run
 
 CHAINS = {  # folder of the results -> (title, [Html]) of what it holds
-    "detection": report_detection.told, "identification": report_identification.told, "wingbeat": report_wingbeat.told,
+    "detection": detection.told, "identification": identification.told, "wingbeat": wingbeat.told,
 }
 
 

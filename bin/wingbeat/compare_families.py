@@ -10,13 +10,14 @@ import json
 import shutil
 from pathlib import Path
 
-from entoflow import chosen_events, model
+from entoflow import model_folder
 from entoflow.task import InputError, run
+from entoflow.wingbeat import chosen_events
 
 
 def main(argv):
     args = parser().parse_args(argv)
-    from entoflow import clips, held_out, wingbeat_plots
+    from entoflow.wingbeat import clips, held_out, wingbeat_plots
 
     events = clips.load(args.clips, args.samples, args.features)
     named = held_out.Named(events, args.predictions)
@@ -55,8 +56,9 @@ def parser():
 def compared(events, named, seed):
     """Return (the comparison, the family to ship): the first of the best ones."""
     import numpy as np
-    from entoflow import comparisons, learning_curves, robustness, wingbeat_metrics
-    from entoflow.held_out import FAMILIES, FLOORS, floors_of
+
+    from entoflow.wingbeat import comparisons, learning_curves, robustness, wingbeat_metrics
+    from entoflow.wingbeat.held_out import FAMILIES, FLOORS, floors_of
 
     truth, groups = named.columns[named.rows], named.groups[named.rows]
     said = {FAMILIES[family]: named.of(family, named.grouped) for family in named.families}
@@ -85,8 +87,9 @@ def compared(events, named, seed):
 def optimism(events, named, family, seed):
     """Return what comparisons.optimism does, on the events that the first random division judges."""
     import numpy as np
-    from entoflow import comparisons
-    from entoflow.held_out import judged
+
+    from entoflow.wingbeat import comparisons
+    from entoflow.wingbeat.held_out import judged
 
     rows = judged(events, named.random[0])
     random, grouped = (np.stack([named.by[family, name][rows] for name in names]) for names in (named.random, named.grouped))
@@ -95,7 +98,7 @@ def optimism(events, named, family, seed):
 
 def importances_of(events, named, seed):
     """Return what the family of features goes by, None where it is not compared: {"kinds": {name: figure}, "features": {name: figure}}."""
-    from entoflow import importances, wingbeat_features
+    from entoflow.wingbeat import importances, wingbeat_features
 
     if "features" not in named.shuffled:
         return None
@@ -106,7 +109,7 @@ def importances_of(events, named, seed):
 
 def measured(events, named, chosen, best, seed):
     """Return the figures of metrics.json."""
-    from entoflow import wingbeat_metrics
+    from entoflow.wingbeat import wingbeat_metrics
 
     truth, groups = named.columns[named.rows], named.groups[named.rows]
     return {**wingbeat_metrics.closed(chosen, truth, groups, seed), **wingbeat_metrics.unknown(events, named, best, seed),
@@ -115,8 +118,8 @@ def measured(events, named, chosen, best, seed):
 
 def calibrated(events, named, best):
     """Return what makes the scores of a family's model probabilities, and from which on an event counts as known."""
-    from entoflow import held_out
-    from entoflow.wingbeat_metrics import known_above
+    from entoflow.wingbeat import held_out
+    from entoflow.wingbeat.wingbeat_metrics import known_above
 
     found = held_out.calibrated(named.of(best, named.grouped[:1])[0], named.columns[named.rows])
     return {**found, "known_above": known_above(events, named, best, found["temperature"])}
@@ -124,14 +127,14 @@ def calibrated(events, named, best):
 
 def write_predictions(path, events, named, probability, known_above):
     """Write a row for each judged event, as name_events.py does; of the model that its fold was named by."""
-    from entoflow import event_names
+    from entoflow.wingbeat import event_names
 
     event_names.write_csv(path, event_names.rows(events, named.rows, probability, named.classes, known_above))
 
 
 def draw_events(args, events, named, probability, known_above):
     """Draw some held-out events: wrong ones, unsure ones, right ones."""
-    from entoflow import event_pictures
+    from entoflow.wingbeat import event_pictures
 
     chosen = chosen_events.Chosen(args.most_pictures, chosen_events.HELD_OUT)
     chosen.offer(events, named.rows, probability, named.classes, known_above)
@@ -143,12 +146,12 @@ def ship(args, best, comparison, calibration):
     source = next((path for path in args.models if path.name == best), None)
     if source is None:
         raise InputError(f"--models: holds no folder named {best}; wanted one for each family.")
-    facts, row = model.read(source), comparison["families"][best]
+    facts, row = model_folder.read(source), comparison["families"][best]
     args.best.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(model.weights_of(source), args.best / model.weights_of(source).name)
+    shutil.copyfile(model_folder.weights_of(source), args.best / model_folder.weights_of(source).name)
     facts |= {"calibration": calibration, "metrics": {name: row[name] for name in ("macro_f1", "balanced_accuracy")}}
     given = facts.pop("provenance")
-    model.write(args.best, {key: value for key, value in facts.items() if key != "licence"}, {key: given[key] for key in ("data", "parameters", "seed")},
+    model_folder.write(args.best, {key: value for key, value in facts.items() if key != "licence"}, {key: given[key] for key in ("data", "parameters", "seed")},
                 facts["licence"])
 
 

@@ -16,7 +16,8 @@ LISTED = ("recording", "start", "end", "label", "group")
 def main(argv):
     args = checked(parser().parse_args(argv))
     import numpy as np
-    from entoflow import clips, wingbeat_features
+
+    from entoflow.wingbeat import clips, wingbeat_features
 
     content = clips.read(args.clips)
     events, rate = content["clips"], content["info"]["sample_rate"]

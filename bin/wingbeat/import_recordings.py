@@ -76,7 +76,7 @@ def checked(args):
 
 def read(source, role):
     """Return (format, recordings or parts of them in order, notes). Raises InputError for no recording."""
-    from entoflow import recordings
+    from entoflow.wingbeat import recordings
 
     form, parts, notes = getattr(recordings, READERS[role])(source)
     if not parts:
@@ -86,7 +86,7 @@ def read(source, role):
 
 def described(files, cpus):
     """Return ({path: what audio.describe says}, notes of the unusable)."""
-    from entoflow import audio
+    from entoflow.wingbeat import audio
 
     facts, bad = importing.describe_all(files, audio.describe, audio.BadRecording, cpus)
     return {part.path: facts[part.file_name] for part in files if part.file_name in facts}, bad
@@ -94,7 +94,7 @@ def described(files, cpus):
 
 def refuse_outside(source, parts, facts):
     """Raise InputError for a part that ends, or starts, where its recording has ended, or that lies between two of its samples."""
-    from entoflow.audio import ROUNDING
+    from entoflow.wingbeat.audio import ROUNDING
 
     for part in parts:
         rate = facts[part.path]["sample_rate"]
@@ -121,7 +121,7 @@ def one_rate(args, rates):
 
 def said_of(parts, args):
     """Return {path: (what name and table say, default group or None)}; what a table says goes before what a name says."""
-    from entoflow import recording_names
+    from entoflow.wingbeat import recording_names
 
     first = {part.path: part for part in reversed(parts)}
     said = recording_names.read([part.file_name for part in first.values()], args.name_pattern, args.date_order)
@@ -131,7 +131,7 @@ def said_of(parts, args):
 
 def found_events(parts, facts, asked):
     """Return ([(part, start, end) in seconds], notes of the recordings in which nothing stands out)."""
-    from entoflow import audio, events
+    from entoflow.wingbeat import audio, events
 
     spans, notes = [], []
     for part in parts:
@@ -150,7 +150,8 @@ def found_events(parts, facts, asked):
 def write_signals(path, spans, facts, rate):
     """Write the samples of all events to one file, non-finite ones as 0, and return [(number of samples, names of its flags)] of each; memory is constant."""
     import numpy as np
-    from entoflow import audio
+
+    from entoflow.wingbeat import audio
 
     raw, found = path.with_suffix(".raw"), []
     with raw.open("wb") as file:
@@ -185,7 +186,8 @@ def batches(clips):
 def flags_of(batch):
     """Return the names of the flags of each clip (samples, rate), at its own rate: resampled, what was clipped or no number no longer looks it."""
     import numpy as np
-    from entoflow import signal_quality
+
+    from entoflow.wingbeat import signal_quality
 
     found, padded = [None] * len(batch), np.zeros((len(batch), max(len(samples) for samples, _ in batch)), np.float32)
     for row, (samples, _) in zip(padded, batch):

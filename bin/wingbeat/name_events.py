@@ -7,8 +7,9 @@ import argparse
 import json
 from pathlib import Path
 
-from entoflow import chosen_events, event_names, model
+from entoflow import model_folder
 from entoflow.task import InputError, run
+from entoflow.wingbeat import chosen_events, event_names
 
 AT_ONCE = 512  # events
 
@@ -37,7 +38,7 @@ def parser():
 
 def read_model(folder):
     """Return what model.json says. Raises InputError for a model of another kind, or one that was not calibrated."""
-    facts = model.read(folder)
+    facts = model_folder.read(folder)
     if facts.get("kind") != "wingbeat" or "calibration" not in facts:
         raise InputError(f"{folder}: is a model of kind '{facts.get('kind')}'; wanted best/ of a run with --recordings.")
     return facts
@@ -45,7 +46,7 @@ def read_model(folder):
 
 def rows(args, facts, chosen):
     """Yield the rows to write, event by event, sources by name; offer the events to chosen_events.Chosen."""
-    from entoflow import clips, families, held_out
+    from entoflow.wingbeat import clips, families, held_out
 
     family = families.of(facts["input"]["family"])
     fitted, signals = family.load(args.model, facts), clips.Signals(args.signals)
@@ -66,7 +67,7 @@ def rows(args, facts, chosen):
 
 
 def draw(folder, chosen):
-    from entoflow import event_pictures
+    from entoflow.wingbeat import event_pictures
 
     event_pictures.draw(folder, chosen)
 
@@ -74,7 +75,8 @@ def draw(folder, chosen):
 def described(listed, signals, facts):
     """Return Events as the model takes them."""
     import numpy as np
-    from entoflow import clips, wingbeat_features
+
+    from entoflow.wingbeat import clips, wingbeat_features
 
     samples, names = facts["input"]["samples"], list(wingbeat_features.FEATURES)
     if facts["input"].get("features", names) != names:

@@ -13,9 +13,9 @@ import json
 from collections import defaultdict
 from pathlib import Path
 
-from entoflow.clips import EVERY, NONE
 from entoflow.tables import read_json
 from entoflow.task import InputError, run
+from entoflow.wingbeat.clips import EVERY, NONE
 
 STAGE = "split_recordings"
 COMPARED = 1.0  # seconds of an event, around the middle of its energy, that are looked at for the same sound
@@ -126,8 +126,9 @@ def overlapping(clips):
 def alike(clips, paths, rate):
     """Return pairs of events (first, second) that are the same sound, one cut, copied or scaled from the other."""
     import numpy as np
-    from entoflow.clips import Signals, arrays
-    from entoflow.sound_duplicates import first_alike
+
+    from entoflow.wingbeat.clips import Signals, arrays
+    from entoflow.wingbeat.sound_duplicates import first_alike
 
     samples = max(2, min(max(clip["samples"] for clip in clips), round(COMPARED * rate)))
     held = np.lib.format.open_memmap("compared.npy", "w+", np.float32, (len(clips), samples))
@@ -153,7 +154,8 @@ def join_groups(clips, pairs, how, audit):
 def divided(clips, args, audit):
     """Return ({partition: its number of folds and the seed to learn with}, [{partition: fold} of each event])."""
     import numpy as np
-    from entoflow import learning_curves
+
+    from entoflow.wingbeat import learning_curves
 
     classes, columns = np.unique([clip["label"] for clip in clips], return_inverse=True)
     groups, sensors = np.array([clip["group"] for clip in clips], str), np.array([clip["sensor"] or "" for clip in clips], str)

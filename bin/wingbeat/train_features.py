@@ -3,8 +3,8 @@
 
 Each of the three may try four settings on groups left out of the training; the best learns from all of it.
 """
-from entoflow import family_features, family_training
 from entoflow.task import run
+from entoflow.wingbeat import family_features, family_training
 
 
 def main(argv):

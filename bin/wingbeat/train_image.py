@@ -3,8 +3,8 @@
 
 All kinds of networks are shown the same spectrograms equally often (--views); see sound_trainer.py.
 """
-from entoflow import family_network, family_training
 from entoflow.task import run
+from entoflow.wingbeat import family_network, family_training
 
 
 def main(argv):

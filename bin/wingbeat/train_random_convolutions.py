@@ -3,8 +3,8 @@
 
 How strong the ridge is, out of seven strengths, is what does best on groups left out of the training.
 """
-from entoflow import family_random_convolutions, family_training
 from entoflow.task import run
+from entoflow.wingbeat import family_random_convolutions, family_training
 
 
 def main(argv):

@@ -1,16 +1,16 @@
-include { suite } from '../../modules/local/suite'
-include { fingerprint; numbered } from '../../modules/local/sources'
-include { packs_of } from '../../modules/local/datasets'
-include { IMPORT_IMAGES } from '../../modules/local/import_images'
-include { SPLIT_IMAGES } from '../../modules/local/split_images'
-include { FETCH_WEIGHTS } from '../../modules/local/fetch_weights'
-include { TRAIN_DETECTOR as TRAIN_INSECT_DETECTOR } from '../../modules/local/train_detector'
-include { KEEP_ROUND } from '../../modules/local/keep_round'
-include { WRITE_REVIEW } from '../../modules/local/write_review'
-include { PREDICT_BOXES } from '../../modules/local/predict_boxes'
-include { EVALUATE_DETECTOR } from '../../modules/local/evaluate_detector'
-include { WRITE_AUDIT } from '../../modules/local/write_audit'
-include { improved; kept } from '../../modules/local/rounds'
+include { suite } from '../../modules/lib/suite'
+include { fingerprint; numbered } from '../../modules/lib/sources'
+include { packs_of } from '../../modules/lib/datasets'
+include { IMPORT_IMAGES } from '../../modules/local/suite/import_images'
+include { SPLIT_IMAGES } from '../../modules/local/detection/split_images'
+include { FETCH_DETECTOR_WEIGHTS } from '../../modules/local/detection/fetch_detector_weights'
+include { TRAIN_DETECTOR as TRAIN_INSECT_DETECTOR } from '../../modules/local/detection/train_detector'
+include { KEEP_ROUND } from '../../modules/local/detection/keep_round'
+include { WRITE_REVIEW } from '../../modules/local/detection/write_review'
+include { PREDICT_BOXES } from '../../modules/local/detection/predict_boxes'
+include { EVALUATE_DETECTOR } from '../../modules/local/detection/evaluate_detector'
+include { WRITE_AUDIT } from '../../modules/local/suite/write_audit'
+include { improved; kept } from '../../modules/lib/rounds'
 include { ROUND as ROUND_1 } from './round'
 include { ROUND as ROUND_2 } from './round'
 include { ROUND as ROUND_3 } from './round'
@@ -41,8 +41,8 @@ workflow DETECTION {
     datasets = IMPORT_IMAGES.out.dataset.map { _role, dataset -> dataset }.toSortedList { a, b -> a.name <=> b.name }
     SPLIT_IMAGES(datasets, suite('split_images', settings, [target: target ?: null]))
 
-    FETCH_WEIGHTS(channel.of(weights).filter { given -> given != 'none' }.map { given -> given == 'pretrained' ? [] : file(given) }, suite('fetch_weights', settings))
-    start = FETCH_WEIGHTS.out.weights.ifEmpty([]).first()
+    FETCH_DETECTOR_WEIGHTS(channel.of(weights).filter { given -> given != 'none' }.map { given -> given == 'pretrained' ? [] : file(given) }, suite('fetch_detector_weights', settings))
+    start = FETCH_DETECTOR_WEIGHTS.out.weights.ifEmpty([]).first()
     insect_packs = SPLIT_IMAGES.out.insect.combine(packs.toList()).map { dataset, all -> packs_of(dataset, all, ['train', 'validation']) }
     TRAIN_INSECT_DETECTOR('insect_detector', SPLIT_IMAGES.out.insect, insect_packs, start, suite('train_detector', settings, [class_name: 'insect'], 'train_insect_detector'))
 

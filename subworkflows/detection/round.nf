@@ -1,10 +1,10 @@
-include { suite } from '../../modules/local/suite'
-include { packs_of; has_images } from '../../modules/local/datasets'
-include { PREDICT_BOXES as PREDICT_CANDIDATES } from '../../modules/local/predict_boxes'
-include { CLASSIFY_CROPS } from '../../modules/local/classify_crops'
-include { SELECT_WEAK_BOXES } from '../../modules/local/select_weak_boxes'
-include { MEASURE_WEAK_BOXES } from '../../modules/local/measure_weak_boxes'
-include { TRAIN_DETECTOR as TRAIN_TARGET_DETECTOR } from '../../modules/local/train_detector'
+include { suite } from '../../modules/lib/suite'
+include { packs_of; has_images } from '../../modules/lib/datasets'
+include { PREDICT_BOXES as PREDICT_CANDIDATES } from '../../modules/local/detection/predict_boxes'
+include { CLASSIFY_CROPS } from '../../modules/local/detection/classify_crops'
+include { SELECT_WEAK_BOXES } from '../../modules/local/detection/select_weak_boxes'
+include { MEASURE_WEAK_BOXES } from '../../modules/local/detection/measure_weak_boxes'
+include { TRAIN_DETECTOR as TRAIN_TARGET_DETECTOR } from '../../modules/local/detection/train_detector'
 
 // From a detector (the teacher) to weak boxes to the target's detector. In the first round the teacher is the insect detector.
 workflow ROUND {

@@ -1,22 +1,22 @@
-include { suite } from '../../modules/local/suite'
-include { fingerprint; numbered } from '../../modules/local/sources'
-include { files_of; packs_of } from '../../modules/local/datasets'
-include { IMPORT_IMAGES as IMPORT_SPECIMENS } from '../../modules/local/import_images'
-include { CROP_IMAGES } from '../../modules/local/crop_images'
-include { SPLIT_SPECIMENS } from '../../modules/local/split_specimens'
-include { FETCH_WEIGHTS as FETCH_BACKBONE } from '../../modules/local/fetch_weights'
-include { TRAIN_EMBEDDER } from '../../modules/local/train_embedder'
-include { EMBED_IMAGES } from '../../modules/local/embed_images'
-include { CHOOSE_EMBEDDER } from '../../modules/local/choose_embedder'
-include { EVALUATE_IDENTIFICATION } from '../../modules/local/evaluate_identification'
-include { ENROL_SPECIMENS } from '../../modules/local/enrol_specimens'
-include { AUDIT_LABELS } from '../../modules/local/audit_labels'
-include { LABEL_REVIEWED } from '../../modules/local/label_reviewed'
-include { IDENTIFY_IMAGES } from '../../modules/local/identify_images'
-include { CLUSTER_IMAGES } from '../../modules/local/cluster_images'
-include { WRITE_SHEET } from '../../modules/local/write_sheet'
-include { WRITE_MAP } from '../../modules/local/write_map'
-include { WRITE_AUDIT as WRITE_IDENTIFICATION_AUDIT } from '../../modules/local/write_audit'
+include { suite } from '../../modules/lib/suite'
+include { fingerprint; numbered } from '../../modules/lib/sources'
+include { files_of; packs_of } from '../../modules/lib/datasets'
+include { IMPORT_IMAGES as IMPORT_SPECIMENS } from '../../modules/local/suite/import_images'
+include { CROP_IMAGES } from '../../modules/local/identification/crop_images'
+include { SPLIT_SPECIMENS } from '../../modules/local/identification/split_specimens'
+include { FETCH_BACKBONE } from '../../modules/local/identification/fetch_backbone'
+include { TRAIN_EMBEDDER } from '../../modules/local/identification/train_embedder'
+include { EMBED_IMAGES } from '../../modules/local/identification/embed_images'
+include { CHOOSE_EMBEDDER } from '../../modules/local/identification/choose_embedder'
+include { EVALUATE_IDENTIFICATION } from '../../modules/local/identification/evaluate_identification'
+include { ENROL_SPECIMENS } from '../../modules/local/identification/enrol_specimens'
+include { AUDIT_LABELS } from '../../modules/local/identification/audit_labels'
+include { LABEL_REVIEWED } from '../../modules/local/identification/label_reviewed'
+include { IDENTIFY_IMAGES } from '../../modules/local/identification/identify_images'
+include { CLUSTER_IMAGES } from '../../modules/local/identification/cluster_images'
+include { WRITE_SHEET } from '../../modules/local/identification/write_sheet'
+include { WRITE_MAP } from '../../modules/local/identification/write_map'
+include { WRITE_AUDIT as WRITE_IDENTIFICATION_AUDIT } from '../../modules/local/suite/write_audit'
 
 workflow IDENTIFICATION {
     take:
@@ -72,7 +72,7 @@ workflow IDENTIFICATION {
         into = channel.value([])
         datasets = imported.map { _role, dataset -> dataset }.toSortedList { a, b -> a.name <=> b.name }
         SPLIT_SPECIMENS(datasets, suite('split_specimens', settings))
-        FETCH_BACKBONE(channel.of(weights).filter { given -> given != 'none' }.map { given -> given == 'pretrained' ? [] : file(given) }, suite('fetch_weights', settings, [model_kind: 'embedder']))
+        FETCH_BACKBONE(channel.of(weights).filter { given -> given != 'none' }.map { given -> given == 'pretrained' ? [] : file(given) }, suite('fetch_backbone', settings))
         learned = SPLIT_SPECIMENS.out.specimens.combine(packs.toList()).map { dataset, all -> packs_of(dataset, all, ['train', 'validation', 'rest']) }
         TRAIN_EMBEDDER(SPLIT_SPECIMENS.out.specimens, learned, FETCH_BACKBONE.out.weights.ifEmpty([]).first(), suite('train_embedder', settings))
         models = TRAIN_EMBEDDER.out.models.map { found -> [found].flatten().sort { folder -> folder.name } }

@@ -1,11 +1,11 @@
-include { suite } from '../../modules/local/suite'
-include { fingerprint; numbered } from '../../modules/local/sources'
-include { IMPORT_RECORDINGS } from '../../modules/local/import_recordings'
-include { SPLIT_RECORDINGS } from '../../modules/local/split_recordings'
-include { EXTRACT_FEATURES } from '../../modules/local/extract_features'
-include { TRAIN_FAMILY } from '../../modules/local/train_family'
-include { COMPARE_FAMILIES } from '../../modules/local/compare_families'
-include { WRITE_AUDIT as WRITE_WINGBEAT_AUDIT } from '../../modules/local/write_audit'
+include { suite } from '../../modules/lib/suite'
+include { fingerprint; numbered } from '../../modules/lib/sources'
+include { IMPORT_RECORDINGS } from '../../modules/local/wingbeat/import_recordings'
+include { SPLIT_RECORDINGS } from '../../modules/local/wingbeat/split_recordings'
+include { EXTRACT_FEATURES } from '../../modules/local/wingbeat/extract_features'
+include { TRAIN_FAMILY } from '../../modules/local/wingbeat/train_family'
+include { COMPARE_FAMILIES } from '../../modules/local/wingbeat/compare_families'
+include { WRITE_AUDIT as WRITE_WINGBEAT_AUDIT } from '../../modules/local/suite/write_audit'
 
 workflow WINGBEAT {
     take:

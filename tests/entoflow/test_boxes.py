@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+
 from entoflow.boxes import area, intersection, ioa, iou, to_xywh, to_xyxy, weighted_box_fusion
 
 

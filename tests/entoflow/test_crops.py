@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
+from PIL import Image
+
 from entoflow import crops
 from entoflow.task import InputError
-from PIL import Image
 
 
 @pytest.mark.parametrize("box, size", [((40, 30, 80, 50), 64), ((100, 90, 110, 110), 32), ((10, 20, 190, 150), 32)])

@@ -5,9 +5,10 @@ import zipfile
 
 import numpy as np
 import pytest
+from PIL import Image
+
 from entoflow import images
 from entoflow.task import InputError
-from PIL import Image
 
 
 def picture(height=48, width=64, seed=1):

@@ -1,6 +1,7 @@
 import numpy as np
-from entoflow import plots
 from PIL import Image
+
+from entoflow import plots
 
 
 def draw_all(folder):

@@ -2,10 +2,11 @@ import base64
 
 import numpy as np
 import pytest
-from entoflow import images, splits
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
+
+from entoflow import images, splits
 
 
 def image(phash, cells):

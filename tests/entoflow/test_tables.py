@@ -1,4 +1,5 @@
 import pytest
+
 from entoflow.tables import read_json, read_rows
 from entoflow.task import InputError
 

@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+
 from conftest import ROOT
 
 WRITERS = {
@@ -45,7 +46,7 @@ def test_a_checkpoint_that_finds_no_room_is_named_in_one_sentence(tmp_path):
     statement = """
     from pathlib import Path
     from types import SimpleNamespace
-    from entoflow.yolo_trainer import Trainer
+    from entoflow.detection.yolo_trainer import Trainer
     model = torch.nn.Linear(100, 1000)
     state = SimpleNamespace(ema=model, updates=1)
     trainer = SimpleNamespace(fitness=1, best_fitness=1, best_state={}, ema=state, rows=[], _row=dict, epoch=0, model=model, stop=False, optimizer=model,
@@ -57,7 +58,7 @@ def test_a_checkpoint_that_finds_no_room_is_named_in_one_sentence(tmp_path):
 def test_weights_that_find_no_room_are_named_in_one_sentence(tmp_path):
     statement = """
     from pathlib import Path
-    from entoflow import backend_yolo
+    from entoflow.detector import backend_yolo
     backend_yolo.save({"model": torch.nn.Linear(100, 1000), "architecture": "", "image_size": 64}, Path())"""
     assert end(tmp_path, "import torch", statement) == (1, f"error: weights.safetensors: File too large; wanted more room on the disk of {tmp_path}.\n")
 

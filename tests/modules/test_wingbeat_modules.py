@@ -1,5 +1,6 @@
 """Each process of the wingbeat chain by itself in a pipeline that has nothing else of ours but suite(), on files that the chain made."""
 import pytest
+
 from conftest import in_chain, run_alone
 
 FILES = {

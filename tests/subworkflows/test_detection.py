@@ -89,7 +89,7 @@ def test_another_round_is_worth_it_while_the_held_out_f1_rises_and_the_last_that
     for f1 in ("0.0", "0.4", "0.5", "0.6", "0.7", "null"):
         (tmp_path / f"of_{f1}").mkdir()
         (tmp_path / f"of_{f1}/model.json").write_text(f'{{"metrics": {{"f1": {{"value": {f1}}}}}}}')
-    (tmp_path / "main.nf").write_text(f"""include {{ improved; kept }} from '{ROOT}/modules/local/rounds'
+    (tmp_path / "main.nf").write_text(f"""include {{ improved; kept }} from '{ROOT}/modules/lib/rounds'
 
 workflow {{
     {list(expected)}.each {{ f1s ->

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from entoflow.pen import Pen, mirror, shade
+from entoflow.demo.pen import Pen, mirror, shade
 
 TARGET = "halyomorpha_halys"
 LOOK_ALIKES = ("nezara_viridula", "dolycoris_baccarum")

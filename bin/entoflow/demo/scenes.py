@@ -2,7 +2,7 @@
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
-from entoflow import insects
+from entoflow.demo import insects
 
 GREENS = ((74, 118, 48), (98, 142, 66), (54, 92, 46), (132, 160, 82), (88, 128, 96), (156, 164, 78))
 EARTHS = ((112, 84, 60), (88, 70, 54), (142, 118, 90), (124, 108, 96), (164, 140, 104))

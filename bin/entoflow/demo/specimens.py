@@ -12,9 +12,9 @@ from types import SimpleNamespace
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
-from entoflow.insects import vary
-from entoflow.pen import FINE, Pen, shade
-from entoflow.scenes import leaf, noise, uneven_light
+from entoflow.demo.insects import vary
+from entoflow.demo.pen import FINE, Pen, shade
+from entoflow.demo.scenes import leaf, noise, uneven_light
 
 BLACK, WHITE, CREAM, YELLOW, ORANGE, RED = (28, 25, 24), (238, 236, 228), (222, 206, 168), (232, 192, 52), (222, 122, 38), (186, 44, 36)
 BROWN, TAN, RUST, GREEN, OLIVE, TEAL = (96, 66, 44), (168, 132, 88), (146, 76, 42), (78, 140, 62), (112, 114, 58), (44, 108, 104)

@@ -1,7 +1,7 @@
 """COCO's average precision of matched detections, and of any resample of their images."""
 import numpy as np
 
-from entoflow.matching import IGNORED, TRUE
+from entoflow.detection.matching import IGNORED, TRUE
 
 OVERLAPS = np.linspace(0.5, 0.95, 10)
 RECALLS = np.linspace(0, 1, 101)

@@ -13,11 +13,11 @@ last digit of COCO's recall levels.
 """
 import numpy as np
 
-from entoflow.average_precision import average_precision, max_detections
 from entoflow.boxes import to_xyxy
-from entoflow.matching import FALSE, IGNORED, TRUE
-from entoflow.metrics import figure
-from entoflow.sizes import size_bin, size_names
+from entoflow.detection.average_precision import average_precision, max_detections
+from entoflow.detection.matching import FALSE, IGNORED, TRUE
+from entoflow.detection.sizes import size_bin, size_names
+from entoflow.statistics import figure
 
 FOREGROUND, BACKGROUND = 0.5, 0.1  # IoU
 FALSE_KINDS = ("background", "look_alike", "duplicate", "poorly_placed")

@@ -5,7 +5,7 @@ import torch
 from torch.nn.functional import binary_cross_entropy_with_logits
 from torchvision.ops import generalized_box_iou_loss, sigmoid_focal_loss
 
-from entoflow.fcos import FINEST, corners
+from entoflow.detector.fcos import FINEST, corners
 
 NEAR = 1.5  # strides from a box's centre within which places learn the box
 REACH = (4, 8)  # strides from a place to the farthest side of its box, but on the finest and the coarsest grid

@@ -9,11 +9,12 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import torch
 
-from entoflow import checkpoint, fcos, matching
-from entoflow.augmentation import training_image
-from entoflow.average_precision import OVERLAPS, average_precision, max_detections
-from entoflow.detections import gather
-from entoflow.fcos_loss import Truth, loss
+from entoflow.detection import checkpoint, matching
+from entoflow.detection.augmentation import training_image
+from entoflow.detection.average_precision import OVERLAPS, average_precision, max_detections
+from entoflow.detection.detections import gather
+from entoflow.detection.fcos_loss import Truth, loss
+from entoflow.detector import fcos
 from entoflow.images import read_image
 from entoflow.optimising import follow, rate, weight_groups
 

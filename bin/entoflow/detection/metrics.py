@@ -1,58 +1,12 @@
-"""Every figure, with its interval: 1,000 resamples of the groups, so that photos of one group do not pose as many.
-
-A figure is {"value", "low", "high", "n", "groups", "unit"}: n says how many boxes or images it rests on; low and high
-are the 2.5 and 97.5 percentiles of the resamples, moved to include the value should they miss it (a skewed statistic
-of few groups), and null below 20 groups. What is undefined is null, never NaN.
-"""
+"""The figures of a detector on images with true boxes, each with its interval."""
 import numpy as np
 
-from entoflow.average_precision import OVERLAPS, average_precision, max_detections
-from entoflow.detections import gather
-from entoflow.matching import FALSE, IGNORED, TRUE, Truth, best_threshold, match_all
+from entoflow.detection.average_precision import OVERLAPS, average_precision, max_detections
+from entoflow.detection.detections import gather
+from entoflow.detection.matching import FALSE, IGNORED, TRUE, Truth, best_threshold, match_all
+from entoflow.statistics import Bootstrap, auroc, divide, figure
 
-RESAMPLES = 1000
-FEWEST_GROUPS = 20
 FALSE_ALARMS = 0.1  # an image, of recall_at_0.1_fppi
-
-
-class Bootstrap:
-    """Draws groups of images with replacement and makes figures of what is computed on them."""
-
-    def __init__(self, groups, seed, resamples=RESAMPLES):
-        names, self._group = np.unique(np.asarray(groups, str), return_inverse=True)
-        self.n_groups, rng = len(names), np.random.default_rng(seed)
-        n = resamples if self.n_groups >= FEWEST_GROUPS else 0
-        self._draws = np.zeros((n, self.n_groups), np.int16)
-        for draw in self._draws:
-            draw[:] = np.bincount(rng.integers(0, self.n_groups, self.n_groups), minlength=self.n_groups)
-
-    def resample(self, statistic, at_once=4):
-        """Return statistic(weights) of each resample, b x k; weights: b x images, how often each was drawn."""
-        parts = [statistic(self._draws[n:n + at_once, self._group].astype(np.int32))
-                 for n in range(0, len(self._draws), at_once)]
-        return np.concatenate(parts) if parts else np.empty(0)
-
-    def figure(self, statistic, n, unit):
-        """Return the figure of a statistic that maps weights (b x images) to b values."""
-        value = statistic(np.ones((1, len(self._group)), np.int32))[0]
-        return figure(value, self.resample(statistic), n, self.n_groups, unit)
-
-    def ratio(self, numerator, denominator, n, unit):
-        """Return the figure of a sum over images divided by another."""
-        return self.figure(lambda weights: divide(weights @ numerator, weights @ denominator), n, unit)
-
-
-def figure(value, resamples, n, n_groups, unit):
-    """Return a figure: its value and the interval of its resamples (b values, NaN where undefined)."""
-    resamples = np.asarray(resamples, float)
-    resamples = resamples[~np.isnan(resamples)]
-    defined = value is not None and not np.isnan(value)
-    low = high = None
-    if defined and resamples.size:
-        low, high = np.percentile(resamples, [2.5, 97.5])
-        low, high = float(min(low, value)), float(max(high, value))
-    return {"value": float(value) if defined else None, "low": low, "high": high, "n": int(n), "groups": n_groups,
-            "unit": unit}
 
 
 def chosen_threshold(dataset, predictions, beta):
@@ -119,20 +73,6 @@ def recall_at_false_alarms(matches, allowed):
     return statistic
 
 
-def auroc(scores, positive, weights):
-    """Return the area under the ROC curve (b) of images counted weights times (b x n); NaN if all are of one class.
-
-    The chance that a positive image scores above a negative one, ties counting half.
-    """
-    values, place = np.unique(scores, return_inverse=True)
-    order = np.argsort(place, kind="stable")
-    starts = np.searchsorted(place[order], np.arange(len(values)))
-    sums = [np.add.reduceat(weights[:, order] * kept[order], starts, axis=1, dtype=float)
-            for kept in (positive, ~positive)] if len(values) else [np.zeros((len(weights), 1))] * 2
-    below = np.cumsum(sums[1], axis=1) - sums[1] / 2
-    return divide((sums[0] * below).sum(axis=1), sums[0].sum(axis=1) * sums[1].sum(axis=1))
-
-
 def _average_precision(bootstrap, matches):
     n, statistic = matches.n_truth.sum(), average_precision(matches, max_detections(matches.n_truth))
     resamples = bootstrap.resample(statistic) if n else np.empty((0, len(OVERLAPS)))
@@ -187,8 +127,3 @@ def _of_labels(images, target):
 def _per_image(matches, threshold, outcome):
     chosen = (matches.scores >= threshold) & (matches.outcome[0] == outcome)
     return np.bincount(matches.image[chosen], minlength=len(matches.n_truth))
-
-
-def divide(a, b):
-    """Return a / b, NaN where b is 0."""
-    return np.divide(a, b, out=np.full(np.shape(a), np.nan), where=np.asarray(b) > 0)

@@ -9,7 +9,7 @@ missing is taught as background, each too many as a target).
 import math
 from typing import NamedTuple
 
-from entoflow.weak_boxes import CROP_ACCEPT
+from entoflow.detection.weak_boxes import CROP_ACCEPT
 
 DECISIONS = {"accept": "accepted", "ignore": "ignored", "drop": "dropped"}
 WRONG, LOST = 1.0, 0.5  # what a lesson costs

@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from entoflow import tiles
 from entoflow.coco import boxes_by_image, weights_by_image
+from entoflow.detector import tiles
 
 
 class Sample(NamedTuple):

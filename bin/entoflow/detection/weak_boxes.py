@@ -37,7 +37,8 @@ def judged_by(reference, paths, n_views):
 
 def fuse(paths, n_views, images=None):
     """Return {image id: [candidate]}, best first: the views of each photo fused. paths: what predict_boxes.py wrote; images: ids, None for all."""
-    from entoflow import boxes, predictions
+    from entoflow import boxes
+    from entoflow.detection import predictions
 
     fused = {}
     for image_id, views, xyxy, scores in predictions.read(paths):
@@ -51,7 +52,7 @@ def fuse(paths, n_views, images=None):
 
 def choose_thresholds(validation, candidates):
     """Return (accept, ignore): the scores of best F0.5 and best F2 on true boxes that the detector did not learn from."""
-    from entoflow import metrics
+    from entoflow.detection import metrics
 
     found = [(image_id, 0, *as_arrays(boxes)) for image_id, boxes in sorted(candidates.items())]
     accept = metrics.chosen_threshold(validation, found, beta=0.5)
@@ -108,7 +109,7 @@ def calibrated(validation, judged):
     import numpy as np
     from sklearn.isotonic import IsotonicRegression
 
-    from entoflow import detections, matching, metrics
+    from entoflow.detection import detections, matching, metrics
 
     ids = metrics.image_ids(validation)
     found = detections.gather([(image_id, 0, *as_arrays(boxes)) for image_id, boxes in sorted(judged.items())], ids)

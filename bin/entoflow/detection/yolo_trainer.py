@@ -12,8 +12,8 @@ from safetensors.torch import load_file
 from ultralytics.models.yolo.detect import DetectionTrainer
 from ultralytics.utils.torch_utils import unwrap_model
 
-from entoflow import checkpoint
-from entoflow.yolo_loss import WHOLE, Network, Validator
+from entoflow.detection import checkpoint
+from entoflow.detection.yolo_loss import WHOLE, Network, Validator
 
 GATHERED, FEW_STEPS = 64, 2000  # images to a step as ultralytics has it; fewer such steps are too few
 

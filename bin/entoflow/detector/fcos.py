@@ -11,7 +11,7 @@ from torchvision.models.detection.backbone_utils import BackboneWithFPN
 from torchvision.models.detection.fcos import FCOSHead
 from torchvision.ops.feature_pyramid_network import LastLevelP6P7
 
-from entoflow.detector import batches, cleaned
+from entoflow.detector.network import batches, cleaned
 from entoflow.task import InputError
 
 FINEST = 8  # pixels between the places of the finest grid; each further one has twice that

@@ -7,7 +7,6 @@ CANDIDATES = 3000  # best-scoring boxes an image keeps before overlaps are remov
 MAX_DETECTIONS = 300
 LEAST_SCORE = 0.001
 AT_ONCE = 4 * 640 * 640  # pixels of a batch on a CPU: beyond, it takes longer an image, and only more memory
-M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # of glibc's malloc.h
 
 
 def ready(model, architecture, image_size):
@@ -16,30 +15,6 @@ def ready(model, architecture, image_size):
 
     device = "cuda:0" if torch.cuda.is_available() else "cpu"
     return {"model": model.float().eval().to(device), "device": device, "architecture": architecture, "image_size": image_size}
-
-
-def write_weights(model, folder):
-    """Write weights.safetensors of a network to the folder."""
-    from safetensors import torch as tensors
-
-    state = model.state_dict()
-    (folder / "weights.safetensors").write_bytes(tensors.save({name: value.contiguous().cpu() for name, value in state.items()}))
-
-
-def keep_memory():
-    """Let the process keep the memory that it frees.
-
-    glibc hands large blocks back to the system at once, and the next one is paged in anew: on 2 cores a fifth of the time of
-    training at 640 pixels in batches of 8, and a quarter of that of predicting. Where there is no glibc, nothing changes.
-    """
-    import ctypes
-
-    try:
-        mallopt = ctypes.CDLL(None).mallopt
-    except (AttributeError, OSError, TypeError):
-        return
-    mallopt(M_MMAP_MAX, 0)
-    mallopt(M_TRIM_THRESHOLD, 2 ** 31 - 1)
 
 
 def batches(images, size, device):

@@ -1,13 +1,13 @@
 """Which box format a source has, told by what it holds and not by what it is called."""
 from pathlib import PurePosixPath
 
-from entoflow import format_coco, format_label_studio, format_supervisely, format_voc, format_yolo
+from entoflow.formats import coco_json, label_studio, pascal_voc, supervisely, yolo_txt
 from entoflow.sources import existing_source, find_images, relative
 from entoflow.tables import read_json, read_text
 from entoflow.task import InputError
 
-WRITERS = {"coco": format_coco.write, "voc": format_voc.write, "yolo": format_yolo.write,
-           "supervisely": format_supervisely.write, "label_studio": format_label_studio.write}
+WRITERS = {"coco": coco_json.write, "voc": pascal_voc.write, "yolo": yolo_txt.write,
+           "supervisely": supervisely.write, "label_studio": label_studio.write}
 WANTED = ("wanted COCO json, a Pascal VOC folder, YOLO (data.yaml, a list or table of images, or images with their labels), "
           "a Supervisely project or a Label Studio export (its JSON, not JSON-MIN or CSV)")
 
@@ -42,25 +42,25 @@ def write(name, folder, photos):
 
 
 def _read_folder(path):
-    datasets = format_supervisely.datasets(path)
+    datasets = supervisely.datasets(path)
     if datasets:
-        return "supervisely", *format_supervisely.read(datasets, path)
-    data = [file for file in sorted([*path.glob("*.yaml"), *path.glob("*.yml")]) if format_yolo.is_data(file)]
+        return "supervisely", *supervisely.read(datasets, path)
+    data = [file for file in sorted([*path.glob("*.yaml"), *path.glob("*.yml")]) if yolo_txt.is_data(file)]
     if data:
-        return "yolo", *format_yolo.read_data(_only(path, data, "data.yaml"))
+        return "yolo", *yolo_txt.read_data(_only(path, data, "data.yaml"))
     documents = _documents(path)
     if documents:
         file = _only(path, list(documents), "JSON file of boxes")
         return _read_document(file, documents[file], path)
-    parts = [format_coco.read(file, read_json(file), path) for file in sorted(path.glob("*/_annotations.coco.json"))]  # Roboflow's
+    parts = [coco_json.read(file, read_json(file), path) for file in sorted(path.glob("*/_annotations.coco.json"))]  # Roboflow's
     if parts:
         return "coco", *(sum(lists, []) for lists in zip(*parts))
-    annotations = format_voc.find(path)
+    annotations = pascal_voc.find(path)
     if annotations:
-        photos, notes = format_voc.read(annotations, path)
+        photos, notes = pascal_voc.read(annotations, path)
         if photos:
             return "voc", photos, notes
-    found = format_yolo.read_folder(path)
+    found = yolo_txt.read_folder(path)
     if found:
         return "yolo", *found
     count = len(find_images(path))
@@ -71,7 +71,7 @@ def _documents(path):
     files = sorted(file for folder in (path, path / "annotations", path / "images") for file in folder.glob("*.json"))
     contents = {file: read_json(file) for file in files}
     return {file: content for file, content in contents.items()
-            if format_coco.recognises(content) or format_label_studio.recognises(content)}
+            if coco_json.recognises(content) or label_studio.recognises(content)}
 
 
 def _only(path, files, what):
@@ -87,23 +87,23 @@ def _read_file(path):
     if start in ("{", "["):
         return _read_document(path, read_json(path), path.parent)
     if start == "<":
-        return "voc", *format_voc.read([path], path.parent)
+        return "voc", *pascal_voc.read([path], path.parent)
     if path.suffix.lower() in (".yaml", ".yml"):
-        if format_yolo.is_data(path):
-            return "yolo", *format_yolo.read_data(path)
+        if yolo_txt.is_data(path):
+            return "yolo", *yolo_txt.read_data(path)
         raise InputError(f"{path}: is YAML without names, train and val; {WANTED}.")
     if not start:
         raise InputError(f"{path}: is empty; {WANTED}.")
-    if format_voc.is_list(path):
-        return "voc", *format_voc.read_list(path)[:2]
-    return "yolo", *(format_yolo.read_table if format_yolo.is_table(path) else format_yolo.read_list)(path)
+    if pascal_voc.is_list(path):
+        return "voc", *pascal_voc.read_list(path)[:2]
+    return "yolo", *(yolo_txt.read_table if yolo_txt.is_table(path) else yolo_txt.read_list)(path)
 
 
 def _read_document(path, content, folder):
-    if format_coco.recognises(content):
-        return "coco", *format_coco.read(path, content, folder)
-    if format_label_studio.recognises(content):
-        return "label_studio", *format_label_studio.read(path, content)
+    if coco_json.recognises(content):
+        return "coco", *coco_json.read(path, content, folder)
+    if label_studio.recognises(content):
+        return "label_studio", *label_studio.read(path, content)
     raise InputError(f"{path}: is JSON, but neither COCO nor a Label Studio export; {WANTED}.")
 
 

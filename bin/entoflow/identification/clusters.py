@@ -6,7 +6,7 @@ from, are clustered as if nobody knew them. Vectors have length 1; clusters are 
 """
 import numpy as np
 
-from entoflow.identification_metrics import clustering
+from entoflow.identification.identification_metrics import clustering
 
 QUANTILES = (0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.99)  # of the distances within classes, tried as cuts
 SIZES, SELECTIONS = (2, 3, 5), ("eom", "leaf")

@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 
 from entoflow.task import InputError, first_line
+from entoflow.weights import OURS
 
 AT_ONCE = 4 * 640 * 640  # pixels of a batch on a CPU, as for detectors
 GREY = (0.5, 0.5, 0.5)
-OURS = "entoflow"  # in the head of weights of ours: how their network wants its input
 PROJECTION = "projection."  # before the names of a projection's tensors
 KNOWN = "a network of timm's, such as resnet18 or vit_small_patch14_dinov2.lvd142m"
 
@@ -68,7 +68,7 @@ def published(backbone):
     return f"https://huggingface.co/{facts.hf_hub_id}/resolve/main/model.safetensors" if facts.hf_hub_id else facts.url
 
 
-def read_checkpoint(path, _scratch):
+def read_checkpoint(path):
     """Return {name: tensor} of a state_dict, by torch's restricted reader, or of the usual wrappings of one."""
     import torch
 
@@ -85,7 +85,7 @@ def save(embedder, folder):
     state, said = dict(embedder["network"].state_dict()), {name: embedder[name] for name in ("mean", "std")}
     given = {"backend": "timm", "backbone": embedder["backbone"], "image_size": embedder["image_size"], **said}
     if embedder["projection"] is not None:
-        from entoflow.projection import KIND
+        from entoflow.identification.projection import KIND
 
         state |= {PROJECTION + name: value for name, value in embedder["projection"].state_dict().items()}
         given["projection"] = KIND
@@ -216,7 +216,7 @@ def _head(weights):
 
 def _projection(folder, kind, tensors, size):
     """Take the projection's tensors out of those of an embedder, and return it."""
-    from entoflow.projection import KIND, Projection
+    from entoflow.identification.projection import KIND, Projection
 
     own = {name.removeprefix(PROJECTION): tensors.pop(name) for name in list(tensors) if name.startswith(PROJECTION)}
     made = Projection(size)

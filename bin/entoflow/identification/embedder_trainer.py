@@ -1,7 +1,7 @@
 """Training an embedder: supervised contrast (Khosla et al. 2020) between two views of each image, so that a class of one image teaches too."""
 import numpy as np
 
-from entoflow import embedder as embedders
+from entoflow.identification import embedder as embedders
 
 RATE, WEIGHT_DECAY, TEMPERATURE = 2e-3, 0.05, 0.1
 PROJECTED = 128  # dimensions that the loss sees; the vectors in front of it serve classes that it never saw better

@@ -18,7 +18,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from entoflow import exact_search, taxonomy
+from entoflow import taxonomy
+from entoflow.identification import exact_search
 from entoflow.tables import plain_label, plain_text, read_json
 from entoflow.task import InputError
 

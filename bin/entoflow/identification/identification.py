@@ -5,7 +5,7 @@ is?) and once more by one without its whole class (is it told as unknown?), so t
 """
 import numpy as np
 
-from entoflow import heads
+from entoflow.identification import heads
 from entoflow.probabilities import NONE, fitted_temperature, label_sets, log_sum_exp, of_names, softmax
 from entoflow.splits import order
 
@@ -81,7 +81,7 @@ class HeldOut:
 
     def told_apart(self, calibration):
         """Return the area under the ROC curve of known against unknown, on the images that the calibration was fitted on."""
-        from entoflow.metrics import auroc
+        from entoflow.statistics import auroc
 
         familiar, strange = self._evidence(of_known(calibration))
         chances = known_chance(np.concatenate([familiar, strange]), calibration["known"])

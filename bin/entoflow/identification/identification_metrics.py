@@ -5,38 +5,13 @@ a class several groups, so an interval is the wider of two: over classes and ove
 """
 import numpy as np
 
-from entoflow.metrics import Bootstrap, auroc, divide, figure
+from entoflow.statistics import Bootstrap, Intervals, auroc, divide, figure
 
-AT_ONCE = 32  # resamples
 SIMILARITIES_AT_ONCE = 1 << 22
 DECIMALS = 12  # of a similarity: copies of an image shall tie, whatever the order in which their products were summed
 FIRST, FIRST_FIVE = 1, 5
 COMMON = 4  # images in the gallery from which a class is common
 ACCEPTED = 0.95  # of the known, in unknown_fpr95
-BINS = 15
-
-
-class Intervals:
-    """Makes figures whose interval reaches from the lowest to the highest end of that over classes and that over groups."""
-
-    def __init__(self, classes, groups, seed):
-        self._n, self._over = len(groups), [Bootstrap(units, seed) for units in (classes, groups)]
-
-    def figure(self, statistic, n, unit):
-        """Return the figure of a statistic that maps weights (b x n) to b values; never called without images."""
-        value = statistic(np.ones((1, self._n)))[0] if self._n else None
-        over_classes, over_groups = (
-            figure(value, bootstrap.resample(lambda weights: statistic(weights.astype(float)), AT_ONCE), n, bootstrap.n_groups, unit)
-            for bootstrap in self._over)  # floats, since a product of whole numbers and floats is ten times as slow
-        if over_classes["low"] is None or over_groups["low"] is None:
-            return {**over_groups, "low": None, "high": None}
-        return {**over_groups, "low": min(over_classes["low"], over_groups["low"]),
-                "high": max(over_classes["high"], over_groups["high"])}
-
-    def mean(self, values, unit, counting=1):
-        """Return the figure of the mean of values (n), each counting as much as told (n, or 1)."""
-        counting = np.broadcast_to(counting, len(values))
-        return self.figure(lambda weights: divide(weights @ (values * counting), weights @ counting), len(values), unit)
 
 
 def closed_set(scores, truth, groups, support, seed):
@@ -197,48 +172,6 @@ def _oscr(score, known, right):
     return statistic
 
 
-def calibration(probability, right, classes, groups, seed):
-    """Return the figures of how far the best class's probability (n) is from the share right: ece, and brier of it alone.
-
-    ece: the mean distance over 15 bins of equal mass, which stay those of the sample in resamples.
-    """
-    probability, right = np.asarray(probability, float), np.asarray(right, float)
-    in_bin = np.eye(BINS)[_equal_mass(probability, BINS)]
-    excess, intervals = probability - right, Intervals(classes, groups, seed)
-    return {
-        "ece": intervals.figure(lambda weights: divide(abs((weights * excess) @ in_bin).sum(axis=1), weights.sum(axis=1)),
-                                len(right), "mean distance of probability and share right"),
-        "brier": intervals.mean(excess ** 2, "mean squared distance"),
-    }
-
-
-def reliability(probability, right, bins):
-    """Return [{"probability", "right", "n"}], means and size of each bin of equal mass that is not empty, rising."""
-    probability, right = np.asarray(probability, float), np.asarray(right, float)
-    at = _equal_mass(probability, bins)
-    return [{"probability": float(probability[at == k].mean()), "right": float(right[at == k].mean()), "n": int((at == k).sum())}
-            for k in np.unique(at)]
-
-
-def _equal_mass(probability, bins):
-    """Return the bin (n, from 0) where the middle of an image's ranks falls, so that equals share one."""
-    _, place, n = np.unique(probability, return_inverse=True, return_counts=True)
-    return ((np.cumsum(n) - n / 2) * bins / max(1, len(place))).astype(int)[place]
-
-
-def risk_coverage(probability, right):
-    """Return coverages and errors (lists of n): the share wrong of the surest 1 to n images; and aurc, the mean error.
-
-    Equals are in random order: errors are those expected.
-    """
-    wrong = 1 - np.asarray(right, float)
-    _, place, n = np.unique(-np.asarray(probability, float), return_inverse=True, return_counts=True)
-    seen = np.arange(1, len(wrong) + 1)
-    errors = np.cumsum(np.repeat(np.bincount(place, wrong) / n, n)) / seen
-    return {"coverages": (seen / max(1, len(wrong))).tolist(), "errors": errors.tolist(),
-            "aurc": _bare(divide(errors.sum(), len(wrong)), len(wrong), "mean share wrong")}
-
-
 def conformal(sets, truth):
     """Return the coverage and the mean size of sets of classes (n x C bool). truth: n columns."""
     sets, truth = np.asarray(sets, bool), np.asarray(truth, int)
@@ -281,22 +214,6 @@ def cluster_figures(clusters, labels, seed):
     resamples = over.resample(lambda weights: np.array([adjusted_mutual_info_score(labels[drawn], own[drawn]) for drawn in weights > 0]))
     value = found["cluster_ami"]["value"]
     return {**found, "cluster_ami": figure(value, resamples, len(labels), over.n_groups, found["cluster_ami"]["unit"])}
-
-
-def paired(right_a, right_b, classes, groups, seed):
-    """Return the figure of how much more system a is right (n) than b on the same images, and a verdict on a.
-
-    verdict: "better", "worse", or "not distinguishable" where the interval contains 0 or there is none.
-    """
-    difference = np.asarray(right_a, float) - np.asarray(right_b, float)
-    entry = Intervals(classes, groups, seed).mean(difference, "difference of shares of images")
-    return {**entry, "verdict": verdict(entry["low"], entry["high"])}
-
-
-def verdict(low, high):
-    if low is None or low <= 0 <= high:
-        return "not distinguishable"
-    return "better" if low > 0 else "worse"
 
 
 def _bare(value, n, unit):

@@ -5,7 +5,7 @@ embedder that did not learn from it: one that did would have learned its wrong l
 """
 import numpy as np
 
-from entoflow.identification import by_folds, fitted_temperature, folds, softmax
+from entoflow.identification.identification import by_folds, fitted_temperature, folds, softmax
 
 FROZEN = "frozen"
 FAIR = 0.5  # share of the labels that vectors must find the likeliest of all, to be believed about the others

@@ -3,8 +3,8 @@ from collections import Counter
 
 import numpy as np
 
-from entoflow.map_script import SCRIPT
-from entoflow.offline_page import View, amount, base64_of, document
+from entoflow.identification.map_script import SCRIPT
+from entoflow.identification.offline_page import View, amount, base64_of, document
 
 KINDS = ("class", "number")
 MOST_COLOURS = 360  # with more classes colours come again: an eye tells some twenty apart, the legend and the search the rest

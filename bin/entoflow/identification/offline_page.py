@@ -8,7 +8,7 @@ import hashlib
 import json
 from typing import NamedTuple
 
-from entoflow.report_page import text
+from entoflow.pages import text
 
 
 class View(NamedTuple):

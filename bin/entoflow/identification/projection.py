@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from entoflow import embedder as embedders
-from entoflow import embedder_trainer
+from entoflow.identification import embedder as embedders
+from entoflow.identification import embedder_trainer
 
 KIND = "residual_linear"  # in model.json
 VIEWS = 4  # of each image beside the image itself: the network runs once for each

@@ -6,7 +6,7 @@ genus and without its whole family: as if each were as frequent among the unknow
 """
 import numpy as np
 
-from entoflow.identification import evidence, known_chance, of_known, softmax, strangers
+from entoflow.identification.identification import evidence, known_chance, of_known, softmax, strangers
 from entoflow.taxonomy import RANKS
 
 MOST = 10.0  # log-odds; beyond, a chance is as good as 0 or 1

@@ -6,8 +6,8 @@ wins. A label is a name, `reject` (no insect, or not to be used), `?` (looked at
 import hashlib
 import math
 
-from entoflow.offline_page import View, amount, as_json, document
-from entoflow.sheet_script import SCRIPT
+from entoflow.identification.offline_page import View, amount, as_json, document
+from entoflow.identification.sheet_script import SCRIPT
 from entoflow.tables import safe_cell
 
 COLUMNS = ["cluster", "image", "label", "nearest_known", "distance", "verdict", "id"]

@@ -1,7 +1,7 @@
 """Small drawings of a report as inline SVG: training curves, and a figure with its interval."""
 import math
 
-from entoflow.report_page import Html, text
+from entoflow.pages import Html, text
 
 WIDE, HIGH, LEFT, RIGHT, TOP, BOTTOM = 460, 240, 46, 12, 30, 40
 

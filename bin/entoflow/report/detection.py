@@ -1,10 +1,10 @@
 """The detection chain's part of the report: the verdict, then figures, samples, curves, weak boxes, data and models."""
 from collections import Counter
 
-from entoflow.report_curves import curves, interval_bar
-from entoflow.report_page import bullets, figure, flat, folded, key_figures, paragraph, picture, section, side_by_side, table, with_code
-from entoflow.report_results import read
-from entoflow.report_words import best_epoch, cautions, false_alarms, figure_of, next_steps, number, percent, verdict
+from entoflow.pages import bullets, figure, flat, folded, key_figures, paragraph, picture, section, side_by_side, table, with_code
+from entoflow.report.curves import curves, interval_bar
+from entoflow.report.results import read
+from entoflow.report.words import best_epoch, cautions, false_alarms, figure_of, next_steps, number, percent, verdict
 
 TITLES = {"target_detector": "Target detector", "insect_detector": "Insect detector"}
 SIZES = {"below_2": "less than 2", "2_to_5": "2 to 5", "5_to_15": "5 to 15", "above_15": "more than 15"}

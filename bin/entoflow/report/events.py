@@ -1,5 +1,5 @@
 """Held-out events in the report: what was named wrong, unsure and right, a few of each, as compare_families.py drew them."""
-from entoflow.report_page import paragraph, picture, section, side_by_side
+from entoflow.pages import paragraph, picture, section, side_by_side
 
 SHOWN = {"wrong": 6, "unsure": 3, "right": 3}  # of each kind at most, so that the page stays light
 READING = ("Held-out events by the chosen family: the surest of those that were named wrong, the least sure, the surest right ones. Grey: level over the "

@@ -1,11 +1,11 @@
 """The identification chain's part of the report: the verdict, then figures beside the baselines, the gallery, the data."""
 from collections import Counter
 
-from entoflow.report_curves import curves, interval_bar
-from entoflow.report_detection import audit_summary, left_out_table
-from entoflow.report_page import bullets, figure, key_figures, paragraph, picture, section, side_by_side, table, with_code
-from entoflow.report_results import numeric, read_csv, read_json
-from entoflow.report_words import number, percent
+from entoflow.pages import bullets, figure, key_figures, paragraph, picture, section, side_by_side, table, with_code
+from entoflow.report.curves import curves, interval_bar
+from entoflow.report.detection import audit_summary, left_out_table
+from entoflow.report.results import numeric, read_csv, read_json
+from entoflow.report.words import number, percent
 
 RANKS = {"species": "species", "genus": "genus, the species being unsure", "family": "family, the genus being unsure"}
 FIGURES = {

@@ -1,12 +1,12 @@
 """The wingbeat chain's part of the report: which family, then what each is worth on groups that it did not learn from."""
 from collections import Counter
 
-from entoflow.report_curves import interval_bar
-from entoflow.report_detection import audit_summary, left_out_table
-from entoflow.report_events import events
-from entoflow.report_page import bullets, key_figures, paragraph, picture, section, side_by_side, table
-from entoflow.report_results import read_csv, read_json
-from entoflow.report_words import number
+from entoflow.pages import bullets, key_figures, paragraph, picture, section, side_by_side, table
+from entoflow.report.curves import interval_bar
+from entoflow.report.detection import audit_summary, left_out_table
+from entoflow.report.events import events
+from entoflow.report.results import read_csv, read_json
+from entoflow.report.words import number
 
 FIGURES = {
     "macro_f1": "F1, each class weighing the same",

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from entoflow import channels
+from entoflow.wingbeat import channels
 
 # The second line holds what is not read: named here, it is reported and not overlooked.
 SUFFIXES = {".wav", ".wave", ".rf64", ".flac", ".ogg", ".oga", ".opus",

@@ -10,7 +10,7 @@ from itertools import combinations
 
 import numpy as np
 
-from entoflow.metrics import FEWEST_GROUPS, Bootstrap, divide, figure
+from entoflow.statistics import FEWEST_GROUPS, Bootstrap, divide, figure
 
 RESAMPLES = 10_000  # so that the least p there is, times the pairs of eight families, is still small
 AT_ONCE = 250

@@ -6,9 +6,10 @@ from pathlib import PurePosixPath
 
 import numpy as np
 
-from entoflow import plots, spectra
-from entoflow.average_spectra import centred, finite
-from entoflow.pitch import SURE
+from entoflow import plots
+from entoflow.wingbeat import spectra
+from entoflow.wingbeat.average_spectra import centred, finite
+from entoflow.wingbeat.pitch import SURE
 
 SIZE, DOTS = (9.0, 5.0), 100  # inches, dots an inch
 PLACES = (0.09, 0.64, 0.565, 0.155), (0.09, 0.12, 0.565, 0.435), (0.7, 0.12, 0.275, 0.675)  # of waveform, spectrogram and names: left, low, width, height

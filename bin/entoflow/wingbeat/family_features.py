@@ -1,7 +1,7 @@
 """The family of a table of features: gradient boosting, extra trees or a support vector machine, whichever does best on groups left out of the training."""
 import numpy as np
 
-from entoflow import importances, tabular, tabular_model, wingbeat_features
+from entoflow.wingbeat import importances, tabular, tabular_model, wingbeat_features
 
 NAME, FILE = "features", tabular_model.FILE
 

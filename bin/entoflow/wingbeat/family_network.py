@@ -1,9 +1,9 @@
 """The families of networks, which learn from the spectrograms of spectrogram_images.py: image (convolutions), rnn and transformer."""
 import numpy as np
 
-from entoflow import spectrogram_images
-from entoflow.family_training import parser as common_parser
 from entoflow.task import InputError
+from entoflow.wingbeat import spectrogram_images
+from entoflow.wingbeat.family_training import parser as common_parser
 
 LOW_HZ = 100  # least of --spectrogram_hz
 
@@ -18,7 +18,7 @@ class Family:
 
     def fit(self, events, rows, settings):
         """Return (model, facts) learned from rows (k) of Events. settings: seed, views, spectrogram, spectrogram_hz."""
-        from entoflow import sound_trainer
+        from entoflow.wingbeat import sound_trainer
 
         picture = spectrogram_images.Picture(settings["spectrogram"], settings["spectrogram_hz"])
         classes, columns = np.unique(events.labels[rows], return_inverse=True)
@@ -27,19 +27,19 @@ class Family:
 
     def probabilities(self, model, events, rows):
         """Return (probabilities k x C, the C classes) of rows of Events."""
-        from entoflow import sound_trainer
+        from entoflow.wingbeat import sound_trainer
 
         return sound_trainer.predict(model["network"], pictures(events, rows, model["picture"])), model["classes"]
 
     def save(self, model, events, folder):
         """Write the weights to a folder and return what model.json says of the input."""
-        from entoflow import sound_trainer
+        from entoflow.wingbeat import sound_trainer
 
         return {"spectrogram": model["picture"].scale, "spectrogram_hz": model["picture"].high_hz, "network": sound_trainer.save(model["network"], folder)}
 
     def load(self, folder, facts):
         """Return the model that save wrote. Raises InputError where its weights are of another network, or cannot be read."""
-        from entoflow import sound_trainer
+        from entoflow.wingbeat import sound_trainer
 
         given = facts["input"]
         picture = spectrogram_images.Picture(given["spectrogram"], given["spectrogram_hz"])

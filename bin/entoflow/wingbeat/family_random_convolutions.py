@@ -7,9 +7,9 @@ import zipfile
 
 import numpy as np
 
-from entoflow import random_convolutions, tabular
 from entoflow.probabilities import softmax
 from entoflow.task import InputError, first_line
+from entoflow.wingbeat import random_convolutions, tabular
 
 NAME, FILE = "random_convolutions", "convolutions.npz"
 AT_ONCE = 256  # events

@@ -7,7 +7,7 @@ import argparse
 import time
 from pathlib import Path
 
-from entoflow import model
+from entoflow import model_folder
 from entoflow.task import InputError
 
 LICENCE = "Apache-2.0 (code); the weights are their trainer's own"
@@ -31,7 +31,7 @@ def run(args, family, settings):
     """Train the family and write what is asked for. settings: of the family's own."""
     import numpy as np
 
-    from entoflow import clips
+    from entoflow.wingbeat import clips
 
     events = clips.load(args.clips, args.samples, args.features)
     learned, judged = rows_of(events, args)
@@ -66,7 +66,7 @@ def beside(family, fitted, events, judged, names, seed):
     """Return what is told of the first division beside the comparison: the names in noise, and with features shuffled."""
     import numpy as np
 
-    from entoflow import robustness
+    from entoflow.wingbeat import robustness
 
     rows, *noisy = robustness.named(family, fitted, events, judged, seed)
     found = {"noisy_rows": rows, "noisy": widened(*noisy, names)}
@@ -80,7 +80,7 @@ def rows_of(events, args):
     """Return (rows to learn from, rows to name). Raises InputError where it is not said which, or there is no such fold."""
     import numpy as np
 
-    from entoflow.clips import NONE
+    from entoflow.wingbeat.clips import NONE
 
     if bool(args.model) == bool(args.predictions) or bool(args.predictions) != bool(args.partition and args.fold):
         raise InputError("wanted --model, or --predictions with --partition and --fold.")
@@ -104,4 +104,4 @@ def write(args, family, fitted, events, parameters):
              "input": {"family": family.NAME, "sample_rate": events.sample_rate, "samples": int(events.samples.shape[1]), **said},
              "threshold": None, "metrics": {}, "metrics_of": "held-out groups"}
     data = {"events": len(events.clips), "groups": len(set(events.groups.tolist())), "classes": len(facts["classes"])}
-    model.write(args.model, facts, {"data": data, "parameters": parameters, "seed": args.seed}, LICENCE)
+    model_folder.write(args.model, facts, {"data": data, "parameters": parameters, "seed": args.seed}, LICENCE)

@@ -3,9 +3,9 @@ from collections import defaultdict
 
 import numpy as np
 
-from entoflow import floors, temperatures
 from entoflow.probabilities import label_sets, of_names, softmax
 from entoflow.task import InputError
+from entoflow.wingbeat import floors, temperatures
 
 FAMILIES = {"features": "features", "random_convolutions": "random convolutions", "image": "spectrogram image (CNN)", "rnn": "RNN",
             "transformer": "transformer"}  # and what they are called

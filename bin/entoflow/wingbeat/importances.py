@@ -5,8 +5,8 @@ shuffled, too.
 """
 import numpy as np
 
-from entoflow.comparisons import macro_f1
-from entoflow.metrics import Bootstrap, figure
+from entoflow.statistics import Bootstrap, figure
+from entoflow.wingbeat.comparisons import macro_f1
 
 SHUFFLES = 3
 

@@ -1,8 +1,8 @@
 """More recordings, or another family? What families learn from a part of the groups, on the same held-out events as from all."""
 import numpy as np
 
-from entoflow import comparisons
-from entoflow.clips import EVERY, NONE
+from entoflow.wingbeat import comparisons
+from entoflow.wingbeat.clips import EVERY, NONE
 
 SHARES = (25, 50)  # per cent of the events to learn from, in whole groups; the smaller part lies in the larger
 FOLDS = 3  # of the first division: each point costs as many trainings

@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from entoflow import average_spectra, mains_hum
 from entoflow.task import InputError
+from entoflow.wingbeat import average_spectra, mains_hum
 
 LIMITS_HZ = (60, 1200)
 HARMONICS = 6

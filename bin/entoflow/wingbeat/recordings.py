@@ -6,10 +6,10 @@ import math
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from entoflow.audio import is_sound_name
 from entoflow.sources import existing_source, find_files, named_in_table, number, relative
 from entoflow.tables import plain_label, plain_text, read_rows
 from entoflow.task import InputError
+from entoflow.wingbeat.audio import is_sound_name
 
 COLUMNS = ("sensor", "temperature", "humidity", "gain")  # of a table, beside those that say what and where; a name may say the same
 

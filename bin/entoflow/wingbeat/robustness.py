@@ -1,10 +1,11 @@
 """How a model does in noise: held-out events are named again with noise added to them, the same for all families."""
 import numpy as np
 
-from entoflow import comparisons, transits, wingbeat_features
+from entoflow import sound_noise
+from entoflow.wingbeat import comparisons, wingbeat_features
 
 SNRS_DB = (20, 10, 5, 0, -5)  # power of an event as it was recorded, by that of the noise added over its length
-CONDITIONS = [(noise, snr_db) for noise in transits.NOISES for snr_db in SNRS_DB]
+CONDITIONS = [(noise, snr_db) for noise in sound_noise.NOISES for snr_db in SNRS_DB]
 MOST = 100  # events of a fold: each is named once in every condition
 
 
@@ -27,9 +28,9 @@ def noisy(events, rows, condition, seed, measured=True):
     """Return the rows of Events in noise of CONDITIONS[condition]: their samples and, for who goes by a table, what is measured of these; else no table."""
     rng, (kind, snr_db) = np.random.default_rng([seed, condition]), CONDITIONS[condition]
     clips, lengths = np.asarray(events.samples[rows], np.float32), events.lengths[rows]
-    noises = transits.noise(kind, len(rows), clips.shape[1], events.sample_rate, rng)
+    noises = sound_noise.noise(kind, len(rows), clips.shape[1], events.sample_rate, rng)
     noises[np.arange(clips.shape[1]) >= lengths[:, None]] = 0
-    clips = transits.mixed(clips, noises, snr_db)
+    clips = sound_noise.mixed(clips, noises, snr_db)
     columns = [list(wingbeat_features.FEATURES).index(name) for name in events.features]
     table = wingbeat_features.table(clips, events.sample_rate, lengths)[:, columns] if measured else None
     return events._replace(samples=clips, lengths=lengths, table=table, labels=events.labels[rows], groups=events.groups[rows],
@@ -48,6 +49,6 @@ def figures(named, seed):
         rows, probability = named.noisy[family]
         said = np.concatenate([named.by[family, named.grouped[0]][None, rows], probability]).argmax(axis=2)
         clean, *others = comparisons.each_macro_f1(said, named.columns[rows], named.groups[rows], seed)
-        at = {noise: [figure for figure, (kind, _) in zip(others, CONDITIONS) if kind == noise] for noise in transits.NOISES}
+        at = {noise: [figure for figure, (kind, _) in zip(others, CONDITIONS) if kind == noise] for noise in sound_noise.NOISES}
         found[family] = {"as recorded": clean, **at}
     return {"snrs_db": list(SNRS_DB), "families": found}

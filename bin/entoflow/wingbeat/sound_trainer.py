@@ -8,8 +8,8 @@ import copy
 
 import numpy as np
 
-from entoflow.detector import write_weights
 from entoflow.task import InputError, first_line
+from entoflow.weights import write_weights
 
 BATCH = 32
 RATES = {"image": 3e-3, "rnn": 3e-3, "transformer": 1e-3}
@@ -41,8 +41,8 @@ class Training:
     def __init__(self, model, spectrograms, columns, settings):
         import torch
 
-        from entoflow import sound_networks
         from entoflow.optimising import weight_groups
+        from entoflow.wingbeat import sound_networks
 
         self.model, self.network = model, model["network"].train()
         self.rng, device = np.random.default_rng(settings["seed"]), device_of(model)
@@ -69,7 +69,8 @@ class Training:
         """Learn from a batch; return its loss."""
         import torch
 
-        from entoflow import optimising, sound_augmentation
+        from entoflow import optimising
+        from entoflow.wingbeat import sound_augmentation
 
         for group in self.optimiser.param_groups:
             group["lr"] = RATES[self.model["kind"]] * optimising.rate(self.done, WARM_UP * self.steps, self.steps)
@@ -89,7 +90,7 @@ def predict(model, spectrograms):
     """Return n x n_classes float32 probabilities. Raises InputError for another shape of spectrograms."""
     import torch
 
-    from entoflow import sound_networks
+    from entoflow.wingbeat import sound_networks
 
     found, wanted = spectrograms.shape[1:], tuple(model["input_shape"])
     if found != wanted:
@@ -130,7 +131,7 @@ def device_of(model):
 def _new(kind, input_shape, n_classes, architecture):
     import torch
 
-    from entoflow import sound_networks
+    from entoflow.wingbeat import sound_networks
 
     network = sound_networks.build(kind, n_classes, input_shape, architecture).eval()
     return {"network": network.to("cuda:0" if torch.cuda.is_available() else "cpu"), "kind": kind, "input_shape": list(input_shape),

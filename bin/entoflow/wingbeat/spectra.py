@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from entoflow.average_spectra import finite
+from entoflow.wingbeat.average_spectra import finite
 
 FRAMES_AT_A_TIME = 512  # their windows stay in the cache of a core
 RANGE_DB = 80  # below the highest power of a clip all is as silent

@@ -1,7 +1,7 @@
 """The shape of an event's spectrum from 50 to 2000 Hz, whatever its F0 is."""
 import numpy as np
 
-from entoflow.comb import FLOOR_DB, between, cumulative
+from entoflow.wingbeat.comb import FLOOR_DB, between, cumulative
 
 LOW_HZ, HIGH_HZ = 50, 2000
 ROLLOFF = 0.85

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from entoflow import spectra
-from entoflow.average_spectra import BLOCK, centred
+from entoflow.wingbeat import spectra
+from entoflow.wingbeat.average_spectra import BLOCK, centred
 
 FLOOR_SHARE = 10  # per cent of a picture that lies at or below its floor
 FRAME_S, MOST_FRAMES = 0.010, 128

@@ -8,8 +8,8 @@ from functools import partial
 
 import numpy as np
 
-from entoflow import tabular_model
 from entoflow.task import InputError
+from entoflow.wingbeat import tabular_model
 
 INNER_FOLDS = 3
 SETTINGS = {  # four of each kind: an equal budget

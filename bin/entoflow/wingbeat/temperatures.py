@@ -1,8 +1,8 @@
 """What warmth does to wingbeats: F0 rises with it, by much the same share in insects of one kind, and can be brought to what it would be at 25 degC."""
 import numpy as np
 
-from entoflow.metrics import divide
-from entoflow.pitch import SURE
+from entoflow.statistics import divide
+from entoflow.wingbeat.pitch import SURE
 
 REFERENCE_DEGC = 25.0
 

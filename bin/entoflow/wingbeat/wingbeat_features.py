@@ -4,7 +4,7 @@ All are free of gain and polarity: how loud an event is tells its distance and t
 """
 import numpy as np
 
-from entoflow import average_spectra, comb, envelopes, pitch, spectra, spectral_shape
+from entoflow.wingbeat import average_spectra, comb, envelopes, pitch, spectra, spectral_shape
 
 CHUNK = 256  # clips at a time
 GRID = spectra.Grid(window_s=0.064, hop_s=0.016, high_hz=1e9)  # all up to half the sample rate

@@ -1,10 +1,11 @@
 """The figures of naming held-out events; intervals are over groups."""
 import numpy as np
 
-from entoflow import comparisons, identification_metrics, temperatures
-from entoflow.clips import EVERY
-from entoflow.held_out import tempered
-from entoflow.metrics import Bootstrap, auroc, divide, figure
+from entoflow import calibration
+from entoflow.statistics import Bootstrap, auroc, divide, figure
+from entoflow.wingbeat import comparisons, temperatures
+from entoflow.wingbeat.clips import EVERY
+from entoflow.wingbeat.held_out import tempered
 
 
 def closed(chosen, truth, groups, seed):
@@ -12,8 +13,8 @@ def closed(chosen, truth, groups, seed):
     probability, plain, sets = chosen
     named, right = probability.argmax(axis=1), probability.argmax(axis=1) == truth
     second = (np.argsort(-probability, axis=1, kind="stable")[:, :2] == truth[:, None]).any(axis=1)
-    believed = identification_metrics.calibration(probability.max(axis=1), right, groups, groups, seed)
-    before = identification_metrics.calibration(plain.max(axis=1), right, groups, groups, seed)
+    believed = calibration.calibration(probability.max(axis=1), right, groups, groups, seed)
+    before = calibration.calibration(plain.max(axis=1), right, groups, groups, seed)
     by_event = Bootstrap(groups, seed)
     return {"macro_f1": comparisons.each_macro_f1(named[None], truth, groups, seed)[0],
             "balanced_accuracy": balanced_accuracy(probability, truth, groups, seed),

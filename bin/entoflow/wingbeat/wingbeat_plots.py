@@ -1,7 +1,7 @@
 """The pictures of a comparison of families."""
 from entoflow import plots
-from entoflow.identification_metrics import reliability
-from entoflow.transits import NOISES
+from entoflow.calibration import reliability
+from entoflow.sound_noise import NOISES
 
 
 def draw(folder, named, comparison, probability):

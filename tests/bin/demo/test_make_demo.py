@@ -8,9 +8,10 @@ from pathlib import Path
 import make_demo
 import numpy as np
 import pytest
-from entoflow import insects, scenes
-from entoflow.task import InputError
 from PIL import Image
+
+from entoflow.demo import insects, scenes
+from entoflow.task import InputError
 
 COUNTS = ["--demo_boxes=12", "--demo_labelled=24", "--demo_test=12", "--demo_size=128"]
 

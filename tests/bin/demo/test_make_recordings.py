@@ -5,8 +5,9 @@ import make_recordings
 import numpy as np
 import pytest
 import soundfile
-from entoflow import recording_names
+
 from entoflow.task import InputError
+from entoflow.wingbeat import recording_names
 
 
 def made(folder, *options):

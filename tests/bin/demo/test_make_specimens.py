@@ -9,9 +9,10 @@ from pathlib import Path
 import make_specimens
 import numpy as np
 import pytest
-from entoflow import specimens
-from entoflow.task import InputError
 from PIL import Image
+
+from entoflow.demo import specimens
+from entoflow.task import InputError
 
 COUNTS = ["--classes=12", "--unseen_classes=8", "--unseen_per_class=3", "--tests_per_class=2", "--junk=5", "--photos_per_specimen=2"]
 PARTS = {"specimens": 12 * 3 * 2, "test": (12 * 2 + 8 * 3) * 2 + 5, "unlabelled": (12 + 8 * 3) * 2 + 5}

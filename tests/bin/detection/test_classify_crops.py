@@ -4,8 +4,9 @@ from types import SimpleNamespace
 import classify_crops
 import numpy as np
 import pytest
-from entoflow import weak_boxes
 from PIL import Image, ImageDraw
+
+from entoflow.detection import weak_boxes
 
 PLACES = {"disc": (6, 24, 30, 48), "square": (42, 24, 66, 48)}
 ARGS = SimpleNamespace(crop_size=32, architecture="test_resnet", epochs=14, folds=2, seed=1)
@@ -72,8 +73,8 @@ def test_no_photo_is_judged_by_a_classifier_that_learned_of_its_group(monkeypatc
     for photo in labelled["images"]:
         photo["group"] = f"g{photo['id'] % 25}"
     seen = []
-    monkeypatch.setattr("entoflow.crop_classifier.train", lambda pixels, *_: seen.append({crop.tobytes() for crop in pixels}) or len(seen) - 1)
-    monkeypatch.setattr("entoflow.crop_classifier.predict", lambda model, pixels: (
+    monkeypatch.setattr("entoflow.detection.crop_classifier.train", lambda pixels, *_: seen.append({crop.tobytes() for crop in pixels}) or len(seen) - 1)
+    monkeypatch.setattr("entoflow.detection.crop_classifier.predict", lambda model, pixels: (
         np.array([[0 if crop.tobytes() not in seen[model] else 2, 0.5, 0.5] for crop in pixels])))
     monkeypatch.setattr(classify_crops, "LEAST_SKILL", 0)
     found = opinions(labelled, candidates, Pack(shows))

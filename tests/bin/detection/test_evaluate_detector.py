@@ -10,10 +10,12 @@ import sys
 import evaluate_detector
 import numpy as np
 import pytest
-from conftest import ROOT
-from entoflow import coco, images, predictions
-from entoflow.task import InputError
 from PIL import Image
+
+from conftest import ROOT
+from entoflow import coco, images
+from entoflow.detection import predictions
+from entoflow.task import InputError
 
 N, TARGET = 24, "bmsb"
 

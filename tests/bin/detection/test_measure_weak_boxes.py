@@ -2,6 +2,7 @@ import json
 
 import measure_weak_boxes
 import pytest
+
 from entoflow import coco
 from entoflow.task import InputError
 

@@ -1,5 +1,6 @@
 import predict_boxes
 import pytest
+
 from entoflow.task import InputError
 
 

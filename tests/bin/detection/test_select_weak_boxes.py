@@ -3,7 +3,9 @@ import json
 import numpy as np
 import pytest
 import select_weak_boxes
-from entoflow import coco, crops, predictions
+
+from entoflow import coco, crops
+from entoflow.detection import predictions
 from entoflow.task import InputError
 
 

@@ -4,6 +4,7 @@ from copy import deepcopy
 
 import pytest
 import split_images
+
 from entoflow.task import InputError
 
 FILES = ("split", "audit", "insect", "labelled", "test", "audit_boxes", "reviewed", "validation_ids", "labelled_ids", "test_ids")

@@ -13,8 +13,9 @@ import predict_boxes
 import pytest
 import split_images
 import train_detector
+
 from conftest import ROOT
-from entoflow import backend_yolo
+from entoflow.detector import backend_yolo
 from entoflow.task import InputError
 
 torch = pytest.importorskip("torch")

@@ -4,7 +4,9 @@ import json
 import numpy as np
 import pytest
 import write_predictions
-from entoflow import coco, predictions
+
+from entoflow import coco
+from entoflow.detection import predictions
 from entoflow.task import InputError
 
 

@@ -5,9 +5,10 @@ import import_images
 import numpy as np
 import pytest
 import write_review
-from entoflow import coco, images
-from entoflow.review_queue import ranked
 from PIL import Image
+
+from entoflow import coco, images
+from entoflow.detection.review_queue import ranked
 
 INFO = {"rule": "full", "accept": 0.5, "ignore": 0.2, "n_views": 6}
 
@@ -127,7 +128,7 @@ def test_tasks_that_nobody_submitted_in_label_studio_are_no_review(review, tmp_p
 
 
 def test_the_copies_of_photos_are_known_by_their_bytes_or_their_names(review, photos):
-    from entoflow import reviewed
+    from entoflow.detection import reviewed
 
     copies = {path.name: images.describe(path) for path in (review / "supervisely/dataset/img").iterdir()}
     assert {fact["id"] for fact in copies.values()} != {picture["id"] for picture in photos}

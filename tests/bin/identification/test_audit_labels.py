@@ -8,9 +8,11 @@ import sys
 import audit_labels
 import numpy as np
 import pytest
-from conftest import ROOT
-from entoflow import coco, embeddings, images
 from PIL import Image
+
+from conftest import ROOT
+from entoflow import coco, images
+from entoflow.identification import embeddings
 
 LADDER = {"chosen": {"vectors": "frozen", "head": "nearest"}, "ladder": [{"vectors": "frozen", "head": "nearest", "top1": {"value": 0.5}}]}
 

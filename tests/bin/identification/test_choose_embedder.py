@@ -7,9 +7,11 @@ import sys
 import choose_embedder
 import numpy as np
 import pytest
+
 from conftest import ROOT
-from entoflow import coco, embeddings, heads, model
-from entoflow.identification import Identifier
+from entoflow import coco, model_folder
+from entoflow.identification import embeddings, heads
+from entoflow.identification.identification import Identifier
 from entoflow.task import InputError
 
 pytest.importorskip("safetensors")
@@ -45,7 +47,7 @@ def lay_out(folder, images, found, models=tuple(WEIGHTS)):
         save_file({"weight": np.array([WEIGHTS[name]], np.float32)}, folder / "models" / name / "weights.safetensors")
         facts = {"name": name, "kind": "embedder", "classes": ["a"], "threshold": None, "metrics": {}, "metrics_of": "validation",
                  "input": {"backend": "timm", "backbone": "test_resnet", "image_size": 32}}
-        model.write(folder / "models" / name, facts, {"data": {"train images": 7}, "parameters": {"rotation": 20}, "seed": 5}, "Apache-2.0")
+        model_folder.write(folder / "models" / name, facts, {"data": {"train images": 7}, "parameters": {"rotation": 20}, "seed": 5}, "Apache-2.0")
     coco.write(folder / "specimens.json", {"images": images, "annotations": [], "categories": []})
     embeddings.write(folder / "e.npz", [image["id"] for image in images], found)
 
@@ -56,7 +58,7 @@ def choose(tmp_path, capsys):
     def _choose(images, found, models=tuple(WEIGHTS)):
         lay_out(tmp_path, images, found, models)
         choose_embedder.main(paths(tmp_path))
-        return json.loads((tmp_path / "ladder.json").read_text()), model.read(tmp_path / "embedder"), capsys.readouterr().out.splitlines()[-1]
+        return json.loads((tmp_path / "ladder.json").read_text()), model_folder.read(tmp_path / "embedder"), capsys.readouterr().out.splitlines()[-1]
     return _choose
 
 
@@ -149,7 +151,7 @@ def test_a_better_projection_ships_refit(choose, two_heads, tmp_path):
 
 def test_the_written_folder_has_the_chosen_weights_its_calibration_and_a_card(choose, tmp_path):
     ladder, facts, line = choose(IMAGES, {"frozen": vectors(IMAGES, GOOD)}, models=["frozen"])
-    source = model.read(tmp_path / "models" / "frozen")
+    source = model_folder.read(tmp_path / "models" / "frozen")
     assert (tmp_path / "embedder/weights.safetensors").read_bytes() == (tmp_path / "models/frozen/weights.safetensors").read_bytes()
     assert facts["input"] == source["input"] and facts["classes"] == source["classes"] and facts["licence"] == "Apache-2.0"
     assert {key: facts["provenance"][key] for key in ("data", "parameters", "seed", "weights_sha256")} == {
@@ -188,7 +190,7 @@ def test_the_nearest_is_judged_by_all_images_but_its_own_group_and_those_to_test
 
 
 def test_the_way_to_cluster_is_that_of_a_replay_on_classes_that_nobody_learned_from(choose, two_heads, tmp_path):
-    from entoflow.clusters import replayed
+    from entoflow.identification.clusters import replayed
 
     images = collection(30, ("train", "train", "validation", "validation"))
     for image in images:
@@ -228,8 +230,8 @@ def test_a_refit_is_calibrated_on_specimens_that_it_did_not_learn_from(choose, t
 def test_with_a_taxonomy_the_ranks_are_calibrated_and_nothing_else_changes(choose, two_heads, tmp_path):
     found = {"frozen": vectors(IMAGES, 0.6)}
     plain = choose(IMAGES, found, models=["frozen"])[1]["calibration"]
-    for model_folder in (tmp_path / "models").iterdir():
-        shutil.rmtree(model_folder)
+    for folder in (tmp_path / "models").iterdir():
+        shutil.rmtree(folder)
     images = [{**image, "genus": f"g{int(image['label'][-2:]) // 2}", "family": "all"} for image in IMAGES]
     ranked = choose(images, found, models=["frozen"])[1]["calibration"]
     assert ranked.pop("ranks").keys() == {"genus"} and ranked == plain
@@ -254,7 +256,7 @@ def test_test_and_unseen_images_change_nothing(choose, two_heads, tmp_path):
         images = IMAGES if name == "a" else [*IMAGES, *held, shared]
         lay_out(tmp_path / name, images, found, ["frozen"])
         choose_embedder.main(paths(tmp_path / name))
-        calibrations.append(model.read(tmp_path / name / "embedder")["calibration"])
+        calibrations.append(model_folder.read(tmp_path / name / "embedder")["calibration"])
     assert calibrations[0] == calibrations[1] == calibrations[2]
 
 

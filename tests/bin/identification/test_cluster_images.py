@@ -6,6 +6,7 @@ import sys
 
 import cluster_images
 import pytest
+
 from conftest import ROOT
 from entoflow.task import InputError
 from small_gallery import ask, direction, lay_out

@@ -8,11 +8,14 @@ import crop_images
 import import_images
 import numpy as np
 import pytest
+from PIL import Image, ImageOps
+
 from conftest import ROOT
 from detectors import random_detector
-from entoflow import coco, crops, images, joining, model
+from entoflow import coco, crops, images, joining
+from entoflow.detector import inference
+from entoflow.identification import embedder_facts
 from entoflow.task import InputError
-from PIL import Image, ImageOps
 
 pytest.importorskip("torch")
 RED = (250, 10, 10)
@@ -53,7 +56,7 @@ def world(tmp_path, monkeypatch):
     (tmp_path / "detector").mkdir()
     (tmp_path / "detector/weights.safetensors").write_bytes(b"weights")
     facts = {"kind": "detector", "threshold": 0.5, "input": {"backend": "red", "image_size": 64}}
-    monkeypatch.setattr(model, "load", lambda folder, scratch: ({"image_size": 64, "tile_size": 0}, SimpleNamespace(predict=red), facts))
+    monkeypatch.setattr(inference, "load", lambda folder, scratch: ({"image_size": 64, "tile_size": 0}, SimpleNamespace(predict=red), facts))
     return tmp_path
 
 
@@ -206,10 +209,10 @@ def test_what_tells_detectors_apart_is_weights_input_and_threshold(tmp_path):
 
     facts = {"name": "a", "threshold": 0.5, "input": {"backend": "yolo", "image_size": 64}}
     one, other = folder("one", b"1"), folder("other", b"2")
-    same = model.detector_identity(one, facts)
-    assert model.detector_identity(one, {**facts, "name": "b", "input": {"image_size": 64, "backend": "yolo"}}) == same
+    same = embedder_facts.detector_identity(one, facts)
+    assert embedder_facts.detector_identity(one, {**facts, "name": "b", "input": {"image_size": 64, "backend": "yolo"}}) == same
     changed = [(other, facts), (one, {**facts, "threshold": 0.4}), (one, {**facts, "input": {**facts["input"], "image_size": 96}})]
-    assert len({same, *(model.detector_identity(*what) for what in changed)}) == 4
+    assert len({same, *(embedder_facts.detector_identity(*what) for what in changed)}) == 4
 
 
 @pytest.fixture(scope="module")
@@ -220,7 +223,7 @@ def real(tmp_path_factory):
         photo(here / f"photos/a/{'x' * (n + 1)}.png", (20 * n, 10, 20 * n + 30, 50))
     imported(here)
     made = random_detector(here / "draft", 0.5)
-    from entoflow import backend_torchvision
+    from entoflow.detector import backend_torchvision
 
     paths = sorted((here / "photos").rglob("*.png"))
     found = backend_torchvision.predict(made, [np.asarray(Image.open(path)) for path in paths])

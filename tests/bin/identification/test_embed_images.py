@@ -6,14 +6,16 @@ import sys
 import embed_images
 import numpy as np
 import pytest
-from conftest import ROOT
-from entoflow import embedder, embeddings, images, model
-from entoflow.task import InputError
 from PIL import Image
+
+from conftest import ROOT
+from entoflow import images, model_folder
+from entoflow.identification import embedder, embeddings
+from entoflow.task import InputError
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("timm")
-from entoflow import projection  # noqa: E402
+from entoflow.identification import projection  # noqa: E402
 
 RED_AND_BLUE = np.repeat(np.array([[[255, 0, 0]], [[0, 0, 255]]], np.uint8), [3, 1], axis=0).repeat(4, axis=1)  # 12 and 4 pixels
 GREY = np.full((8, 8, 3), 90, np.uint8)
@@ -42,7 +44,7 @@ def world(tmp_path_factory):
 def write_model(folder, kind, made):
     folder.mkdir()
     facts = {"name": folder.name, "kind": kind, "classes": [], "input": embedder.save(made, folder), "threshold": 0.5, "metrics": {}, "metrics_of": "test"}
-    model.write(folder, facts, {"data": {}, "parameters": {}, "seed": 1}, "none")
+    model_folder.write(folder, facts, {"data": {}, "parameters": {}, "seed": 1}, "none")
 
 
 @pytest.fixture
@@ -68,7 +70,7 @@ def test_every_image_of_the_packs_has_a_vector_by_each_model(embed, world, monke
     pack = images.Pack([world / "a.zip", world / "b.zip"])
     for name, rows in found.items():
         assert sorted(rows) == sorted(id_of(world, image) for image in ("a0", "a1", "b0", "b1", "b2"))
-        made = embedder.load(world / name, model.read(world / name))
+        made = embedder.load(world / name, model_folder.read(world / name))
         for image, vector in rows.items():
             np.testing.assert_allclose(vector, embedder.embed(made, [pack.read(image)])[0], atol=1e-5)
 

@@ -8,8 +8,10 @@ import sys
 import enrol_specimens
 import numpy as np
 import pytest
+
 from conftest import ROOT
-from entoflow import coco, embeddings, gallery, model
+from entoflow import coco, model_folder
+from entoflow.identification import embedder_facts, embeddings, gallery
 from entoflow.task import InputError
 
 pytest.importorskip("safetensors")
@@ -23,7 +25,7 @@ def embedder(folder, head="nearest", weight=1.0, **more):
     facts = {"name": "embedder", "kind": "embedder", "classes": [], "threshold": 0.5, "metrics": {}, "metrics_of": "validation", "vectors": "frozen",
              "input": {"backend": "timm", "backbone": "test_resnet", "image_size": 32, "mean": [0.5] * 3, "std": [0.5] * 3},
              "calibration": {"head": head, "temperature": 0.1, "known": {"weights": [1, 0, 0, 0], "offset": 0}, "reject_below": 0.1, "conformal": 0.9}, **more}
-    model.write(folder, facts, {"data": {}, "parameters": {}, "seed": 1}, "none")
+    model_folder.write(folder, facts, {"data": {}, "parameters": {}, "seed": 1}, "none")
     return folder
 
 
@@ -190,8 +192,8 @@ def test_embeddings_of_another_embedder_are_refused(enrol, tmp_path):
 
 def test_an_embedder_is_who_has_the_same_weights_and_sees_alike(tmp_path):
     first, same, other = (facts_of(embedder(tmp_path / name, weight=weight)) for name, weight in (("a", 1), ("b", 1), ("c", 2)))
-    assert model.identity(first) == model.identity({**same, "name": "b", "vectors": "refit"}) != model.identity(other)
-    assert model.identity({**same, "input": {**same["input"], "image_size": 64}}) != model.identity(first)
+    assert embedder_facts.identity(first) == embedder_facts.identity({**same, "name": "b", "vectors": "refit"}) != embedder_facts.identity(other)
+    assert embedder_facts.identity({**same, "input": {**same["input"], "image_size": 64}}) != embedder_facts.identity(first)
 
 
 @pytest.fixture
@@ -201,9 +203,9 @@ def cropping(tmp_path):
     for name, weight in (("detector", 5), ("another", 6)):
         (tmp_path / name).mkdir()
         save_file({"weight": np.array([weight], np.float32)}, tmp_path / name / "weights.safetensors")
-        model.write(tmp_path / name, facts, {"data": {}, "parameters": {}, "seed": 1}, "none")
+        model_folder.write(tmp_path / name, facts, {"data": {}, "parameters": {}, "seed": 1}, "none")
     shutil.rmtree(tmp_path / "embedder", ignore_errors=True)
-    own = model.detector_identity(tmp_path / "detector", facts)
+    own = embedder_facts.detector_identity(tmp_path / "detector", facts)
     embedder(tmp_path / "embedder", cropped_by=own)
     return own
 
@@ -240,7 +242,8 @@ def test_the_detector_of_a_new_gallery_is_the_one_that_cropped_its_images(enrol,
 
 def test_an_embedder_of_crops_is_another_than_the_same_one_of_whole_images(tmp_path):
     facts = facts_of(embedder(tmp_path / "a"))
-    assert len({model.identity(facts), model.identity({**facts, "cropped_by": "x"}), model.identity({**facts, "cropped_by": "y"})}) == 3
+    cropped = [{**facts, "cropped_by": detector} for detector in ("x", "y")]
+    assert len({embedder_facts.identity(one) for one in [facts, *cropped]}) == 3
 
 
 def test_embeddings_are_found_by_the_name_of_the_choice_or_of_the_folder(enrol):

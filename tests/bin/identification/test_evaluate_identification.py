@@ -7,9 +7,11 @@ import sys
 import evaluate_identification
 import numpy as np
 import pytest
+
 from conftest import ROOT
-from entoflow import coco, embeddings, identification
-from entoflow import identification_metrics as metrics
+from entoflow import calibration, coco
+from entoflow.identification import embeddings, identification
+from entoflow.identification import identification_metrics as metrics
 
 CONTRACT = ("top1", "top5", "macro_top1", "recall_at_1", "map_at_r", "unknown_auroc", "unknown_fpr95", "ece", "cluster_ami")
 CALIBRATION = {"head": "nearest", "temperature": 0.05, "known": {"weights": [20, 0, 0, 0], "offset": -15}, "reject_below": 0.01, "conformal": 0.9}
@@ -106,12 +108,12 @@ def test_figures_of_known_classes_are_those_of_the_nearest_specimens(evaluate, w
     wanted = metrics.closed_set(probability, truth, oracle.of(test, "group"), support, 1)
     assert 0.5 < wanted["top1"]["value"] < 1 and wanted["top1"]["low"] is not None
     assert set(wanted) >= {"top1_support_3", "top1_support_4_or_more"}  # class 00 has one more, of the part rest
-    wanted |= metrics.calibration(probability.max(axis=1), oracle.right(test), labels, oracle.of(test, "group"), 1)
+    wanted |= calibration.calibration(probability.max(axis=1), oracle.right(test), labels, oracle.of(test, "group"), 1)
     wrong = 1 - oracle.right(test)[np.argsort(-probability.max(axis=1))]
     assert found["aurc"]["value"] == pytest.approx(np.mean(np.cumsum(wrong) / np.arange(1, len(test) + 1)), abs=1e-6)
     assert all(closely(found[name], figure) for name, figure in wanted.items())
     plain = np.exp(oracle.nearest(test))
-    before = metrics.calibration((plain / plain.sum(axis=1, keepdims=True)).max(axis=1), oracle.right(test), labels, oracle.of(test, "group"), 1)
+    before = calibration.calibration((plain / plain.sum(axis=1, keepdims=True)).max(axis=1), oracle.right(test), labels, oracle.of(test, "group"), 1)
     assert closely(found["ece_before"], before["ece"])
     inside = [[sum(other for other in row if other > value) + value / 2 <= 0.9 for value in row] for row in probability.tolist()]
     assert found["label_set_coverage"]["value"] == pytest.approx(np.mean([row[column] for row, column in zip(inside, truth)]))

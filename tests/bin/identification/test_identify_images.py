@@ -9,8 +9,9 @@ import sys
 import identify_images
 import numpy as np
 import pytest
+
 from conftest import ROOT
-from entoflow import gallery, model
+from entoflow.identification import embedder_facts, gallery
 from entoflow.task import InputError
 from small_gallery import CALIBRATION, GALLERY, ask, direction, lay_out, write_embedder
 
@@ -148,7 +149,7 @@ def test_a_gallery_whose_embedder_is_another_than_that_of_its_vectors_is_refused
 
 def test_images_that_are_whole_are_refused_where_the_gallerys_were_cropped(identify, shared):
     facts = {**json.loads((shared / "embedder/model.json").read_text()), "cropped_by": "0123456789abcdef"}
-    log = {**json.loads((shared / "gallery.json").read_text()), "embedder": model.identity(facts)}
+    log = {**json.loads((shared / "gallery.json").read_text()), "embedder": embedder_facts.identity(facts)}
     (shared / "embedder/model.json").write_text(json.dumps(facts))
     (shared / "gallery.json").write_text(json.dumps(log))
     with pytest.raises(InputError, match="0.json: its images are whole; wanted them cropped by the detector 0123456789ab, as those that the embedder"):

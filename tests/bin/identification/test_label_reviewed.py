@@ -5,8 +5,10 @@ import sys
 
 import label_reviewed
 import pytest
+
 from conftest import ROOT
-from entoflow import coco, gallery
+from entoflow import coco
+from entoflow.identification import gallery
 from entoflow.images import image_id
 from entoflow.task import InputError
 from small_gallery import ask, direction, lay_out

@@ -14,12 +14,13 @@ import import_images
 import numpy as np
 import pytest
 import split_specimens
-from conftest import ROOT
-from entoflow import coco
-from entoflow.task import InputError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+
+from conftest import ROOT
+from entoflow import coco
+from entoflow.task import InputError
 
 FILES = ("specimens", "unlabelled", "split", "audit")
 

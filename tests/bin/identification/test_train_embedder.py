@@ -11,15 +11,18 @@ import embed_images
 import numpy as np
 import pytest
 import train_embedder
-from conftest import ROOT
-from entoflow import coco, embedder, embedder_trainer, images
-from entoflow.task import InputError
 from PIL import Image
+
+from conftest import ROOT
+from entoflow import coco, images
+from entoflow.identification import embedder, embedder_trainer
+from entoflow.task import InputError
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("timm")
-from entoflow import projection  # noqa: E402
 from safetensors.torch import load_file, save_file  # noqa: E402
+
+from entoflow.identification import projection  # noqa: E402
 
 PARTS = {"ant": ["train"] * 3 + ["validation", "test"], "bee": ["train"] * 3 + ["validation", "test"], "fly": ["train"],
          "gnat": ["validation"] * 2, "moth": ["rest", "test"], "wasp": ["unseen"] * 2 + ["rest"]}

@@ -8,6 +8,7 @@ import sys
 import numpy as np
 import pytest
 import write_map
+
 from conftest import ROOT
 from entoflow.task import InputError
 from small_gallery import ask, direction, lay_out

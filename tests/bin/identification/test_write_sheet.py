@@ -8,10 +8,11 @@ import sys
 
 import pytest
 import write_sheet
+from PIL import Image
+
 from conftest import ROOT
 from entoflow import images
 from entoflow.task import InputError
-from PIL import Image
 from small_gallery import GALLERY, lay_out
 
 # image -> cluster, how typical; ids are 1, 2, ...

@@ -9,10 +9,12 @@ from pathlib import Path
 import import_images
 import numpy as np
 import pytest
-from entoflow import box_formats, coco, images
+from PIL import Image
+
+from entoflow import coco, images
+from entoflow.formats import box_formats
 from entoflow.sources import Box, Photo
 from entoflow.task import InputError
-from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = Path(os.environ.get("ENTOFLOW_DATA", ROOT.parent / "shared" / "data"))

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 import write_report
-from entoflow.report_words import false_alarms
-from entoflow.task import InputError
 from PIL import Image
+
+from entoflow.report.words import false_alarms
+from entoflow.task import InputError
 
 EVIL = "<script>alert(1)</script> Käfer & Söhne"
 PICTURES = ("evaluation/plots/best.png", "evaluation/plots/worst.png", "evaluation/plots/precision_recall.png",

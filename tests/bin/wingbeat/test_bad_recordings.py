@@ -10,6 +10,7 @@ import pytest
 import soundfile
 import split_recordings
 import train_features
+
 from entoflow.task import InputError
 
 RATE = 8000

@@ -4,10 +4,12 @@ import json
 import compare_families
 import numpy as np
 import pytest
-from entoflow import importances, learning_curves, model, robustness, wingbeat_features
-from entoflow.task import InputError
 from PIL import Image
 from sklearn.metrics import balanced_accuracy_score, f1_score
+
+from entoflow import model_folder
+from entoflow.task import InputError
+from entoflow.wingbeat import importances, learning_curves, robustness, wingbeat_features
 
 CLASSES = ["bee", "bmsb", "fly"]
 N, GROUPS = 240, 30
@@ -31,7 +33,7 @@ def world(tmp_path):
         (folder / "classifier.npz").write_bytes(family.encode())
         facts = {"name": family, "kind": "wingbeat", "classes": CLASSES, "input": {"family": family, "sample_rate": 8000}, "threshold": None, "metrics": {},
                  "metrics_of": "held-out groups"}
-        model.write(folder, facts, {"data": {}, "parameters": {}, "seed": 1}, "Apache-2.0")
+        model_folder.write(folder, facts, {"data": {}, "parameters": {}, "seed": 1}, "Apache-2.0")
     return tmp_path
 
 
@@ -78,7 +80,7 @@ def test_the_better_family_is_named_ships_and_its_figures_are_those_of_scikit_le
     assert found["macro_f1"]["value"] == pytest.approx(f1_score(truth, good.argmax(axis=1), average="macro"))  # best on the other folds of each
     assert found["top2"]["value"] == pytest.approx((np.argsort(-good, axis=1)[:, :2] == truth[:, None]).any(axis=1).mean())
     assert found["macro_f1"]["low"] < found["macro_f1"]["value"] < found["macro_f1"]["high"] and found["macro_f1"]["groups"] == GROUPS
-    assert (world / "best/classifier.npz").read_bytes() == b"features" and model.read(world / "best")["metrics"]["macro_f1"]["n"] == N
+    assert (world / "best/classifier.npz").read_bytes() == b"features" and model_folder.read(world / "best")["metrics"]["macro_f1"]["n"] == N
 
 
 def test_ways_that_hardly_listen_stand_beside_the_families(world, run):
@@ -94,7 +96,7 @@ def test_a_temperature_fitted_on_other_folds_makes_boasting_probabilities_credib
     say(world, "features", 0.7, sharp=12.0)
     found = run()[1]["metrics"]
     assert found["ece_before"]["value"] > 0.25 and found["ece"]["value"] < 0.1
-    temperature = model.read(world / "best")["calibration"]["temperature"]
+    temperature = model_folder.read(world / "best")["calibration"]["temperature"]
     assert np.exp(12 / temperature) / (np.exp(12 / temperature) + 2) == pytest.approx(0.7, abs=0.05)
 
 
@@ -102,7 +104,7 @@ def test_label_sets_hold_as_many_right_names_as_they_should(world, run):
     say(world, "features", 0.7, sharp=3.0)
     found = run()[1]["metrics"]
     assert 0.85 <= found["label_set_coverage"]["value"] <= 1 and 1 <= found["label_set_size"]["value"] < 3
-    assert 0 < model.read(world / "best")["calibration"]["conformal"] <= 1
+    assert 0 < model_folder.read(world / "best")["calibration"]["conformal"] <= 1
 
 
 def test_f0_is_brought_to_25_degrees_where_all_temperatures_are_told(world, run):
@@ -182,7 +184,7 @@ def test_what_is_less_sure_than_most_events_of_learned_classes_is_of_an_unknown_
     np.savez(world / "features_without_1_1.npz", rows=rows, probabilities=np.stack([sure, 1 - sure, 0 * sure], axis=1).astype(np.float32),
              classes=np.array(CLASSES), family="features", partition="without_1", fold=1, seconds=1.5)
     found = run()[1]["metrics"]["unknown_auroc"]
-    calibration = model.read(world / "best")["calibration"]
+    calibration = model_folder.read(world / "best")["calibration"]
     cold, warm = (np.float64([p, 1 - p]) ** (1 / calibration["temperature"]) for p in (0.5, 0.9))
     assert cold[0] / cold.sum() < calibration["known_above"] <= warm[0] / warm.sum() + 1e-6 and 0.6 < found["value"] < 0.9
 

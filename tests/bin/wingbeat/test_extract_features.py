@@ -4,8 +4,10 @@ import json
 import extract_features
 import numpy as np
 import pytest
-from entoflow import clips, transits, wingbeat_features
+
+from entoflow.demo import transits
 from entoflow.task import InputError
+from entoflow.wingbeat import clips, wingbeat_features
 
 RATE = 8000
 

@@ -8,6 +8,7 @@ import import_recordings
 import numpy as np
 import pytest
 import soundfile
+
 from entoflow.task import InputError
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -8,9 +8,11 @@ import pytest
 import train_features
 import train_random_convolutions
 import train_rnn
-from entoflow import model, wingbeat_features
-from entoflow.task import InputError
 from PIL import Image
+
+from entoflow import model_folder
+from entoflow.task import InputError
+from entoflow.wingbeat import wingbeat_features
 
 RATE, SAMPLES, CLASSES, HZ = 2000, 800, ("bee", "fly", "wasp"), (110, 230, 350)
 SCRIPTS = {"features": train_features, "random_convolutions": train_random_convolutions, "rnn": train_rnn}
@@ -42,7 +44,7 @@ def trained(tmp_path):
                  lengths=np.full(60, SAMPLES))
         files = [f"--{name}={tmp_path / file}" for name, file in (("clips", "clips.json"), ("samples", "samples.npy"), ("features", "features.npz"))]
         SCRIPTS[family].main([*files, f"--model={tmp_path / family}", *(["--views=3000"] if family == "rnn" else [])])
-        facts = model.read(tmp_path / family)
+        facts = model_folder.read(tmp_path / family)
         (tmp_path / family / "model.json").write_text(json.dumps({**facts, "calibration": {"temperature": 1.0, "known_above": 0.5}}))
         return tmp_path / family
     return _trained
@@ -84,7 +86,7 @@ def test_events_of_all_sources_are_named_in_order_whatever_their_length(run, tra
 
 def test_events_of_each_kind_are_drawn_and_say_what_the_table_says(run, trained, tmp_path):
     folder = trained("features")
-    facts = model.read(folder)
+    facts = model_folder.read(folder)
     (folder / "model.json").write_text(json.dumps({**facts, "calibration": {"temperature": 1.0, "known_above": 0.9}}))
     rows = run(folder, more=[f"--pictures={tmp_path / 'events'}", "--most_pictures=8"])[0]
     pictures = sorted((tmp_path / "events").iterdir())

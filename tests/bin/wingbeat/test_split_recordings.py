@@ -5,6 +5,7 @@ from collections import Counter
 import numpy as np
 import pytest
 import split_recordings
+
 from entoflow.task import InputError
 
 

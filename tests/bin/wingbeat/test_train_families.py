@@ -4,10 +4,12 @@ import json
 
 import numpy as np
 import pytest
-from entoflow import clips as events_of
-from entoflow import families, importances, model, robustness, wingbeat_features
-from entoflow.task import InputError
 from sklearn.metrics import f1_score
+
+from entoflow import model_folder
+from entoflow.task import InputError
+from entoflow.wingbeat import clips as events_of
+from entoflow.wingbeat import families, importances, robustness, wingbeat_features
 
 NETWORKS = ("image", "rnn", "transformer")
 FAMILIES = ("features", "random_convolutions", *NETWORKS)
@@ -84,7 +86,7 @@ def test_a_class_that_is_left_out_of_learning_has_no_chance(world, run, family):
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_model_folder_names_events_as_it_did_when_it_was_made(world, run, family):
     run(family, f"--model={world / family}")
-    facts, module = model.read(world / family), families.of(family)
+    facts, module = model_folder.read(world / family), families.of(family)
     assert facts["name"] == family and facts["kind"] == "wingbeat" and facts["classes"] == list(CLASSES) and facts["input"]["sample_rate"] == RATE
     assert facts["provenance"]["data"] == {"events": N, "groups": 15, "classes": 3} and "Names the sound" in (world / family / "README.md").read_text()
     events = loaded(world)
@@ -151,4 +153,4 @@ def test_a_model_whose_file_is_broken_is_refused(world, run, name):
     run(family, f"--model={world / 'm'}")
     (world / "m" / name).write_bytes((world / "m" / name).read_bytes()[:200])
     with pytest.raises(InputError, match=f"{name}: holds no"):
-        families.of(family).load(world / "m", model.read(world / "m"))
+        families.of(family).load(world / "m", model_folder.read(world / "m"))

@@ -1,7 +1,9 @@
 import numpy as np
 import pytest
-from entoflow import transits
 from scipy.signal import hilbert, welch
+
+from entoflow import sound_noise
+from entoflow.demo import transits
 
 RATE = 8000
 TIMES = np.arange(5000) / RATE
@@ -12,7 +14,7 @@ def rng(seed=1):
 
 
 def test_harmonics_have_the_given_amplitudes_at_the_multiples_of_f0_and_none_above_half_the_sample_rate():
-    signal = transits.harmonics(np.array([800.0, 1500.0]), np.array([[1, 0.5, 0.25, 0.2, 0.1]] * 2), np.zeros(2), np.arange(8000) / RATE, rng())
+    signal = sound_noise.harmonics(np.array([800.0, 1500.0]), np.array([[1, 0.5, 0.25, 0.2, 0.1]] * 2), np.zeros(2), np.arange(8000) / RATE, rng())
     size = 2 * np.abs(np.fft.rfft(signal, axis=1)) / 8000  # 1 Hz apart
     np.testing.assert_allclose(size[0, [800, 1600, 2400, 3200]], [1, 0.5, 0.25, 0.2], atol=1e-9)
     np.testing.assert_allclose(size[1, [1500, 3000]], [1, 0.5], atol=1e-9)
@@ -20,7 +22,7 @@ def test_harmonics_have_the_given_amplitudes_at_the_multiples_of_f0_and_none_abo
 
 
 def test_f0_drifts_by_the_given_share_and_is_as_given_in_mid_clip():
-    signal = transits.harmonics(np.array([300.0]), np.ones((1, 1)), np.array([0.04]), TIMES, rng())
+    signal = sound_noise.harmonics(np.array([300.0]), np.ones((1, 1)), np.array([0.04]), TIMES, rng())
     hz = np.diff(np.unwrap(np.angle(hilbert(signal[0])))) * RATE / (2 * np.pi)
     np.testing.assert_allclose([hz[400:500].mean(), hz[2450:2550].mean(), hz[4500:4600].mean()],
                                300 * (1 + 0.04 * (np.array([450, 2500, 4550]) / 5000 - 0.5)), rtol=1e-3)
@@ -36,7 +38,7 @@ def test_an_envelope_is_a_tenth_of_its_height_at_its_start_and_after_its_duratio
 
 @pytest.mark.parametrize("kind, slope", [("white", 0), ("pink", -1), ("wind", -3)])
 def test_the_power_of_noise_falls_as_its_kind_says(kind, slope):
-    made = transits.noise(kind, 20, 16000, RATE, rng())
+    made = sound_noise.noise(kind, 20, 16000, RATE, rng())
     hz, power = welch(made, RATE, nperseg=2048)
     band = (hz > 100) & (hz < 1500)
     found = np.polyfit(np.log10(hz[band]), np.log10(power.mean(axis=0)[band]), 1)[0]
@@ -44,36 +46,36 @@ def test_the_power_of_noise_falls_as_its_kind_says(kind, slope):
 
 
 def test_hum_is_lines_at_multiples_of_50_or_60_hz():
-    made = transits.noise("hum", 12, 8000, RATE, rng())
+    made = sound_noise.noise("hum", 12, 8000, RATE, rng())
     power = np.abs(np.fft.rfft(made, axis=1)) ** 2  # 1 Hz apart
     share = np.array([power[:, mains:mains * 10 + 1:mains].sum(axis=1) for mains in (50, 60)]) / power.sum(axis=1)
     assert (share.max(axis=0) > 1 - 1e-6).all() and set(share.argmax(axis=0)) == {0, 1}
 
 
-@pytest.mark.parametrize("kind", transits.NOISES)
+@pytest.mark.parametrize("kind", sound_noise.NOISES)
 def test_noise_has_a_root_mean_square_of_1_and_the_same_seed_gives_the_same(kind):
-    made = transits.noise(kind, 4, 3000, RATE, rng(3))
+    made = sound_noise.noise(kind, 4, 3000, RATE, rng(3))
     assert made.shape == (4, 3000) and made.dtype == np.float32
     np.testing.assert_allclose(np.sqrt((made.astype(float) ** 2).mean(axis=1)), 1, rtol=1e-4)
-    assert (made == transits.noise(kind, 4, 3000, RATE, rng(3))).all() and (made != transits.noise(kind, 4, 3000, RATE, rng(4))).any()
+    assert (made == sound_noise.noise(kind, 4, 3000, RATE, rng(3))).all() and (made != sound_noise.noise(kind, 4, 3000, RATE, rng(4))).any()
 
 
 def test_another_kind_of_noise_is_told():
     with pytest.raises(ValueError, match="noise is 'brown'; wanted one of white, pink, hum, wind"):
-        transits.noise("brown", 1, 100, RATE, rng())
+        sound_noise.noise("brown", 1, 100, RATE, rng())
 
 
 @pytest.mark.parametrize("snr_db", [20, -5, np.array([12.0, 0.0, -9.0])])
 def test_mixed_clips_have_the_wanted_snr(snr_db):
-    clips, noises = rng().normal(size=(3, 2000)), 7 * transits.noise("pink", 3, 2000, RATE, rng(2))
-    added = transits.mixed(clips, noises, snr_db) - clips
+    clips, noises = rng().normal(size=(3, 2000)), 7 * sound_noise.noise("pink", 3, 2000, RATE, rng(2))
+    added = sound_noise.mixed(clips, noises, snr_db) - clips
     found = 10 * np.log10((clips ** 2).mean(axis=1) / (added ** 2).mean(axis=1))
     np.testing.assert_allclose(found, np.broadcast_to(snr_db, 3), atol=1e-3)
 
 
 def test_a_silent_clip_and_silent_noise_change_nothing():
     clips = np.stack([np.zeros(50), np.ones(50)])
-    assert (transits.mixed(clips, np.stack([np.ones(50), np.zeros(50)]), 0) == clips).all()
+    assert (sound_noise.mixed(clips, np.stack([np.ones(50), np.zeros(50)]), 0) == clips).all()
 
 
 def test_drawn_transits_obey_the_laws_of_their_kind():

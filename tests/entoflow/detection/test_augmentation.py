@@ -1,9 +1,10 @@
 """Training images: their boxes are where the objects are, and what is cut off teaches nothing."""
 import numpy as np
 import pytest
-from entoflow import augmentation
-from entoflow.augmentation import training_image
-from entoflow.samples import Sample
+
+from entoflow.detection import augmentation
+from entoflow.detection.augmentation import training_image
+from entoflow.detection.samples import Sample
 
 SIZE = 96
 

@@ -4,11 +4,12 @@ import io
 
 import numpy as np
 import pytest
-from entoflow import matching
-from entoflow.average_precision import OVERLAPS, average_precision, max_detections
-from entoflow.detections import gather, ranked
-from entoflow.matching import match_all
-from entoflow.metrics import true_boxes
+
+from entoflow.detection import matching
+from entoflow.detection.average_precision import OVERLAPS, average_precision, max_detections
+from entoflow.detection.detections import gather, ranked
+from entoflow.detection.matching import match_all
+from entoflow.detection.metrics import true_boxes
 
 
 def random_case(rng, n_images, most):

@@ -3,7 +3,8 @@ import json
 
 import numpy as np
 import pytest
-from entoflow.detections import gather, rounded, write_csv, write_json
+
+from entoflow.detection.detections import gather, rounded, write_csv, write_json
 from entoflow.task import InputError
 
 IDS = [3, 7, 2**52 - 1]

@@ -5,12 +5,13 @@ import json
 
 import numpy as np
 import pytest
+
 from conftest import ROOT
-from entoflow import error_analysis
-from entoflow.average_precision import OVERLAPS, average_precision
-from entoflow.detections import Detections, ranked
-from entoflow.matching import Truth, match_all
-from entoflow.metrics import Bootstrap
+from entoflow.detection import error_analysis
+from entoflow.detection.average_precision import OVERLAPS, average_precision
+from entoflow.detection.detections import Detections, ranked
+from entoflow.detection.matching import Truth, match_all
+from entoflow.statistics import Bootstrap
 
 CASES = json.loads((ROOT / "tests/data/tide/tide.json").read_text())["cases"]
 
@@ -116,9 +117,10 @@ def test_ap50_by_size_equals_pycocotools_where_no_true_boxes_overlap(seed):
 
 def pycocotools_by_size(truth, detections, longer_side):
     """Return the AP50 of each size, None without true boxes, by COCO's area ranges on areas in shares of the photo."""
-    from entoflow.sizes import SIZES
     from pycocotools.coco import COCO
     from pycocotools.cocoeval import COCOeval
+
+    from entoflow.detection.sizes import SIZES
 
     def boxes(rows, bbox):
         return [{"id": n, "image_id": image + 1, "category_id": 1, "bbox": box, "area": box[2] * box[3] / longer_side**2, "iscrowd": 0}

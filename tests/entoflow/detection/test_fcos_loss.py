@@ -2,9 +2,11 @@
 import pytest
 
 torch = pytest.importorskip("torch")
-from entoflow import fcos, fcos_loss  # noqa: E402
 from torchvision.models.detection.fcos import FCOS  # noqa: E402
 from torchvision.models.detection.image_list import ImageList  # noqa: E402
+
+from entoflow.detection import fcos_loss  # noqa: E402
+from entoflow.detector import fcos  # noqa: E402
 
 SIDE = 256
 GRIDS = [torch.zeros(2, 32, SIDE // stride, SIDE // stride) for stride in (8, 16, 32, 64, 128)]

@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
+
 from entoflow.boxes import iou, to_xyxy
-from entoflow.detections import ranked
-from entoflow.matching import FALSE, IGNORED, IN_IGNORE_REGION, NO_BOX, TRUE, Truth, best_threshold, f_score, match, match_all, operating_points
+from entoflow.detection.detections import ranked
+from entoflow.detection.matching import FALSE, IGNORED, IN_IGNORE_REGION, NO_BOX, TRUE, Truth, best_threshold, f_score, match, match_all, operating_points
 
 NONE = np.zeros(0, bool)
 

@@ -2,9 +2,11 @@ import json
 
 import numpy as np
 import pytest
-from entoflow import metrics
-from entoflow.detections import gather
-from entoflow.matching import FALSE, IGNORED, TRUE, Matches
+
+from entoflow import statistics
+from entoflow.detection import metrics
+from entoflow.detection.detections import gather
+from entoflow.detection.matching import FALSE, IGNORED, TRUE, Matches
 
 BOX, FAR = [0, 0, 10, 10], [50, 50, 10, 10]
 
@@ -73,7 +75,7 @@ def test_intervals_hold_the_value_and_appear_from_20_groups_on():
 
 def test_the_interval_of_a_share_is_that_of_the_binomial():
     hits = np.arange(400) < 120
-    figure = metrics.Bootstrap(np.arange(400), seed=1).ratio(hits.astype(int), np.ones(400, int), 400, "share")
+    figure = statistics.Bootstrap(np.arange(400), seed=1).ratio(hits.astype(int), np.ones(400, int), 400, "share")
     half = 1.96 * np.sqrt(0.3 * 0.7 / 400)
     assert figure["value"] == 0.3
     assert figure["low"] == pytest.approx(0.3 - half, abs=0.006) and figure["high"] == pytest.approx(0.3 + half, abs=0.006)
@@ -81,13 +83,13 @@ def test_the_interval_of_a_share_is_that_of_the_binomial():
 
 def test_ten_copies_of_a_photo_in_one_group_do_not_narrow_the_interval():
     hits = (np.arange(100) < 40).astype(int)
-    single = metrics.Bootstrap(np.arange(100), 1).ratio(hits, np.ones(100, int), 100, "share")
-    copies = metrics.Bootstrap(np.repeat(np.arange(100), 10), 1).ratio(np.repeat(hits, 10), np.ones(1000, int), 1000, "share")
+    single = statistics.Bootstrap(np.arange(100), 1).ratio(hits, np.ones(100, int), 100, "share")
+    copies = statistics.Bootstrap(np.repeat(np.arange(100), 10), 1).ratio(np.repeat(hits, 10), np.ones(1000, int), 1000, "share")
     assert copies["groups"] == 100 and (copies["low"], copies["high"]) == pytest.approx((single["low"], single["high"]))
 
 
 def test_the_same_seed_gives_the_same_interval_and_another_does_not():
-    low = [metrics.Bootstrap(np.arange(50), seed).ratio(np.arange(50), np.ones(50, int), 50, "")["low"] for seed in (1, 1, 2)]
+    low = [statistics.Bootstrap(np.arange(50), seed).ratio(np.arange(50), np.ones(50, int), 50, "")["low"] for seed in (1, 1, 2)]
     assert low[0] == low[1] != low[2]
 
 
@@ -97,12 +99,12 @@ def test_auroc_equals_scikit_learn_with_ties_and_weights(seed):
     rng = np.random.default_rng(seed)
     scores, positive, weights = rng.integers(0, 12, 60) / 12, rng.random(60) < 0.4, rng.integers(0, 4, (3, 60))
     expected = [roc_auc_score(positive, scores, sample_weight=row) for row in weights]
-    assert metrics.auroc(scores, positive, weights) == pytest.approx(expected, abs=1e-12)
+    assert statistics.auroc(scores, positive, weights) == pytest.approx(expected, abs=1e-12)
 
 
 def test_auroc_of_one_class_or_no_image_is_undefined():
-    assert np.isnan(metrics.auroc(np.array([0.1, 0.2]), np.array([True, True]), np.ones((1, 2), int))).all()
-    assert np.isnan(metrics.auroc(np.zeros(0), np.zeros(0, bool), np.ones((2, 0), int))).all()
+    assert np.isnan(statistics.auroc(np.array([0.1, 0.2]), np.array([True, True]), np.ones((1, 2), int))).all()
+    assert np.isnan(statistics.auroc(np.zeros(0), np.zeros(0, bool), np.ones((2, 0), int))).all()
 
 
 def test_recall_at_false_alarms_is_the_best_of_trying_every_threshold():

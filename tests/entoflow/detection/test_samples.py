@@ -3,8 +3,10 @@ import shutil
 
 import numpy as np
 import pytest
-from entoflow import images, samples
 from PIL import Image
+
+from entoflow import images
+from entoflow.detection import samples
 
 
 @pytest.fixture

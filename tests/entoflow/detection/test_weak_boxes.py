@@ -2,9 +2,10 @@ from itertools import product
 
 import numpy as np
 import pytest
-from entoflow import predictions, weak_boxes
 from hypothesis import given
 from hypothesis import strategies as st
+
+from entoflow.detection import predictions, weak_boxes
 
 ACCEPT, IGNORE = 0.5, 0.2
 

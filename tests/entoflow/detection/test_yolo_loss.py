@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
-from entoflow import backend_yolo  # noqa: E402
+from entoflow.detector.load_ultralytics import load_ultralytics  # noqa: E402
 
-backend_yolo._ultralytics(tempfile.mkdtemp())  # as every import of ultralytics: it would change how all later tests open images
-from entoflow import yolo_loss  # noqa: E402
+load_ultralytics(tempfile.mkdtemp())  # as every import of ultralytics: it would change how all later tests open images
+from entoflow.detection import yolo_loss  # noqa: E402
 
 SIDE = 64
 

@@ -4,14 +4,17 @@ import sys
 
 import numpy as np
 import pytest
-from conftest import ROOT
-from entoflow import backend_torchvision as backend
-from entoflow.samples import Sample
-from entoflow.task import InputError
 from PIL import Image
 
+from conftest import ROOT
+from entoflow.detection import fcos_training
+from entoflow.detection.samples import Sample
+from entoflow.detector import backend_torchvision as backend
+from entoflow.detector.architectures import FCOS
+from entoflow.task import InputError
+
 torch = pytest.importorskip("torch")
-SMALL = next(iter(backend.ARCHITECTURES))
+SMALL = next(iter(FCOS))
 
 
 def drawn(folder, n, seed):
@@ -36,7 +39,7 @@ def samples(tmp_path_factory):
 
 def train(samples, checkpoint, on_epoch=lambda row: None, **more):
     settings = {"architecture": SMALL, "image_size": 64, "batch_size": 4, "max_epochs": 3, "patience": 30, "seed": 1, "weights": None, **more}
-    return backend.train(samples, None, settings, on_epoch, checkpoint)
+    return fcos_training.train(samples, None, settings, on_epoch, checkpoint)
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +72,7 @@ def test_a_training_that_is_over_is_taken_as_it_is(samples, tmp_path):
 
 
 def test_training_ends_when_validation_is_no_better_for_some_epochs(samples, tmp_path, monkeypatch):
-    from entoflow import fcos_trainer
+    from entoflow.detection import fcos_trainer
 
     measured = iter([0.1, 0.3, 0.2, 0.3, 0.9])
     monkeypatch.setattr(fcos_trainer.Validation, "__call__", lambda *_: (next(measured), 0.5))
@@ -78,7 +81,8 @@ def test_training_ends_when_validation_is_no_better_for_some_epochs(samples, tmp
 
 
 def test_validation_counts_no_detection_in_an_ignore_region(samples, monkeypatch):
-    from entoflow import fcos, fcos_trainer
+    from entoflow.detection import fcos_trainer
+    from entoflow.detector import fcos
 
     truth = [sample._replace(ignored=np.array([[0.9, 0.1, 0.1, 0.1]])) for sample in samples["validation"]]
     boxes = [(sample.boxes[0, :2] - sample.boxes[0, 2:] / 2) * 64 for sample in truth]
@@ -113,11 +117,12 @@ def test_a_saved_detector_finds_the_same_boxes_when_loaded(trained, samples, tmp
 
 @pytest.mark.parametrize("architecture, builder", [("fcos_resnet10", "resnet18"), ("fcos_resnet18", "resnet18"), ("fcos_resnet50", "fcos_resnet50_fpn")])
 def test_published_tensors_fill_the_network_or_its_backbone(architecture, builder, tmp_path):
-    from entoflow.fcos import new_network
     from safetensors.torch import save_file
     from torchvision.models import get_model_builder, get_weight
 
-    chosen, whole = backend.ARCHITECTURES[architecture], builder.startswith("fcos")
+    from entoflow.detector.fcos import new_network
+
+    chosen, whole = FCOS[architecture], builder.startswith("fcos")
     assert type(get_weight(chosen.published)).__name__.lower() == f"{builder}_weights"
     theirs = get_model_builder(builder)(weights=None, **({"weights_backbone": None} if whole else {})).state_dict()
     theirs = {name: torch.full_like(value, 0.5) for name, value in theirs.items() if value.is_floating_point()}
@@ -130,16 +135,17 @@ def test_published_tensors_fill_the_network_or_its_backbone(architecture, builde
 
 
 def test_weights_of_another_network_are_told(tmp_path):
-    from entoflow.fcos import new_network
     from safetensors.torch import save_file
+
+    from entoflow.detector.fcos import new_network
 
     save_file({"model.0.conv.weight": torch.ones(2)}, tmp_path / "w.safetensors")
     with pytest.raises(InputError, match="weights: no tensor of .*w.safetensors fits the network; wanted those of a detector"):
-        new_network(backend.ARCHITECTURES[SMALL], tmp_path / "w.safetensors")
+        new_network(FCOS[SMALL], tmp_path / "w.safetensors")
 
 
 def test_naming_the_backend_imports_no_torch():
-    code = f"import sys; sys.path.insert(0, {str(ROOT / 'bin')!r}); from entoflow import model; model.backend('torchvision')\n" \
+    code = f"import sys; sys.path.insert(0, {str(ROOT / 'bin')!r}); from entoflow.detector import inference; inference.backend('torchvision')\n" \
            "print([name for name in ('torch', 'torchvision', 'ultralytics') if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert done.stdout == "[]\n", done.stderr

@@ -3,8 +3,10 @@ import subprocess
 import sys
 
 import pytest
+
 from conftest import ROOT
-from entoflow import backend_yolo
+from entoflow.detector import backend_yolo
+from entoflow.detector.load_ultralytics import load_ultralytics
 
 torch = pytest.importorskip("torch")
 
@@ -24,7 +26,7 @@ def test_overlaps_are_removed_and_boxes_clipped_as_torchvision_does():
 
 
 def test_removing_overlaps_does_not_import_torchs_compiler():
-    code = f"import sys; sys.path.insert(0, {str(ROOT / 'bin')!r}); import torch; from entoflow import backend_yolo\n" \
+    code = f"import sys; sys.path.insert(0, {str(ROOT / 'bin')!r}); import torch; from entoflow.detector import backend_yolo\n" \
            "backend_yolo._decode(torch.rand(5, 9), 1.0, (9, 9)); print('torch._dynamo' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
     assert done.stdout == "False\n", done.stderr
@@ -33,8 +35,8 @@ def test_removing_overlaps_does_not_import_torchs_compiler():
 def test_predicting_leaves_the_weights_to_save_as_they_are_and_finds_what_they_say(tmp_path):
     import numpy as np
 
-    backend_yolo._ultralytics(tmp_path)
-    from entoflow.yolo_loss import Network
+    load_ultralytics(tmp_path)
+    from entoflow.detection.yolo_loss import Network
 
     torch.manual_seed(0)
     network = Network("yolo11n.yaml", nc=1, verbose=False).eval()

@@ -3,7 +3,9 @@ from functools import lru_cache
 
 import numpy as np
 import pytest
-from entoflow import model, tiles
+
+from entoflow import model_folder
+from entoflow.detector import inference, tiles
 from entoflow.task import InputError
 
 
@@ -17,7 +19,7 @@ class Seer:
         self.objects, self.shift, self.rng, self.seen = np.asarray(objects, float), shift, np.random.default_rng(1), []
 
     def predict(self, detector, images, size):
-        assert len(images) <= model.BATCH
+        assert len(images) <= model_folder.BATCH
         self.seen += [image.shape[:2] for image in images]
         return [self._found(place(image[0, 0]), place(image[-1, -1])) for image in images]
 
@@ -52,7 +54,7 @@ def place(pixel):
 
 
 def found_by(seer, size, side, views=((1.0, False),)):
-    rows = list(model.predict({"image_size": 64, "tile_size": side}, seer, Photos({7: size}), [7], views))
+    rows = list(inference.predict({"image_size": 64, "tile_size": side}, seer, Photos({7: size}), [7], views))
     return [boxes[np.lexsort(boxes.T)] for _, _, boxes, _ in rows]
 
 
@@ -118,13 +120,13 @@ def test_a_detector_that_places_boxes_roughly_still_counts_each_object_once():
 
 def test_images_are_looked_at_in_batches_of_whole_and_tiles():
     seer = Seer(np.zeros((0, 4)))
-    list(model.predict({"image_size": 64, "tile_size": 64}, seer, Photos({1: (90, 60), 2: (300, 300)}), [1, 2]))
+    list(inference.predict({"image_size": 64, "tile_size": 64}, seer, Photos({1: (90, 60), 2: (300, 300)}), [1, 2]))
     assert seer.seen[:2] == [(60, 90), (300, 300)] and len(seer.seen) == 2 + 36
 
 
 def test_a_detector_that_says_no_tile_size_sees_images_whole():
     seer = Seer([[10, 10, 20, 20]])
-    found = list(model.predict({"image_size": 64}, seer, Photos({1: (900, 600)}), [1]))
+    found = list(inference.predict({"image_size": 64}, seer, Photos({1: (900, 600)}), [1]))
     assert seer.seen == [(600, 900)] and found[0][2].tolist() == [[10, 10, 20, 20]]
 
 

@@ -3,12 +3,13 @@ import random
 
 import pytest
 import yaml
-from entoflow import box_formats
-from entoflow.box_placing import place
-from entoflow.sources import Box, Photo
-from entoflow.task import InputError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
+from entoflow.formats import box_formats
+from entoflow.formats.box_placing import place
+from entoflow.sources import Box, Photo
+from entoflow.task import InputError
 
 PARTS_OF_A_PIXEL = ("coco", "voc", "yolo", "label_studio")
 IGNORE_REGIONS = ("coco", "voc", "supervisely", "label_studio")

@@ -2,9 +2,10 @@ import math
 
 import numpy as np
 import pytest
-from entoflow.box_placing import place, turn
-from entoflow.sources import Box, Photo
 from PIL import Image, ImageOps
+
+from entoflow.formats.box_placing import place, turn
+from entoflow.sources import Box, Photo
 
 
 def placed(*corners, size=None, orientation=1, shares=False):

@@ -1,7 +1,8 @@
 import json
 
 import pytest
-from entoflow import box_formats
+
+from entoflow.formats import box_formats
 
 
 @pytest.fixture

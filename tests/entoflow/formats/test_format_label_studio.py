@@ -2,8 +2,9 @@ import json
 import math
 
 import pytest
-from entoflow import box_formats
 from PIL import Image
+
+from entoflow.formats import box_formats
 
 
 @pytest.fixture

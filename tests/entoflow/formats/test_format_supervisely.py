@@ -4,8 +4,9 @@ import json
 import zlib
 
 import pytest
-from entoflow import box_formats
 from PIL import Image
+
+from entoflow.formats import box_formats
 
 
 @pytest.fixture

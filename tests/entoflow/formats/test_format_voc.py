@@ -1,5 +1,6 @@
 import pytest
-from entoflow import box_formats
+
+from entoflow.formats import box_formats
 
 OBJECT = "<object><name>{0}</name><difficult>{1}</difficult><bndbox>{2}</bndbox></object>"
 

@@ -1,5 +1,6 @@
 import pytest
-from entoflow import box_formats
+
+from entoflow.formats import box_formats
 
 BOX = "0 0.5 0.5 0.5 0.25\n"
 POLYGON = "1 0.1 0.2 0.3 0.2 0.2 0.6 0.1 0.2\n"

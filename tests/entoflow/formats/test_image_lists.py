@@ -1,7 +1,8 @@
 import unicodedata
 
 import pytest
-from entoflow.image_lists import read_images, read_labelled
+
+from entoflow.formats.image_lists import read_images, read_labelled
 from entoflow.sources import find_images
 from entoflow.task import InputError
 

@@ -1,6 +1,7 @@
 """Tables as a person leaves them."""
 import pytest
-from entoflow import cluster_review
+
+from entoflow.identification import cluster_review
 from entoflow.task import InputError
 
 HEADER = "cluster,image,label,nearest_known,distance,verdict,id\n"

@@ -1,9 +1,10 @@
 """Clusters of points whose classes are known, against scikit-learn, by hand, and by what must hold whatever the points."""
 import numpy as np
 import pytest
-from entoflow import clusters
 from sklearn.cluster import AgglomerativeClustering
 from sklearn.metrics import adjusted_mutual_info_score, adjusted_rand_score
+
+from entoflow.identification import clusters
 
 
 def unit(vectors):

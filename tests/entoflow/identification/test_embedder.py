@@ -5,7 +5,8 @@ import socket
 
 import numpy as np
 import pytest
-from entoflow import embedder
+
+from entoflow.identification import embedder
 from entoflow.task import InputError
 
 torch = pytest.importorskip("torch")
@@ -47,7 +48,7 @@ def weights(tmp_path_factory):
 
 def projecting(backbone, size):
     """Return an embedder with a projection that moves."""
-    from entoflow.projection import Projection
+    from entoflow.identification.projection import Projection
 
     made, own = embedder.new(backbone, size), Projection(96)
     torch.nn.init.normal_(own.move.weight, std=0.1)

@@ -1,7 +1,8 @@
 """Training test_resnet at 32 pixels on drawn shapes; what a batch holds and what a view shows, by hand."""
 import numpy as np
 import pytest
-from entoflow import embedder, embedder_trainer
+
+from entoflow.identification import embedder, embedder_trainer
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("timm")

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
-from entoflow import embeddings
+
+from entoflow.identification import embeddings
 from entoflow.task import InputError
 
 

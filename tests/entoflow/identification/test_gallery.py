@@ -4,7 +4,8 @@ import unicodedata
 
 import numpy as np
 import pytest
-from entoflow import exact_search, gallery
+
+from entoflow.identification import exact_search, gallery
 from entoflow.task import InputError
 
 D = 6

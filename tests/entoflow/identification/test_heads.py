@@ -1,11 +1,12 @@
 import numpy as np
 import pytest
-from entoflow import heads
 from scipy.special import softmax
 from scipy.stats import multivariate_normal, ortho_group
 from sklearn.covariance import ledoit_wolf
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.linear_model import LogisticRegression, Ridge
+
+from entoflow.identification import heads
 
 NAMES = list(heads.HEADS)
 

@@ -2,8 +2,12 @@ from functools import cache
 
 import numpy as np
 import pytest
-from entoflow import heads
-from entoflow.identification import (
+from scipy.special import logsumexp
+from scipy.stats import betabinom
+from sklearn.metrics import roc_auc_score
+
+from entoflow.identification import heads
+from entoflow.identification.identification import (
     HeldOut,
     Identifier,
     by_folds,
@@ -13,9 +17,6 @@ from entoflow.identification import (
     of_full_gallery,
 )
 from entoflow.probabilities import fitted_temperature, label_sets, mass, of_names, softmax
-from scipy.special import logsumexp
-from scipy.stats import betabinom
-from sklearn.metrics import roc_auc_score
 
 pytestmark = pytest.mark.filterwarnings("error::RuntimeWarning")
 

@@ -3,12 +3,14 @@ from itertools import permutations
 
 import numpy as np
 import pytest
-from entoflow import identification_metrics as identification
-from entoflow.metrics import Bootstrap
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import ortho_group
 from sklearn import metrics as sklearn_metrics
+
+from entoflow import calibration, statistics
+from entoflow.identification import identification_metrics as identification
+from entoflow.statistics import Bootstrap
 
 SEEDS = st.integers(0, 2**32 - 1)
 
@@ -46,14 +48,14 @@ def test_an_interval_is_the_wider_of_that_over_classes_and_that_over_groups():
     by_class, by_image = (Bootstrap(units, 3).ratio(hits, np.ones(600), 600, "") for units in (classes, np.arange(600)))
     assert by_class["low"] < by_image["low"] and by_class["high"] > by_image["high"]
     for units in ((classes, np.arange(600)), (np.arange(600), classes)):
-        figure = identification.Intervals(*units, 3).mean(hits, "share")
+        figure = statistics.Intervals(*units, 3).mean(hits, "share")
         assert (figure["value"], figure["low"], figure["high"]) == pytest.approx((by_class["value"], by_class["low"], by_class["high"]))
         assert figure["groups"] == len(set(units[1])) and figure["n"] == 600
 
 
 @pytest.mark.parametrize("n_classes, n_groups, known", [(19, 60, False), (60, 19, False), (20, 20, True)])
 def test_an_interval_takes_20_classes_and_20_groups(n_classes, n_groups, known):
-    figure = identification.Intervals(np.arange(60) % n_classes, np.arange(60) % n_groups, 1).mean(np.arange(60) % 2, "share")
+    figure = statistics.Intervals(np.arange(60) % n_classes, np.arange(60) % n_groups, 1).mean(np.arange(60) % 2, "share")
     assert figure["value"] == 0.5 and figure["groups"] == n_groups
     assert (figure["low"] is not None) == (figure["high"] is not None) == known
 
@@ -265,16 +267,16 @@ def test_without_known_or_without_unknown_images_rejection_is_undefined(known):
 def test_the_order_of_images_changes_nothing_in_the_open_set_calibration_and_risk(seed):
     score, known, right, *units = opened(seed, n=19, levels=5)
     order = np.random.default_rng(seed).permutation(19)
-    for function, arrays in ((identification.open_set, [score, known, right]), (identification.calibration, [score, right])):
+    for function, arrays in ((identification.open_set, [score, known, right]), (calibration.calibration, [score, right])):
         shuffled = function(*(array[order] for array in arrays + units), 1)
         assert values(shuffled) == pytest.approx(values(function(*arrays, *units, 1)))
-    (left, errors), (_, again) = (list(identification.risk_coverage(score[by], right[by]).values())[:2] for by in (np.arange(19), order))
+    (left, errors), (_, again) = (list(calibration.risk_coverage(score[by], right[by]).values())[:2] for by in (np.arange(19), order))
     assert again == pytest.approx(errors) and left == pytest.approx([k / 19 for k in range(1, 20)])
 
 
 def test_intervals_of_the_open_set_and_calibration_hold_the_value():
     score, known, right, *units = opened(5)
-    figures = {**identification.open_set(score, known, right, *units, 1), **identification.calibration(score / 2, right, *units, 1)}
+    figures = {**identification.open_set(score, known, right, *units, 1), **calibration.calibration(score / 2, right, *units, 1)}
     assert all(figure["low"] < figure["value"] < figure["high"] and figure["groups"] == len(set(units[1])) for figure in figures.values())
 
 
@@ -287,25 +289,25 @@ def test_calibration_equals_a_loop_over_15_bins_of_equal_mass_and_scikit_learn(n
     for k in range(15):
         members = [image for rank, image in enumerate(ranked) if (2 * rank + 1) * 15 // (2 * n) == k]
         total += abs(probability[members].mean() - right[members].mean()) * len(members) / n if members else 0
-    value = values(identification.calibration(probability, right, np.arange(n), np.arange(n), 1))
+    value = values(calibration.calibration(probability, right, np.arange(n), np.arange(n), 1))
     assert value == pytest.approx({"ece": total, "brier": sklearn_metrics.brier_score_loss(right, probability, labels=[0, 1])})
 
 
 def test_a_constant_probability_that_is_the_share_right_is_calibrated():
     right = np.random.default_rng(1).permutation(100) < 70
-    assert values(identification.calibration(np.full(100, 0.7), right, np.arange(100), np.arange(100), 1)) == pytest.approx({"ece": 0, "brier": 0.21})
+    assert values(calibration.calibration(np.full(100, 0.7), right, np.arange(100), np.arange(100), 1)) == pytest.approx({"ece": 0, "brier": 0.21})
 
 
 def test_reliability_counted_by_hand():
-    assert identification.reliability([0.9, 0.2, 0.4, 0.8], [1, 0, 1, 1], 2) == [
+    assert calibration.reliability([0.9, 0.2, 0.4, 0.8], [1, 0, 1, 1], 2) == [
         {"probability": pytest.approx(0.3), "right": 0.5, "n": 2}, {"probability": pytest.approx(0.85), "right": 1, "n": 2}]
-    assert identification.reliability([0.5, 0.5, 0.5], [1, 0, 0], 15) == [{"probability": 0.5, "right": pytest.approx(1 / 3), "n": 3}]
-    sizes = [entry["n"] for entry in identification.reliability(np.random.default_rng(1).random(100), np.ones(100), 15)]
+    assert calibration.reliability([0.5, 0.5, 0.5], [1, 0, 0], 15) == [{"probability": 0.5, "right": pytest.approx(1 / 3), "n": 3}]
+    sizes = [entry["n"] for entry in calibration.reliability(np.random.default_rng(1).random(100), np.ones(100), 15)]
     assert len(sizes) == 15 and set(sizes) == {6, 7}
 
 
 def test_risk_falls_with_the_least_sure_counted_by_hand():
-    curve = identification.risk_coverage([0.6, 0.9, 0.7, 0.8], [False, True, False, True])
+    curve = calibration.risk_coverage([0.6, 0.9, 0.7, 0.8], [False, True, False, True])
     assert curve["coverages"] == [0.25, 0.5, 0.75, 1] and curve["errors"] == pytest.approx([0, 0, 1 / 3, 1 / 2])
     assert curve["aurc"]["value"] == pytest.approx((1 / 3 + 1 / 2) / 4)
 
@@ -313,7 +315,7 @@ def test_risk_falls_with_the_least_sure_counted_by_hand():
 def test_risk_of_equals_is_the_mean_over_every_order():
     probability, right = np.array([0.9, 0.5, 0.5, 0.5, 0.2]), np.array([True, False, True, True, False])
     errors = [np.cumsum(~right[[0, *order, 4]]) / np.arange(1, 6) for order in permutations([1, 2, 3])]
-    assert identification.risk_coverage(probability, right)["errors"] == pytest.approx(np.mean(errors, axis=0))
+    assert calibration.risk_coverage(probability, right)["errors"] == pytest.approx(np.mean(errors, axis=0))
 
 
 def test_coverage_and_size_of_sets_counted_by_hand():
@@ -354,16 +356,16 @@ def test_perfect_clusters_agree_wholly_and_random_ones_by_nothing_but_chance():
 def test_of_two_systems_one_is_better_only_where_the_interval_says_so():
     rng = np.random.default_rng(1)
     strong, weak, units = rng.random(300) < 0.9, rng.random(300) < 0.5, (np.arange(300) // 3, np.arange(300))
-    figure, other = identification.paired(strong, weak, *units, 1), identification.paired(weak, strong, *units, 1)
+    figure, other = statistics.paired(strong, weak, *units, 1), statistics.paired(weak, strong, *units, 1)
     assert figure["value"] == pytest.approx(strong.mean() - weak.mean()) and other["value"] == -figure["value"]
     assert (figure["verdict"], other["verdict"]) == ("better", "worse") and figure["low"] > 0 > other["high"]
-    assert identification.paired(strong, strong, *units, 1)["verdict"] == "not distinguishable"
-    assert identification.paired(strong[:50], weak[:50], *(unit[:50] for unit in units), 1)["verdict"] == "not distinguishable"  # 17 classes
+    assert statistics.paired(strong, strong, *units, 1)["verdict"] == "not distinguishable"
+    assert statistics.paired(strong[:50], weak[:50], *(unit[:50] for unit in units), 1)["verdict"] == "not distinguishable"  # 17 classes
 
 
 def test_the_interval_of_a_paired_difference_is_that_of_the_normal_distribution():
     a, b = np.arange(400) < 240, (np.arange(400) >= 40) & (np.arange(400) < 240)
-    figure = identification.paired(a, b, np.arange(400), np.arange(400), 1)
+    figure = statistics.paired(a, b, np.arange(400), np.arange(400), 1)
     half = 1.96 * np.sqrt(0.1 * 0.9 / 400)
     assert (figure["value"], figure["low"], figure["high"]) == pytest.approx((0.1, 0.1 - half, 0.1 + half), abs=0.005)
 
@@ -373,19 +375,19 @@ def test_of_no_image_all_figures_are_null_and_nothing_crashes():
     figures = {
         **identification.closed_set(np.zeros((0, 5)), [], [], [], 1), **identification.closed_set(np.zeros((0, 0)), [], [], [], 1),
         **identification.retrieval(np.zeros((0, 8)), [], [], 1), **identification.open_set(none, none, none, [], [], 1),
-        **identification.calibration(none, none, [], [], 1), **identification.conformal(np.zeros((0, 5)), []),
-        **identification.clustering([], []), "paired": identification.paired([], [], [], [], 1), "aurc": identification.risk_coverage([], [])["aurc"],
+        **calibration.calibration(none, none, [], [], 1), **identification.conformal(np.zeros((0, 5)), []),
+        **identification.clustering([], []), "paired": statistics.paired([], [], [], [], 1), "aurc": calibration.risk_coverage([], [])["aurc"],
     }
     known = {name: figure["value"] for name, figure in figures.items() if figure["value"] is not None}
     assert known == {"lone_queries": 0, "n_clusters": 0, "n_classes": 0} and len(figures) == 25
     assert "NaN" not in json.dumps(figures) and figures["paired"]["verdict"] == "not distinguishable"
-    assert identification.reliability([], [], 15) == identification.risk_coverage([], [])["errors"] == []
+    assert calibration.reliability([], [], 15) == calibration.risk_coverage([], [])["errors"] == []
 
 
 def test_one_image_alone_gives_no_nan_and_can_be_written_as_json():
     one = np.ones(1)
     figures = [identification.closed_set([[1, 2]], [1], ["a"], [1], 1), identification.retrieval([[1, 2]], ["x"], ["a"], 1),
-               identification.open_set(one, one, one, ["x"], ["a"], 1), identification.calibration(one, one, ["x"], ["a"], 1),
-               identification.clustering([-1], ["x"]), identification.risk_coverage(one, one), identification.paired(one, one, ["x"], ["a"], 1)]
+               identification.open_set(one, one, one, ["x"], ["a"], 1), calibration.calibration(one, one, ["x"], ["a"], 1),
+               identification.clustering([-1], ["x"]), calibration.risk_coverage(one, one), statistics.paired(one, one, ["x"], ["a"], 1)]
     assert "NaN" not in json.dumps(figures, allow_nan=False)
     assert values(figures[1]) == {"recall_at_1": None, "recall_at_5": None, "r_precision": None, "map_at_r": None, "lone_queries": 1}

@@ -1,6 +1,7 @@
 """Wrong labels planted among vectors, and who may judge whom."""
 import numpy as np
-from entoflow import label_audit
+
+from entoflow.identification import label_audit
 
 
 def collection(spread=0.3, n_classes=20, each=4):

@@ -9,13 +9,14 @@ import subprocess
 
 import numpy as np
 import pytest
+from PIL import Image
+
 from chromium import Chromium, browsing
-from entoflow.map_page import page, palette
-from entoflow.map_script import SCRIPT
-from entoflow.offline_page import SCRIPT as SHARED
+from entoflow.identification.map_page import page, palette
+from entoflow.identification.map_script import SCRIPT
+from entoflow.identification.offline_page import SCRIPT as SHARED
 from entoflow.tables import read_rows
 from pages import EVIL, Blocks, jpeg
-from PIL import Image
 
 
 def square(number, **values):

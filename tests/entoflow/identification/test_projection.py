@@ -1,11 +1,12 @@
 """Projections of drawn features whose nuisance is known, and of the features that test_resnet makes of noise."""
 import numpy as np
 import pytest
-from entoflow import embedder
+
+from entoflow.identification import embedder
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("timm")
-from entoflow import embedder_trainer, projection  # noqa: E402
+from entoflow.identification import embedder_trainer, projection  # noqa: E402
 
 SETTINGS = {"max_epochs": 12, "seed": 1, "mirror": True, "rotation": 20}
 

@@ -3,10 +3,11 @@ from functools import cache
 
 import numpy as np
 import pytest
-from entoflow import heads, rollup
-from entoflow.identification import HeldOut, Identifier
-from entoflow.rollup import Rollup
 from scipy.stats import binom
+
+from entoflow.identification import heads, rollup
+from entoflow.identification.identification import HeldOut, Identifier
+from entoflow.identification.rollup import Rollup
 
 CLASSES = ["ant", "bee", "hornet", "moth", "wasp"]
 TAXA = {"wasp": {"genus": "Vespula", "family": "Vespidae"}, "hornet": {"genus": "Vespa", "family": "Vespidae"}, "bee": {"genus": "Apis"},

@@ -7,11 +7,12 @@ import shutil
 import subprocess
 
 import pytest
+
 from chromium import CTRL, SHIFT, Chromium, browsing
-from entoflow import cluster_review
-from entoflow.offline_page import SCRIPT as SHARED
-from entoflow.sheet_page import COLUMNS, page, rows
-from entoflow.sheet_script import SCRIPT
+from entoflow.identification import cluster_review
+from entoflow.identification.offline_page import SCRIPT as SHARED
+from entoflow.identification.sheet_page import COLUMNS, page, rows
+from entoflow.identification.sheet_script import SCRIPT
 from entoflow.tables import read_rows, safe_cell, typed_cell
 from pages import EVIL, Blocks, jpeg
 

@@ -3,8 +3,10 @@ import io
 import zipfile
 
 import pytest
-from entoflow import images, thumbnails
 from PIL import Image
+
+from entoflow import images
+from entoflow.identification import thumbnails
 
 
 @pytest.fixture

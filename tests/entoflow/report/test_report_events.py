@@ -1,8 +1,10 @@
 import re
 
 import numpy as np
-from entoflow import event_pictures, report_events
-from entoflow.chosen_events import Event
+
+from entoflow.report import events
+from entoflow.wingbeat import event_pictures
+from entoflow.wingbeat.chosen_events import Event
 
 
 def drawn(folder, kinds, recording="a.wav"):
@@ -13,7 +15,7 @@ def drawn(folder, kinds, recording="a.wav"):
 
 def test_some_of_each_kind_are_shown_the_wrong_ones_first_with_words_that_cannot_become_markup(tmp_path):
     drawn(tmp_path, ["wrong"] * 7 + ["unsure"] + ["right"] * 4, "<i>.wav")
-    page = report_events.events(tmp_path)
+    page = events.events(tmp_path)
     assert page.count("<figure>") == page.count("<img") == 6 + 1 + 3
     captions = re.findall("<figcaption>(.*)</figcaption>", page)
     assert set(captions) == {"&lt;i&gt;.wav, 0.00 to 0.50 s: fly, 1.00: known ✗ truly bee; silent, no F0."}
@@ -21,4 +23,4 @@ def test_some_of_each_kind_are_shown_the_wrong_ones_first_with_words_that_cannot
 
 
 def test_nothing_is_said_where_no_event_was_drawn(tmp_path):
-    assert report_events.events(tmp_path) == ""
+    assert events.events(tmp_path) == ""

@@ -5,9 +5,10 @@ from html.parser import HTMLParser
 
 import pytest
 import write_report
-from entoflow import report_identification
-from entoflow.report_page import page
 from PIL import Image
+
+from entoflow.pages import page
+from entoflow.report import identification
 
 EVIL = "<script>alert(1)</script> Käfer & Söhne"
 
@@ -94,7 +95,7 @@ class Reader(HTMLParser):
 @pytest.fixture
 def told(folder):
     def _told(**params):
-        title, parts = report_identification.told(folder, params)
+        title, parts = identification.told(folder, params)
         assert title == "Identification of specimens"
         return Reader(page(title, "", parts))
     return _told
@@ -251,7 +252,7 @@ def test_a_gallery_that_was_only_used_is_measured_by_nothing(told, folder):
 
 
 def test_an_empty_folder_gives_a_page(tmp_path):
-    _, parts = report_identification.told(tmp_path, {})
+    _, parts = identification.told(tmp_path, {})
     assert "The gallery was used as it is; nothing was measured." in Reader(page("", "", parts)).text
 
 

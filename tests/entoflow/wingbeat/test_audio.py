@@ -7,8 +7,9 @@ import tracemalloc
 import numpy as np
 import pytest
 import soundfile
-from entoflow import audio
 from scipy.io import wavfile
+
+from entoflow.wingbeat import audio
 
 RATE = 8000
 

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
-from entoflow import average_spectra
 from scipy.signal import periodogram, welch
+
+from entoflow.wingbeat import average_spectra
 
 
 def clips(n, samples, seed=1):

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
-from entoflow import channels
+
+from entoflow.wingbeat import channels
 
 A, B = np.random.default_rng(1).normal(size=(2, 6000))
 ZERO = np.zeros(6000)

@@ -1,9 +1,10 @@
 """Events that pass by, the best of which are kept; what should be kept is found by sorting all of them at once."""
 import numpy as np
 import pytest
-from entoflow import chosen_events
-from entoflow.chosen_events import HELD_OUT, PREDICTED, Chosen, Shortlist
-from entoflow.clips import Events
+
+from entoflow.wingbeat import chosen_events
+from entoflow.wingbeat.chosen_events import HELD_OUT, PREDICTED, Chosen, Shortlist
+from entoflow.wingbeat.clips import Events
 
 RATE = 8000
 

@@ -1,7 +1,9 @@
 import numpy as np
 import pytest
-from entoflow import comb, transits
-from entoflow.average_spectra import Spectra, average
+
+from entoflow import sound_noise
+from entoflow.wingbeat import comb
+from entoflow.wingbeat.average_spectra import Spectra, average
 
 NAMES = list(comb.FEATURES)
 
@@ -79,7 +81,7 @@ def test_on_the_harmonic_axis_lines_stand_at_whole_numbers():
 def test_amplitudes_of_a_sound_come_out_as_ratios_whatever_f0_is(f0):
     times = np.arange(5000) / 8000
     amplitudes = np.array([[0.6, 1, 0.4, 0.3, 0.2, 0.1, 0.08, 0.05]])
-    sound = transits.harmonics(np.array([f0]), amplitudes, np.zeros(1), times, np.random.default_rng(1))
+    sound = sound_noise.harmonics(np.array([f0]), amplitudes, np.zeros(1), times, np.random.default_rng(1))
     found = named(comb.features(average(sound, 8000), np.array([f0])))
     expected = 20 * np.log10(amplitudes[0] / 0.6)
     np.testing.assert_allclose([found[f"h{k}_db"][0] for k in range(2, 9)], expected[1:], atol=0.1)

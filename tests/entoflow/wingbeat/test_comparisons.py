@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
-from entoflow import comparisons
 from sklearn.metrics import f1_score
+
+from entoflow.wingbeat import comparisons
 
 CLASSES = 4
 

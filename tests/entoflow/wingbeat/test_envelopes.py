@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
-from entoflow import envelopes
+
+from entoflow.wingbeat import envelopes
 
 RATE = 8000
 RNG = np.random.default_rng(1)

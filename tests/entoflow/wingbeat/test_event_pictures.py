@@ -3,11 +3,13 @@ import warnings
 
 import numpy as np
 import pytest
-from entoflow import event_pictures, plots
-from entoflow.chosen_events import Event
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from PIL import Image
+
+from entoflow import plots
+from entoflow.wingbeat import event_pictures
+from entoflow.wingbeat.chosen_events import Event
 
 RATE, F0 = 8000, 230.0
 

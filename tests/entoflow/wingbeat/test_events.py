@@ -3,11 +3,12 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from entoflow import audio
-from entoflow import events as module
-from entoflow.events import Settings, events, stream
-from entoflow.task import InputError
 from scipy.signal import butter, sosfiltfilt
+
+from entoflow.task import InputError
+from entoflow.wingbeat import audio
+from entoflow.wingbeat import events as module
+from entoflow.wingbeat.events import Settings, events, stream
 
 RATE = 8000
 

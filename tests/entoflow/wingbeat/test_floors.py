@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
-from entoflow import floors
 from sklearn.dummy import DummyClassifier
 from sklearn.naive_bayes import GaussianNB
+
+from entoflow.wingbeat import floors
 
 FOLDS = [(np.flatnonzero(np.arange(90) % 3 != k), np.flatnonzero(np.arange(90) % 3 == k)) for k in range(3)]
 

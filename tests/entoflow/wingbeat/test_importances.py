@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
-from entoflow import tabular, tabular_model
-from entoflow.importances import SHUFFLES, falls, shuffled_names
 from sklearn.inspection import permutation_importance
 from sklearn.metrics import f1_score
+
+from entoflow.wingbeat import tabular, tabular_model
+from entoflow.wingbeat.importances import SHUFFLES, falls, shuffled_names
 
 
 def learned(seed=1, n=400):

@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
-from entoflow import learning_curves
-from entoflow.clips import EVERY, NONE, Events
 from sklearn.metrics import f1_score
+
+from entoflow.wingbeat import learning_curves
+from entoflow.wingbeat.clips import EVERY, NONE, Events
 
 N = 300
 

@@ -1,6 +1,10 @@
 import numpy as np
 import pytest
-from entoflow import average_spectra, mains_hum, pitch, transits
+
+import f0_clips
+from entoflow import sound_noise
+from entoflow.demo import transits
+from entoflow.wingbeat import average_spectra, mains_hum, pitch
 
 RATE, SAMPLES = 8000, 5000
 TIMES = np.arange(SAMPLES) / RATE
@@ -16,7 +20,7 @@ def seen(clips, rate=RATE):
 
 def hum(hz, n=40, samples=SAMPLES, rate=RATE, seed=1):
     rng = np.random.default_rng(seed)
-    return transits.harmonics(np.full(n, float(hz)), rng.uniform(0.3, 1, (n, 8)) / np.arange(1, 9), np.zeros(n), np.arange(samples) / rate, rng)
+    return sound_noise.harmonics(np.full(n, float(hz)), rng.uniform(0.3, 1, (n, 8)) / np.arange(1, 9), np.zeros(n), np.arange(samples) / rate, rng)
 
 
 def gross(clips, f0, rate=RATE):
@@ -25,7 +29,7 @@ def gross(clips, f0, rate=RATE):
 
 @pytest.mark.parametrize("snr_db, most", [(5, 0.0), (0, 0.01), (-5, 0.02)])
 def test_f0_in_hum_is_that_of_the_insect(snr_db, most):
-    clips, f0 = transits.of_any_f0(100, np.random.default_rng(21), snr_db, "hum")
+    clips, f0 = f0_clips.of_any_f0(100, np.random.default_rng(21), snr_db, "hum")
     found = spectra(clips)
     assert gross(clips, f0) <= most
     highest = 60 + found.power[:, 60:1200].argmax(axis=1)
@@ -40,22 +44,22 @@ def test_hum_is_seen_for_what_it_is(hz, expected, rate, samples):
 
 @pytest.mark.parametrize("kind", ["white", "pink", "wind"])
 def test_other_noise_has_no_hum(kind):
-    assert seen(transits.noise(kind, 1000, SAMPLES, RATE, np.random.default_rng(2))).mean() < 0.005
+    assert seen(sound_noise.noise(kind, 1000, SAMPLES, RATE, np.random.default_rng(2))).mean() < 0.005
 
 
 @pytest.mark.parametrize("hz", [100, 120, 150, 180, 200, 240, 250, 300, 360])
 def test_an_insect_at_a_multiple_of_the_mains_keeps_its_f0_whether_it_passes_or_hovers(hz):
     rng = np.random.default_rng(3)
     f0 = np.full(30, float(hz))
-    steady = transits.harmonics(f0, rng.uniform(0.2, 1, (30, 5)) / np.sqrt(np.arange(1, 6)), np.zeros(30), TIMES, rng)
+    steady = sound_noise.harmonics(f0, rng.uniform(0.2, 1, (30, 5)) / np.sqrt(np.arange(1, 6)), np.zeros(30), TIMES, rng)
     passing = steady * transits.transit_envelopes(rng.uniform(0.2, 0.5, 30), TIMES, rng)[0]
     for clips in (steady, passing):
-        clips = transits.mixed(clips, transits.noise("white", 30, SAMPLES, RATE, rng), 10)
+        clips = sound_noise.mixed(clips, sound_noise.noise("white", 30, SAMPLES, RATE, rng), 10)
         assert not seen(clips).any() and gross(clips, f0) == 0
 
 
 def test_only_what_stands_out_at_multiples_is_levelled_and_nothing_of_other_clips():
-    both = np.concatenate([hum(50, 2), transits.of_any_f0(2, np.random.default_rng(4), 20)[0]])
+    both = np.concatenate([hum(50, 2), f0_clips.of_any_f0(2, np.random.default_rng(4), 20)[0]])
     given = spectra(both)
     kept = given.power.copy()
     made = mains_hum.without(given.power, mains_hum.seen(*given), given.resolution_hz)

@@ -1,15 +1,18 @@
 import librosa
 import numpy as np
 import pytest
-from entoflow import average_spectra, pitch, transits
+
+import f0_clips
+from entoflow import sound_noise
 from entoflow.task import InputError
+from entoflow.wingbeat import average_spectra, pitch
 
 RATE = 8000
 TIMES = np.arange(5000) / RATE
 
 
 def random_transits(n, snr_db, seed, kind="white"):
-    return transits.of_any_f0(n, np.random.default_rng(seed), snr_db, kind)
+    return f0_clips.of_any_f0(n, np.random.default_rng(seed), snr_db, kind)
 
 
 def gross(found, f0):
@@ -44,13 +47,13 @@ def test_pure_tones_are_found_to_half_a_hz(snr_db, most):
     rng = np.random.default_rng(1)
     hz = rng.uniform(61, 1199, 150)
     tones = np.cos(2 * np.pi * hz[:, None] * TIMES + rng.uniform(0, 6, (150, 1)))
-    found = pitch.f0(transits.mixed(tones, transits.noise("white", 150, 5000, RATE, rng), snr_db), RATE)
+    found = pitch.f0(sound_noise.mixed(tones, sound_noise.noise("white", 150, 5000, RATE, rng), snr_db), RATE)
     assert np.abs(found.f0_hz - hz).max() < most and (found.confidence > 0.95).all() and found.octave_risk.mean() < 0.1
 
 
 def test_a_comb_without_its_fundamental_has_the_f0_of_its_spacing():
     f0 = np.array([120.0, 250.0, 333.3])
-    clips = transits.harmonics(f0, np.array([[0, 1, 1, 1, 1]] * 3), np.zeros(3), TIMES, np.random.default_rng(1))
+    clips = sound_noise.harmonics(f0, np.array([[0, 1, 1, 1, 1]] * 3), np.zeros(3), TIMES, np.random.default_rng(1))
     np.testing.assert_allclose(pitch.f0(clips, RATE).f0_hz, f0, rtol=2e-3)
 
 
@@ -58,8 +61,8 @@ def test_a_comb_without_its_fundamental_has_the_f0_of_its_spacing():
 def test_other_rates_and_lengths_give_the_true_f0(rate, samples):
     times, rng = np.arange(samples) / rate, np.random.default_rng(2)
     f0 = rng.uniform(90, 600, 40)
-    clips = transits.harmonics(f0, rng.uniform(0.3, 1, (40, 4)), rng.uniform(-0.02, 0.02, 40), times, rng)
-    found = pitch.f0(transits.mixed(clips, transits.noise("white", 40, samples, rate, rng), 10), rate)
+    clips = sound_noise.harmonics(f0, rng.uniform(0.3, 1, (40, 4)), rng.uniform(-0.02, 0.02, 40), times, rng)
+    found = pitch.f0(sound_noise.mixed(clips, sound_noise.noise("white", 40, samples, rate, rng), 10), rate)
     assert np.abs(found.f0_hz / f0 - 1).max() < 0.01
 
 
@@ -97,7 +100,7 @@ def test_a_broken_clip_has_finite_results():
 
 @pytest.mark.parametrize("kind", ["white", "pink"])
 def test_confidence_is_low_for_noise_and_high_for_wingbeats(kind):
-    noise = pitch.f0(transits.noise(kind, 400, 5000, RATE, np.random.default_rng(3)), RATE).confidence
+    noise = pitch.f0(sound_noise.noise(kind, 400, 5000, RATE, np.random.default_rng(3)), RATE).confidence
     assert np.mean(noise > 0.5) < 0.06 and np.mean(noise > 0.7) < 0.01
     clips, _ = random_transits(200, 0, 16, kind)
     assert np.mean(pitch.f0(clips, RATE).confidence > 0.9) > 0.95
@@ -114,9 +117,9 @@ def test_f0_of_higher_confidence_is_more_often_right():
 def test_octave_risk_is_told_where_every_second_harmonic_nearly_vanishes_and_not_for_an_even_comb():
     f0 = np.full(50, 200.0)
     rng = np.random.default_rng(4)
-    noise = transits.noise("white", 50, 5000, RATE, rng)
-    unsure = pitch.f0(transits.mixed(transits.harmonics(f0, np.array([[0.06, 1, 0.06, 1, 0.06, 1]] * 50), np.zeros(50), TIMES, rng), noise, 10), RATE)
-    even = pitch.f0(transits.mixed(transits.harmonics(f0, np.ones((50, 6)), np.zeros(50), TIMES, rng), noise, 10), RATE)
+    noise = sound_noise.noise("white", 50, 5000, RATE, rng)
+    unsure = pitch.f0(sound_noise.mixed(sound_noise.harmonics(f0, np.array([[0.06, 1, 0.06, 1, 0.06, 1]] * 50), np.zeros(50), TIMES, rng), noise, 10), RATE)
+    even = pitch.f0(sound_noise.mixed(sound_noise.harmonics(f0, np.ones((50, 6)), np.zeros(50), TIMES, rng), noise, 10), RATE)
     assert unsure.octave_risk.mean() > 0.9 and not even.octave_risk.any()
     octave = np.sort(np.stack([unsure.f0_hz, unsure.second_hz]), axis=0)
     np.testing.assert_allclose(octave, [[200] * 50, [400] * 50], rtol=0.01)
@@ -124,7 +127,7 @@ def test_octave_risk_is_told_where_every_second_harmonic_nearly_vanishes_and_not
 
 def test_the_second_candidate_of_two_insects_is_the_other():
     rng = np.random.default_rng(5)
-    first, second = (transits.harmonics(np.full(20, hz), np.array([[1, 0.6, 0.4, 0.3]] * 20), np.zeros(20), TIMES, rng) for hz in (170.0, 440.0))
+    first, second = (sound_noise.harmonics(np.full(20, hz), np.array([[1, 0.6, 0.4, 0.3]] * 20), np.zeros(20), TIMES, rng) for hz in (170.0, 440.0))
     found = pitch.f0(first + second, RATE)
     np.testing.assert_allclose(np.sort(np.stack([found.f0_hz, found.second_hz]), axis=0), [[170] * 20, [440] * 20], rtol=0.01)
 

@@ -2,9 +2,10 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-from entoflow import random_convolutions
-from entoflow.task import InputError
 from sklearn.linear_model import RidgeClassifier
+
+from entoflow.task import InputError
+from entoflow.wingbeat import random_convolutions
 
 
 def signals(seed, n, samples):

@@ -2,9 +2,10 @@ from datetime import date, datetime, timedelta
 
 import numpy as np
 import pytest
-from entoflow import recording_names
-from entoflow.recording_names import Said, groups, night, read
+
 from entoflow.task import InputError
+from entoflow.wingbeat import recording_names
+from entoflow.wingbeat.recording_names import Said, groups, night, read
 
 SENSOR = r"(?P<sensor>\w+)/(?P<d1>\d+)-(?P<d2>\d+)-(?P<d3>\d+)_(?P<hour>\d+)"
 NOON = datetime(2021, 5, 21, 12)

@@ -1,8 +1,10 @@
 import numpy as np
 import pytest
-from entoflow import robustness, transits, wingbeat_features
-from entoflow.clips import Events
 from sklearn.metrics import f1_score
+
+from entoflow import sound_noise
+from entoflow.wingbeat import robustness, wingbeat_features
+from entoflow.wingbeat.clips import Events
 
 RATE, N = 8000, 30
 
@@ -63,7 +65,7 @@ def test_the_figures_are_those_of_scikit_learn(events):
     clean, noisy = rng.dirichlet(np.ones(3), N), rng.dirichlet(np.ones(3), (len(robustness.CONDITIONS), len(rows)))
     Named.by, Named.noisy = {("rnn", "grouped_1"): clean}, {"rnn": (rows, noisy)}
     found = robustness.figures(Named, 1)
-    assert found["snrs_db"] == list(robustness.SNRS_DB) and set(found["families"]["rnn"]) == {"as recorded", *transits.NOISES}
+    assert found["snrs_db"] == list(robustness.SNRS_DB) and set(found["families"]["rnn"]) == {"as recorded", *sound_noise.NOISES}
     truth = Named.columns[rows]
     assert found["families"]["rnn"]["as recorded"]["value"] == pytest.approx(f1_score(truth, clean[rows].argmax(axis=1), average="macro"))
     for at, (noise, snr) in enumerate(robustness.CONDITIONS):

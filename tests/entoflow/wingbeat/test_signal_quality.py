@@ -2,9 +2,10 @@ import csv
 
 import numpy as np
 import pytest
-from entoflow import audio
-from entoflow.signal_quality import FLAGS, flags
 from scipy import signal
+
+from entoflow.wingbeat import audio
+from entoflow.wingbeat.signal_quality import FLAGS, flags
 
 RATE = 8000
 

@@ -1,7 +1,8 @@
 """What augmentation may change and what it may not, by numpy and by hand."""
 import numpy as np
 import pytest
-from entoflow import sound_augmentation
+
+from entoflow.wingbeat import sound_augmentation
 
 torch = pytest.importorskip("torch")
 FRAMES = torch.tensor([24, 13, 1, 24, 7])

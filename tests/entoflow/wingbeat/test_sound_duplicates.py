@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
-from entoflow import sound_duplicates
-from entoflow.sound_duplicates import first_alike
+
+from entoflow.wingbeat import sound_duplicates
+from entoflow.wingbeat.sound_duplicates import first_alike
 
 
 def clips(n=40, m=2000, seed=1):

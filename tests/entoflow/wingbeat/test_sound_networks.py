@@ -1,12 +1,13 @@
 """Each network beside what its layers give one clip alone, without padding; scales and patches by hand."""
 import numpy as np
 import pytest
+
 from entoflow.task import InputError
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("timm")
 
-from entoflow import sound_networks  # noqa: E402
+from entoflow.wingbeat import sound_networks  # noqa: E402
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 SHAPE = (2, 16, 24)  # channels, bins, frames

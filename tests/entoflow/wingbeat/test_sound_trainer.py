@@ -3,10 +3,11 @@ import json
 
 import numpy as np
 import pytest
-from entoflow import sound_trainer
-from entoflow.task import InputError
 from scipy.signal import spectrogram
 from sklearn.metrics import f1_score
+
+from entoflow.task import InputError
+from entoflow.wingbeat import sound_trainer
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("timm")
@@ -110,7 +111,7 @@ def test_a_model_that_is_read_again_gives_the_same_probabilities(kind, tmp_path)
 
 
 def test_a_model_is_read_as_it_was_built_when_the_defaults_are_others_by_then(tmp_path, monkeypatch):
-    from entoflow import sound_networks
+    from entoflow.wingbeat import sound_networks
 
     monkeypatch.setitem(sound_networks.ARCHITECTURES, "rnn", {"units": 7})
     facts = sound_trainer.save(fitted("rnn", architecture={}), tmp_path)

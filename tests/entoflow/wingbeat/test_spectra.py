@@ -1,7 +1,8 @@
 import librosa
 import numpy as np
 import pytest
-from entoflow import spectra
+
+from entoflow.wingbeat import spectra
 
 CASES = [(8000, 5000, spectra.Grid()), (8000, 5000, spectra.Grid(high_hz=4000)), (8000, 1200, spectra.Grid(0.032, 0.005, 3000)),
          (2500, 500, spectra.Grid(high_hz=1200)), (44100, 12000, spectra.Grid(0.064, 0.02, 20000)), (16000, 100, spectra.Grid())]

@@ -1,7 +1,9 @@
 import librosa
 import numpy as np
 import pytest
-from entoflow import average_spectra, spectral_shape, transits
+
+from entoflow.demo import transits
+from entoflow.wingbeat import average_spectra, spectral_shape
 
 NAMES = list(spectral_shape.FEATURES)
 

@@ -1,8 +1,10 @@
 import librosa
 import numpy as np
 import pytest
-from entoflow import spectra, transits
-from entoflow.spectrogram_images import SCALES, Picture, image
+
+from entoflow.demo import transits
+from entoflow.wingbeat import spectra
+from entoflow.wingbeat.spectrogram_images import SCALES, Picture, image
 
 RATE = 8000
 

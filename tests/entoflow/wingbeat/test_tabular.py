@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
-from entoflow import tabular
-from entoflow.task import InputError
 from sklearn.metrics import f1_score
 from threadpoolctl import threadpool_limits
+
+from entoflow.task import InputError
+from entoflow.wingbeat import tabular
 
 FEW = {"gradient_boosting": [{"learning_rate": 0.1, "max_leaf_nodes": 8}], "extra_trees": [{"max_features": "sqrt", "min_samples_leaf": 3}]}
 

@@ -1,10 +1,11 @@
 import numpy as np
 import pytest
-from entoflow import tabular, tabular_model
-from entoflow.task import InputError
 from scipy.special import softmax
 from sklearn.calibration import CalibratedClassifierCV
 from threadpoolctl import threadpool_limits
+
+from entoflow.task import InputError
+from entoflow.wingbeat import tabular, tabular_model
 
 KINDS = list(tabular.SETTINGS)
 pytestmark = pytest.mark.filterwarnings("ignore:Feature 0 is constant", "ignore:Bins whose width")

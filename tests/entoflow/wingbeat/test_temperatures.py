@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
-from entoflow import temperatures
 from sklearn.linear_model import LinearRegression
+
+from entoflow.wingbeat import temperatures
 
 
 def world(seed, n=120, rise=0.03):

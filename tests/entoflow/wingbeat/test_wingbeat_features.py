@@ -1,10 +1,12 @@
 import librosa
 import numpy as np
 import pytest
-from entoflow import pitch, transits
-from entoflow.task import InputError
-from entoflow.wingbeat_features import FEATURES, table
 from scipy.fft import dct
+
+from entoflow.demo import transits
+from entoflow.task import InputError
+from entoflow.wingbeat import pitch
+from entoflow.wingbeat.wingbeat_features import FEATURES, table
 
 RATE = 8000
 

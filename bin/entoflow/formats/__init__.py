@@ -1,0 +1,1 @@
+"""The formats in which people give images with boxes or labels."""

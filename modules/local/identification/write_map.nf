@@ -1,0 +1,22 @@
+process WRITE_MAP {
+    label 'process_medium'
+    conda "${moduleDir}/../../../envs/base.yml"
+    cache 'deep'
+
+    input:
+    path gallery
+    path datasets
+    path embeddings, stageAs: 'embeddings/*'
+    path packs, stageAs: 'packs/*'
+    path tables, stageAs: 'tables/*'
+    tuple val(flags), path(script), path('entoflow/*'), path('entoflow/identification/*')
+
+    output:
+    path 'map.html', emit: map
+
+    script:
+    def asked = datasets ? "--datasets ${datasets} --embeddings ${embeddings}" : ''
+    """
+    python3 -m ${script.baseName} --gallery ${gallery} ${asked} ${packs ? "--packs ${packs}" : ''} ${tables ? "--tables ${tables}" : ''} --map map.html ${flags}
+    """
+}
