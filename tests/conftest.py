@@ -4,11 +4,19 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parent.parent
+
+
+def command(task):
+    """Return the start of a command line that runs a task's script as a process of its own, as Nextflow does."""
+    script, = (path for path in ROOT.glob(f"bin/*/{task}.py"))
+    code = f"import runpy, sys; sys.path.insert(0, {str(ROOT / 'bin')!r}); del sys.argv[0]; runpy.run_path({str(script)!r}, run_name='__main__')"
+    return [sys.executable, "-c", code, script]
 
 
 class Flow:

@@ -6,6 +6,7 @@ import os
 import random
 import shutil
 from contextlib import contextmanager
+from pathlib import Path
 
 import make_demo
 import pytest

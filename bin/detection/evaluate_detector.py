@@ -5,10 +5,9 @@ Nothing is chosen here: the threshold comes with the model. All stored boxes, fr
 for average precision and the curves. Where the test images have labels but no boxes, only presence can be measured.
 """
 import argparse
-import json
 from pathlib import Path
 
-from entoflow import coco
+from entoflow import coco, files
 from entoflow.tables import read_json
 from entoflow.task import InputError, run
 
@@ -91,7 +90,7 @@ def write_metrics(path, test, figures, errors, matches):
 
     content = {"chain": "detection", "n": len(test["images"]), "groups": len({image["group"] for image in test["images"]}),
                "truth": test["info"].get("truth"), "max_detections": max_detections(matches.n_truth), "metrics": figures, "errors": errors}
-    path.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    files.write_json(path, content)
 
 
 def draw_curves(folder, matches, figures, threshold):

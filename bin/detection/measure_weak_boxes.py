@@ -7,10 +7,9 @@ What each step of the rule gives is measured by leaving it out, on the stored ev
 believed, by the share of boxes of like probability that are right. Neither on photos that a person reviewed.
 """
 import argparse
-import json
 from pathlib import Path
 
-from entoflow import coco
+from entoflow import coco, files
 from entoflow.detection import weak_boxes
 from entoflow.tables import plain_label
 from entoflow.task import InputError, run
@@ -32,12 +31,12 @@ def main(argv):
     sums = reliability(unseen, weak, truth)
     figures["ece"] = calibration_error(unseen, photos, sums, args.seed)
     content = {"chain": "detection", "n": len(ids), "groups": len({photos[number]["group"] for number in ids}), "metrics": figures}
-    args.quality.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    files.write_json(args.quality, content)
     if args.ablation:
         rows, seconds = ablate(weak, unseen, photos, truth, args.seed) if unseen else ([], [])
         groups = {photos[number]["group"] for number in unseen}
         content = {"chain": "detection", "rule": weak["info"]["rule"], "n": len(unseen), "groups": len(groups), "rows": rows}
-        args.ablation.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+        files.write_json(args.ablation, content)
         print(markdown(rows, seconds))
     if args.plots:
         draw(args.plots, overlaps, sums.sum(axis=0))

@@ -6,6 +6,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import entoflow
+from entoflow import files
 from entoflow.task import InputError
 
 PACKAGES = ["torch", "torchvision", "ultralytics", "ultralytics-opencv-headless", "timm", "pytorch-metric-learning", "scikit-learn", "numpy", "pillow",
@@ -21,7 +22,7 @@ def write(folder, facts, provenance, licence):
     weights = hashlib.sha256(weights_of(folder).read_bytes()).hexdigest()
     provenance = {"code": _code(), **provenance, "packages": _packages(), "weights_sha256": weights}
     model = {**facts, "licence": licence, "provenance": provenance}
-    (folder / "model.json").write_text(json.dumps(model, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    files.write_json(folder / "model.json", model)
     (folder / "README.md").write_text(_card(model), encoding="utf-8")
 
 

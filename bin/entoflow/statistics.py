@@ -1,109 +1,181 @@
-"""Figures with intervals: bootstrap over groups, paired differences and verdicts, and the area under the ROC curve.
+"""Metrics with intervals: the bootstrap over groups, paired differences, Holm's correction, and the area under the ROC curve.
 
-A figure is {"value", "low", "high", "n", "groups", "unit"}: n says how many boxes or images it rests on; low and high
-are the 2.5 and 97.5 percentiles of 1,000 resamples of the groups, so that photos of one group do not pose as many, moved to
-include the value should they miss it (a skewed statistic of few groups), and null below 20 groups. What is undefined is null, never NaN.
+An interval is the 2.5th to the 97.5th percentile of 1,000 resamples of the groups, drawn with replacement, so that photos of one
+group do not pose as many. It is moved to include the value should it miss it, as it may for a skewed statistic of few groups, and
+there is none below 20 groups. What is undefined is None, never NaN.
 """
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
 import numpy as np
 
 RESAMPLES = 1000
 FEWEST_GROUPS = 20
 AT_ONCE = 32  # resamples of Intervals
 
+Statistic = Callable[[np.ndarray], np.ndarray]  # weights (b x n, how often each row counts) -> b values
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A measured number, and how far it can be trusted."""
+
+    value: float | None
+    low: float | None  # of the 95 % interval
+    high: float | None
+    n: int  # what it rests on: boxes, images, events
+    groups: int | None
+    unit: str
+
+    def __getitem__(self, name: str) -> Any:  # until no caller takes it for a dict
+        return getattr(self, name)
+
+    def keys(self) -> list[str]:
+        return list(asdict(self))
+
+
+@dataclass(frozen=True)
+class Difference(Metric):
+    """By how much one system is better than another on the same items."""
+
+    verdict: str  # better, worse, or not distinguishable where the interval holds 0 or there is none
+
 
 class Bootstrap:
-    """Draws groups of images with replacement and makes figures of what is computed on them."""
+    """Draws groups of rows (images, events) with replacement, and makes metrics of what is computed on them."""
 
-    def __init__(self, groups, seed, resamples=RESAMPLES):
+    def __init__(self, groups: Sequence[Any] | np.ndarray, seed: int, resamples: int = RESAMPLES) -> None:
         names, self._group = np.unique(np.asarray(groups, str), return_inverse=True)
-        self.n_groups, rng = len(names), np.random.default_rng(seed)
+        self.n_groups = len(names)
+        rng = np.random.default_rng(seed)
         n = resamples if self.n_groups >= FEWEST_GROUPS else 0
         self._draws = np.zeros((n, self.n_groups), np.int16)
         for draw in self._draws:
             draw[:] = np.bincount(rng.integers(0, self.n_groups, self.n_groups), minlength=self.n_groups)
 
-    def resample(self, statistic, at_once=4):
-        """Return statistic(weights) of each resample, b x k; weights: b x images, how often each was drawn."""
-        parts = [statistic(self._draws[n:n + at_once, self._group].astype(np.int32))
-                 for n in range(0, len(self._draws), at_once)]
+    def resample(self, statistic: Statistic, at_once: int = 4) -> np.ndarray:
+        """Return statistic(weights) of each resample, b x k; weights: b x rows, how often each was drawn."""
+        starts = range(0, len(self._draws), at_once)
+        parts = [statistic(self._draws[start:start + at_once, self._group].astype(np.int32)) for start in starts]
         return np.concatenate(parts) if parts else np.empty(0)
 
-    def figure(self, statistic, n, unit):
-        """Return the figure of a statistic that maps weights (b x images) to b values."""
+    def metric(self, statistic: Statistic, n: int, unit: str) -> Metric:
+        """Return the metric of a statistic."""
         value = statistic(np.ones((1, len(self._group)), np.int32))[0]
-        return figure(value, self.resample(statistic), n, self.n_groups, unit)
+        return metric(value, self.resample(statistic), n, self.n_groups, unit)
 
-    def ratio(self, numerator, denominator, n, unit):
-        """Return the figure of a sum over images divided by another."""
-        return self.figure(lambda weights: divide(weights @ numerator, weights @ denominator), n, unit)
+    def ratio(self, numerator: np.ndarray, denominator: np.ndarray, n: int, unit: str) -> Metric:
+        """Return the metric of one sum over rows divided by another."""
+        return self.metric(lambda weights: divide(weights @ numerator, weights @ denominator), n, unit)
 
-
-def figure(value, resamples, n, n_groups, unit):
-    """Return a figure: its value and the interval of its resamples (b values, NaN where undefined)."""
-    resamples = np.asarray(resamples, float)
-    resamples = resamples[~np.isnan(resamples)]
-    defined = value is not None and not np.isnan(value)
-    low = high = None
-    if defined and resamples.size:
-        low, high = np.percentile(resamples, [2.5, 97.5])
-        low, high = float(min(low, value)), float(max(high, value))
-    return {"value": float(value) if defined else None, "low": low, "high": high, "n": int(n), "groups": n_groups,
-            "unit": unit}
+    figure = metric  # until no caller says figure
 
 
 class Intervals:
-    """Makes figures whose interval reaches from the lowest to the highest end of that over classes and that over groups."""
+    """Makes metrics whose interval is the wider of two: over classes and over groups.
 
-    def __init__(self, classes, groups, seed):
-        self._n, self._over = len(groups), [Bootstrap(units, seed) for units in (classes, groups)]
-
-    def figure(self, statistic, n, unit):
-        """Return the figure of a statistic that maps weights (b x n) to b values; never called without images."""
-        value = statistic(np.ones((1, self._n)))[0] if self._n else None
-        over_classes, over_groups = (
-            figure(value, bootstrap.resample(lambda weights: statistic(weights.astype(float)), AT_ONCE), n, bootstrap.n_groups, unit)
-            for bootstrap in self._over)  # floats, since a product of whole numbers and floats is ten times as slow
-        if over_classes["low"] is None or over_groups["low"] is None:
-            return {**over_groups, "low": None, "high": None}
-        return {**over_groups, "low": min(over_classes["low"], over_groups["low"]),
-                "high": max(over_classes["high"], over_groups["high"])}
-
-    def mean(self, values, unit, counting=1):
-        """Return the figure of the mean of values (n), each counting as much as told (n, or 1)."""
-        counting = np.broadcast_to(counting, len(values))
-        return self.figure(lambda weights: divide(weights @ (values * counting), weights @ counting), len(values), unit)
-
-
-def paired(right_a, right_b, classes, groups, seed):
-    """Return the figure of how much more system a is right (n) than b on the same images, and a verdict on a.
-
-    verdict: "better", "worse", or "not distinguishable" where the interval contains 0 or there is none.
+    Photos of one class err alike, and so do those of one group, while a group may hold several classes and a class several groups.
     """
+
+    def __init__(self, classes: Sequence[Any] | np.ndarray, groups: Sequence[Any] | np.ndarray, seed: int) -> None:
+        self._n = len(groups)
+        self._over_classes = Bootstrap(classes, seed)
+        self._over_groups = Bootstrap(groups, seed)
+
+    def metric(self, statistic: Statistic, n: int, unit: str) -> Metric:
+        """Return the metric of a statistic, which is never called without rows."""
+        value = statistic(np.ones((1, self._n)))[0] if self._n else None
+        over_classes = self._over(self._over_classes, statistic, value, n, unit)
+        over_groups = self._over(self._over_groups, statistic, value, n, unit)
+        if over_classes.low is None or over_groups.low is None:
+            return replace(over_groups, low=None, high=None)
+        low = min(over_classes.low, over_groups.low)
+        high = max(over_classes.high, over_groups.high)
+        return replace(over_groups, low=low, high=high)
+
+    def mean(self, values: np.ndarray, unit: str, counting: np.ndarray | int = 1) -> Metric:
+        """Return the metric of the mean of values (n), each counting as much as `counting` says (n, or 1)."""
+        counts = np.broadcast_to(counting, len(values))
+        return self.metric(lambda weights: divide(weights @ (values * counts), weights @ counts), len(values), unit)
+
+    figure = metric  # until no caller says figure
+
+    @staticmethod
+    def _over(bootstrap: Bootstrap, statistic: Statistic, value: float | None, n: int, unit: str) -> Metric:
+        # As floats: a product of whole numbers and floats is ten times as slow.
+        resamples = bootstrap.resample(lambda weights: statistic(weights.astype(float)), AT_ONCE)
+        return metric(value, resamples, n, bootstrap.n_groups, unit)
+
+
+def metric(
+    value: float | None, resamples: Sequence[float] | np.ndarray, n: int, n_groups: int | None, unit: str
+) -> Metric:
+    """Return a metric: its value (NaN where undefined) and the interval of its resamples (b values, NaN where undefined)."""
+    drawn = np.asarray(resamples, float)
+    drawn = drawn[~np.isnan(drawn)]
+    if value is None or np.isnan(value):
+        return Metric(None, None, None, int(n), n_groups, unit)
+    if not drawn.size:
+        return Metric(float(value), None, None, int(n), n_groups, unit)
+    low, high = np.percentile(drawn, [2.5, 97.5])
+    return Metric(float(value), float(min(low, value)), float(max(high, value)), int(n), n_groups, unit)
+
+
+figure = metric  # until no caller says figure
+
+
+def paired(
+    right_a: np.ndarray,
+    right_b: np.ndarray,
+    classes: Sequence[Any] | np.ndarray,
+    groups: Sequence[Any] | np.ndarray,
+    seed: int,
+) -> Difference:
+    """Return how much more system a is right (n) than b on the same images."""
     difference = np.asarray(right_a, float) - np.asarray(right_b, float)
-    entry = Intervals(classes, groups, seed).mean(difference, "difference of shares of images")
-    return {**entry, "verdict": verdict(entry["low"], entry["high"])}
+    mean = Intervals(classes, groups, seed).mean(difference, "difference of shares of images")
+    return Difference(**asdict(mean), verdict=verdict(mean.low, mean.high))
 
 
-def verdict(low, high):
-    if low is None or low <= 0 <= high:
+def verdict(low: float | None, high: float | None) -> str:
+    """Return what the interval of a difference says of the first of two systems."""
+    if low is None or high is None or low <= 0 <= high:
         return "not distinguishable"
     return "better" if low > 0 else "worse"
 
 
-def auroc(scores, positive, weights):
-    """Return the area under the ROC curve (b) of images counted weights times (b x n); NaN if all are of one class.
+def holm(p_values: Sequence[float | None]) -> list[float | None]:
+    """Return p-values raised by Holm's rule (1979) for as many comparisons as there are; None stays None.
 
-    The chance that a positive image scores above a negative one, ties counting half.
+    Each is the least level at which the rule calls its comparison a difference.
+    """
+    known = sorted((p, place) for place, p in enumerate(p_values) if p is not None)
+    raised: list[float | None] = [None] * len(p_values)
+    at_least = 0.0
+    for rank, (p, place) in enumerate(known):
+        at_least = max(at_least, min(1.0, p * (len(known) - rank)))
+        raised[place] = at_least
+    return raised
+
+
+def auroc(scores: np.ndarray, positive: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return the area under the ROC curve (b) of n rows counted weights times (b x n); NaN if all are of one class.
+
+    It is the chance that a positive row scores above a negative one, ties counting half.
     """
     values, place = np.unique(scores, return_inverse=True)
+    if not len(values):
+        return np.full(len(weights), np.nan)
     order = np.argsort(place, kind="stable")
     starts = np.searchsorted(place[order], np.arange(len(values)))
-    sums = [np.add.reduceat(weights[:, order] * kept[order], starts, axis=1, dtype=float)
-            for kept in (positive, ~positive)] if len(values) else [np.zeros((len(weights), 1))] * 2
-    below = np.cumsum(sums[1], axis=1) - sums[1] / 2
-    return divide((sums[0] * below).sum(axis=1), sums[0].sum(axis=1) * sums[1].sum(axis=1))
+    positives, negatives = (
+        np.add.reduceat(weights[:, order] * kept[order], starts, axis=1, dtype=float) for kept in (positive, ~positive)
+    )
+    below = np.cumsum(negatives, axis=1) - negatives / 2
+    return divide((positives * below).sum(axis=1), positives.sum(axis=1) * negatives.sum(axis=1))
 
 
-def divide(a, b):
+def divide(a: Any, b: Any) -> np.ndarray:
     """Return a / b, NaN where b is 0."""
     return np.divide(a, b, out=np.full(np.shape(a), np.nan), where=np.asarray(b) > 0)

@@ -6,12 +6,11 @@ trained) the next takes the place of the one that stands only if it beats it bey
 be measured. Which won, and by how much, is in the ladder. Colours and pixels stand beside them for comparison and never ship.
 """
 import argparse
-import json
 import shutil
 import time
 from pathlib import Path
 
-from entoflow import coco, model_folder, taxonomy
+from entoflow import coco, files, model_folder, taxonomy
 from entoflow.identification import embedder_facts
 from entoflow.task import InputError, run
 
@@ -44,7 +43,7 @@ def main(argv):
     best["calibration"] |= of_what_ships(vectors[chosen[0] + embedder_facts.REFIT * refit][at], enrolled, unlearned, chosen[1])
     write_embedder(args, chosen, best, dataset)
     rows = [{key: row[key] for key in ("vectors", "head", "top1", "unknown_auroc", "seconds", "n")} for row in table.values()]
-    args.ladder.write_text(json.dumps({"chosen": {"vectors": chosen[0], "head": chosen[1]}, "verdict": verdict, "ladder": rows}, indent=1), encoding="utf-8")
+    files.write_json(args.ladder, {"chosen": {"vectors": chosen[0], "head": chosen[1]}, "verdict": verdict, "ladder": rows})
     print(f"{chosen[0]} vectors, {chosen[1]}: validation top1 {best['top1']['value']:.3f} of {best['n']}. {verdict['sentence']}")
 
 
@@ -101,9 +100,14 @@ def ladder(vectors, enrolled, judged, strange, seed):
             seconds = time.monotonic() - start
             kept, right = held_out.enrolled, held_out.right()
             figure = Intervals(columns[judged][kept], groups[judged][kept], seed).mean(right[kept], "share of images")
-            table[name, head] = {"vectors": name, "head": head, "top1": figure, "unknown_auroc": held_out.told_apart(calibration),
+            table[name, head] = {"vectors": name, "head": head, "top1": figure, "unknown_auroc": number(held_out.told_apart(calibration)),
                                  "seconds": round(seconds, 2), "n": int(kept.sum()), "right": right, "kept": kept, "calibration": calibration}
     return table
+
+
+def number(value):
+    """Return a number, None for NaN."""
+    return None if value != value else value
 
 
 def choose(table, enrolled, judged, random, seed):

@@ -7,11 +7,10 @@ colours, pixels and the other embedders, each by the way that was best on the va
 """
 import argparse
 import csv
-import json
 from collections import Counter
 from pathlib import Path
 
-from entoflow import coco, taxonomy
+from entoflow import coco, files, taxonomy
 from entoflow.identification import embedder_facts
 from entoflow.tables import read_json
 from entoflow.task import run
@@ -38,7 +37,7 @@ def main(argv):
     table = beside(sets, vectors, ladder, right, args.seed)
     n = sum(len(sets.rows[part]) for part in ("test", "unseen"))
     content = {"chain": "identification", "n": n, "metrics": figures, "comparison": table, "verdict": ladder["verdict"]["sentence"]}
-    args.metrics.write_text(json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+    files.write_json(args.metrics, content)
     args.plots.mkdir(parents=True, exist_ok=True)
     draw(args.plots, judged, right)
     write_predictions(args.predictions, sets, identifier.classes, judged)
@@ -177,7 +176,7 @@ def enrolled(sets, vectors, calibration, right, seed):
     costs the old ones."""
     import numpy as np
 
-    from entoflow import calibration, statistics
+    from entoflow import statistics
     from entoflow.identification import identification_metrics as metrics
 
     labels, groups = sets.labels["unseen"], np.array(sets.groups["unseen"], str)

@@ -6,11 +6,10 @@ held out flatter, whatever their group, is shown and nothing is chosen by it. Th
 that was best on the other folds.
 """
 import argparse
-import json
 import shutil
 from pathlib import Path
 
-from entoflow import model_folder
+from entoflow import files, model_folder
 from entoflow.task import InputError, run
 from entoflow.wingbeat import chosen_events
 
@@ -25,8 +24,8 @@ def main(argv):
     chosen = named.chosen_by_other_folds()
     figures = measured(events, named, chosen, best, args.seed)
     content = {"chain": "wingbeat", "n": len(named.rows), "metrics": figures}
-    args.metrics.write_text(json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
-    args.comparison.write_text(json.dumps({"chain": "wingbeat", "n": len(named.rows), **comparison}, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    files.write_json(args.metrics, content)
+    files.write_json(args.comparison, {"chain": "wingbeat", "n": len(named.rows), **comparison})
     args.plots.mkdir(parents=True, exist_ok=True)
     wingbeat_plots.draw(args.plots, named, comparison, chosen[0])
     calibration = calibrated(events, named, best)

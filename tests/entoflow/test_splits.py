@@ -13,6 +13,11 @@ def image(phash, cells):
     return {"phash": f"{phash:016x}", "mirrored": f"{phash ^ (2**64 - 1):016x}", "thumbnail": base64.b64encode(np.asarray(cells, np.uint8).tobytes()).decode()}
 
 
+def near_duplicates(images, bits):
+    looks = ([image[key] for image in images] for key in ("phash", "mirrored", "thumbnail"))
+    return splits.near_duplicates(*looks, bits)
+
+
 @pytest.mark.parametrize("at_once", [1 << 22, 1 << 8])
 def test_hash_and_thumbnail_together_decide(monkeypatch, at_once):
     monkeypatch.setattr(splits, "PAIRS_AT_ONCE", at_once)  # with the least, a row and a pair at a time
@@ -20,7 +25,7 @@ def test_hash_and_thumbnail_together_decide(monkeypatch, at_once):
     moved = scene.copy()
     moved[100] = 255
     pictures = [image(0, scene), image(0b111, scene // 2 + 20), image(0b1, moved), image(2**40 - 1, scene)]
-    sure, alike = splits.near_duplicates(pictures, 6)
+    sure, alike = near_duplicates(pictures, 6)
     assert (sure.tolist(), alike.tolist()) == ([[0, 1]], [[0, 2], [1, 2]])
 
 
@@ -33,7 +38,7 @@ def test_a_mirrored_copy_is_a_near_duplicate_and_another_scene_is_none(tmp_path)
     scene(1).transpose(Image.Transpose.FLIP_LEFT_RIGHT).resize((200, 150)).save(tmp_path / "1.jpg", quality=60)
     scene(2).save(tmp_path / "2.png")
     facts = [images.describe(path) for path in sorted(tmp_path.iterdir())]
-    sure, alike = splits.near_duplicates(facts, 6)
+    sure, alike = near_duplicates(facts, 6)
     assert (sure.tolist(), alike.tolist()) == ([[0, 1]], [])
 
 

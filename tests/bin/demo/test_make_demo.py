@@ -2,14 +2,13 @@ import csv
 import hashlib
 import json
 import subprocess
-import sys
-from pathlib import Path
 
 import make_demo
 import numpy as np
 import pytest
 from PIL import Image
 
+from conftest import command
 from entoflow.demo import insects, scenes
 from entoflow.task import InputError
 
@@ -138,7 +137,6 @@ def test_no_two_images_look_alike(world):
 def test_a_count_of_nothing_is_refused_in_one_sentence(tmp_path):
     with pytest.raises(InputError, match="--demo_test: found 0; wanted a whole number of at least 1"):
         make_demo.main([f"--folder={tmp_path}", "--demo_test=0"])
-    script = Path(make_demo.__file__)
-    done = subprocess.run([sys.executable, script, "--folder", tmp_path, "--seed", "-1"], capture_output=True, text=True,
+    done = subprocess.run([*command("make_demo"), "--folder", tmp_path, "--seed", "-1"], capture_output=True, text=True,
                           check=False)
     assert (done.returncode, done.stderr) == (2, "error: --seed: found -1; wanted a whole number of at least 0.\n")

@@ -2,7 +2,6 @@ import csv
 import hashlib
 import re
 import subprocess
-import sys
 from collections import Counter, defaultdict
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from conftest import command
 from entoflow.demo import specimens
 from entoflow.task import InputError
 
@@ -206,11 +206,11 @@ def test_a_folder_that_holds_a_collection_is_refused_as_two_worlds_would_mix(wor
 
 
 def test_the_real_command_draws_and_refuses_with_exit_status_2(tmp_path):
-    def command(*options):
-        return subprocess.run([sys.executable, make_specimens.__file__, "--folder", tmp_path / "world", *options], capture_output=True, text=True,
+    def run(*options):
+        return subprocess.run([*command("make_specimens"), "--folder", tmp_path / "world", *options], capture_output=True, text=True,
                               check=False)
-    done = command("--classes=6", "--unseen_classes=2", "--junk=1")
+    done = run("--classes=6", "--unseen_classes=2", "--junk=1")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == f"Drew 6 classes and 2 unseen ones, 18 in specimens/, 21 in test/, 15 in unlabelled/ of {tmp_path / 'world'}: all synthetic.\n"
-    done = command("--seed=-1")
+    done = run("--seed=-1")
     assert (done.returncode, done.stderr) == (2, "error: --seed: found -1; wanted a whole number of at least 0.\n")

@@ -3,16 +3,14 @@ import csv
 import hashlib
 import io
 import json
-import os
 import subprocess
-import sys
 
 import evaluate_detector
 import numpy as np
 import pytest
 from PIL import Image
 
-from conftest import ROOT
+from conftest import command
 from entoflow import coco, images
 from entoflow.detection import predictions
 from entoflow.task import InputError
@@ -123,8 +121,8 @@ def test_with_labels_alone_a_photo_is_good_where_detections_agree(present, score
 
 
 def test_the_command_ends_with_status_2_and_a_sentence(world, tmp_path):
-    command = [sys.executable, "-m", "evaluate_detector", *arguments(world, tmp_path, files=["b.npz"])]
-    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(ROOT / "bin")})
+    words = [*command("evaluate_detector"), *arguments(world, tmp_path, files=["b.npz"])]
+    done = subprocess.run(words, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (2, "error: predictions: 9 of 24 test images were not looked at; wanted all of them.\n")
 
 

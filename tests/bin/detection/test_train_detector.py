@@ -102,7 +102,7 @@ def test_a_killed_training_goes_on_from_its_checkpoint(world, tmp_path, monkeypa
 def test_with_torchvision_no_agpl_code_is_imported_to_train_to_predict_and_to_load(world, tmp_path):
     (tmp_path / "script.py").write_text(f"""
 import sys
-sys.path.insert(0, {str(ROOT / "bin")!r})
+sys.path[:0] = [{str(ROOT / "bin")!r}, {str(ROOT / "bin/detection")!r}]
 import predict_boxes, train_detector
 train_detector.main(["--detector=torchvision", "--dataset={world}/insect", "--packs", "{world}/boxes_1_0001.zip", "--name=insect_detector",
                      "--class_name=insect", "--image_size=64", "--max_epochs=1", "--model=model", "--training=training.csv"])

@@ -3,14 +3,13 @@ import csv
 import json
 import re
 import subprocess
-import sys
 
 import audit_labels
 import numpy as np
 import pytest
 from PIL import Image
 
-from conftest import ROOT
+from conftest import command
 from entoflow import coco, images
 from entoflow.identification import embeddings
 
@@ -68,6 +67,6 @@ def test_vectors_by_which_most_labels_seem_wrong_judge_nothing(audited, tmp_path
 
 
 def test_the_command_ends_with_status_2_and_one_sentence(tmp_path):
-    done = subprocess.run([sys.executable, ROOT / "bin/audit_labels.py", *(f"--{name}={tmp_path}/{name}" for name in (
+    done = subprocess.run([*command("audit_labels"), *(f"--{name}={tmp_path}/{name}" for name in (
         "specimens", "embeddings", "ladder", "packs", "table", "page"))], capture_output=True, text=True)
     assert done.returncode == 2 and "specimens: cannot be read" in done.stderr and "Traceback" not in done.stderr

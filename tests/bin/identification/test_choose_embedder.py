@@ -2,13 +2,12 @@
 import json
 import shutil
 import subprocess
-import sys
 
 import choose_embedder
 import numpy as np
 import pytest
 
-from conftest import ROOT
+from conftest import command
 from entoflow import coco, model_folder
 from entoflow.identification import embeddings, heads
 from entoflow.identification.identification import Identifier
@@ -316,6 +315,6 @@ def test_the_same_input_gives_the_same_bytes_but_for_the_seconds(choose, two_hea
 def test_the_command_ends_with_status_2_and_one_sentence(tmp_path):
     images = collection(3, ("train", "test"))
     lay_out(tmp_path, images, {"frozen": vectors(images, GOOD)}, ["frozen"])
-    done = subprocess.run([sys.executable, ROOT / "bin/choose_embedder.py", *paths(tmp_path)], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([*command("choose_embedder"), *paths(tmp_path)], capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stdout) == (2, "") and done.stderr.startswith("error: --specimens: no class has specimens of two groups")
     assert done.stderr.count("\n") == 1

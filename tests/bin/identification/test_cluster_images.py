@@ -2,12 +2,11 @@
 import csv
 import json
 import subprocess
-import sys
 
 import cluster_images
 import pytest
 
-from conftest import ROOT
+from conftest import command
 from entoflow.task import InputError
 from small_gallery import ask, direction, lay_out
 
@@ -69,6 +68,6 @@ def test_an_embedder_of_an_older_version_is_told(cluster, tmp_path):
 
 
 def test_the_command_ends_with_status_2_and_one_sentence(tmp_path):
-    done = subprocess.run([sys.executable, ROOT / "bin/cluster_images.py", *(f"--{name}={tmp_path}/{name}" for name in (
+    done = subprocess.run([*command("cluster_images"), *(f"--{name}={tmp_path}/{name}" for name in (
         "datasets", "embeddings", "gallery", "clusters", "ranking"))], capture_output=True, text=True)
     assert done.returncode == 2 and "gallery/embedder: holds no model" in done.stderr and "Traceback" not in done.stderr

@@ -1,7 +1,6 @@
 """Photos with a red insect somewhere, imported as they are in a run, and cropped by a detector that finds red."""
 import json
 import subprocess
-import sys
 from types import SimpleNamespace
 
 import crop_images
@@ -10,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from conftest import ROOT
+from conftest import command
 from detectors import random_detector
 from entoflow import coco, crops, images, joining
 from entoflow.detector import inference
@@ -233,16 +232,16 @@ def real(tmp_path_factory):
     return here, best
 
 
-def command(here, detector, *options):
+def run(here, detector, *options):
     (here / "out").mkdir(exist_ok=True)
-    return subprocess.run([sys.executable, ROOT / "bin/crop_images.py", f"--photos={here}/specimens_1.json", "--packs", here / "specimens_1_0001.zip",
+    return subprocess.run([*command("crop_images"), f"--photos={here}/specimens_1.json", "--packs", here / "specimens_1_0001.zip",
                            f"--detector={detector}", f"--scratch={here}/scratch", f"--dataset={here}/out/specimens_1.json", f"--audit={here}/out/audit.json",
                            f"--packs_folder={here}/out", *options], capture_output=True, text=True, check=False)
 
 
 def test_the_command_crops_around_the_boxes_that_the_network_finds(real):
     here, best = real
-    done = command(here, here / "detector")
+    done = run(here, here / "detector")
     assert done.returncode == 0, done.stderr
     threshold = json.loads((here / "detector/model.json").read_text())["threshold"]
     found = {image["file_name"]: image for image in coco.read(here / "out/specimens_1.json")["images"]}
@@ -278,6 +277,6 @@ def another_kind(folder):
     ("no json", lambda folder: (folder / "model.json").write_text("{"), "no json/model.json: is not JSON"),
 ])
 def test_a_folder_that_holds_no_detector_that_works_ends_the_command_with_one_sentence(real, name, change, sentence):
-    done = command(real[0], broken(real[0], name, change))
+    done = run(real[0], broken(real[0], name, change))
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("error: ") and sentence in done.stderr and len(done.stderr.splitlines()) == 1

@@ -1,14 +1,13 @@
 import hashlib
 import json
 import subprocess
-import sys
 
 import embed_images
 import numpy as np
 import pytest
 from PIL import Image
 
-from conftest import ROOT
+from conftest import command
 from entoflow import images, model_folder
 from entoflow.identification import embedder, embeddings
 from entoflow.task import InputError
@@ -165,7 +164,7 @@ def test_a_model_whose_name_is_taken_is_told_and_not_lost(embed, world, name):
 
 
 def test_the_command_ends_with_status_2_and_one_sentence(world, tmp_path):
-    done = subprocess.run([sys.executable, ROOT / "bin/embed_images.py", f"--models={tmp_path}/nowhere", f"--packs={world}/a.zip",
+    done = subprocess.run([*command("embed_images"), f"--models={tmp_path}/nowhere", f"--packs={world}/a.zip",
                            f"--embeddings={tmp_path}/found.npz"], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("error: ") and "nowhere: holds no model" in done.stderr and len(done.stderr.splitlines()) == 1

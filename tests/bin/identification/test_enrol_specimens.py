@@ -3,13 +3,12 @@ import hashlib
 import json
 import shutil
 import subprocess
-import sys
 
 import enrol_specimens
 import numpy as np
 import pytest
 
-from conftest import ROOT
+from conftest import command
 from entoflow import coco, model_folder
 from entoflow.identification import embedder_facts, embeddings, gallery
 from entoflow.task import InputError
@@ -305,7 +304,7 @@ def test_a_user_without_a_name_says_who_enrols(enrol, monkeypatch):
 
 def test_the_command_ends_with_status_2_and_one_sentence(tmp_path):
     names = ("specimens", "embeddings", "embedder", "gallery", "effect")
-    done = subprocess.run([sys.executable, ROOT / "bin/enrol_specimens.py", *(f"--{name}={tmp_path}/{name}" for name in names)],
+    done = subprocess.run([*command("enrol_specimens"), *(f"--{name}={tmp_path}/{name}" for name in names)],
                           capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("error: ") and "embedder: holds no model" in done.stderr and len(done.stderr.splitlines()) == 1

@@ -2,13 +2,12 @@
 import csv
 import json
 import subprocess
-import sys
 
 import evaluate_identification
 import numpy as np
 import pytest
 
-from conftest import ROOT
+from conftest import command
 from entoflow import calibration, coco
 from entoflow.identification import embeddings, identification
 from entoflow.identification import identification_metrics as metrics
@@ -327,7 +326,7 @@ def test_a_test_image_whose_class_the_gallery_lacks_breaks_nothing(evaluate, wor
 
 def test_the_command_ends_with_status_2_and_one_sentence(tmp_path):
     names = ("specimens", "embeddings", "model", "ladder", "metrics", "predictions", "plots")
-    done = subprocess.run([sys.executable, ROOT / "bin/evaluate_identification.py", *(f"--{name}={tmp_path}/{name}" for name in names)],
+    done = subprocess.run([*command("evaluate_identification"), *(f"--{name}={tmp_path}/{name}" for name in names)],
                           capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("error: ") and "model: cannot be read" in done.stderr and len(done.stderr.splitlines()) == 1

@@ -4,13 +4,12 @@ import hashlib
 import json
 import shutil
 import subprocess
-import sys
 
 import identify_images
 import numpy as np
 import pytest
 
-from conftest import ROOT
+from conftest import command
 from entoflow.identification import embedder_facts, gallery
 from entoflow.task import InputError
 from small_gallery import CALIBRATION, GALLERY, ask, direction, lay_out, write_embedder
@@ -165,7 +164,7 @@ def test_a_gallery_of_which_all_was_removed_is_told(identify, shared):
 
 def test_the_command_ends_with_status_2_and_one_sentence(tmp_path):
     names = ("datasets", "embeddings", "gallery", "identified")
-    done = subprocess.run([sys.executable, ROOT / "bin/identify_images.py", *(f"--{name}={tmp_path}/{name}" for name in names)],
+    done = subprocess.run([*command("identify_images"), *(f"--{name}={tmp_path}/{name}" for name in names)],
                           capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("error: ") and "gallery/embedder: holds no model" in done.stderr and len(done.stderr.splitlines()) == 1

@@ -1,12 +1,11 @@
 """What a person said of clusters, as specimens, and what is not taken of it."""
 import json
 import subprocess
-import sys
 
 import label_reviewed
 import pytest
 
-from conftest import ROOT
+from conftest import command
 from entoflow import coco
 from entoflow.identification import gallery
 from entoflow.images import image_id
@@ -88,6 +87,6 @@ def test_a_review_that_says_nothing_gives_no_specimens(label):
 
 
 def test_the_command_ends_with_status_2_and_one_sentence(tmp_path):
-    done = subprocess.run([sys.executable, ROOT / "bin/label_reviewed.py", *(f"--{name}={tmp_path}/{name}" for name in (
+    done = subprocess.run([*command("label_reviewed"), *(f"--{name}={tmp_path}/{name}" for name in (
         "reviewed", "datasets", "dataset", "audit"))], capture_output=True, text=True)
     assert done.returncode == 2 and "datasets: cannot be read" in done.stderr and "Traceback" not in done.stderr

@@ -4,7 +4,6 @@ import hashlib
 import json
 import random
 import subprocess
-import sys
 import tempfile
 from collections import Counter, defaultdict
 from itertools import count, groupby
@@ -18,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from conftest import ROOT
+from conftest import command
 from entoflow import coco
 from entoflow.task import InputError
 
@@ -403,8 +402,8 @@ def test_the_same_bytes_under_two_labels_are_no_specimen_and_told_with_both_rows
 
 def test_the_command_ends_with_status_2_and_one_sentence(tmp_path):
     coco.write(tmp_path / "0.json", dataset(collection(1, 2)))
-    command = [sys.executable, ROOT / "bin/split_specimens.py", f"--datasets={tmp_path}/0.json", *(f"--{name}={tmp_path / name}" for name in FILES)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    words = [*command("split_specimens"), f"--datasets={tmp_path}/0.json", *(f"--{name}={tmp_path / name}" for name in FILES)]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == "error: --specimens: have 1 class (class 00); wanted at least two to tell apart.\n"
 

@@ -4,7 +4,6 @@ import csv
 import hashlib
 import json
 import subprocess
-import sys
 
 import choose_embedder
 import embed_images
@@ -13,7 +12,7 @@ import pytest
 import train_embedder
 from PIL import Image
 
-from conftest import ROOT
+from conftest import command
 from entoflow import coco, images
 from entoflow.identification import embedder, embedder_trainer
 from entoflow.task import InputError
@@ -334,7 +333,7 @@ def test_squares_are_those_of_the_embedder_and_leave_no_file(world, tmp_path, mo
 
 def test_the_command_makes_what_the_next_tasks_choose_from(world, weights, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    done = subprocess.run([sys.executable, ROOT / "bin/train_embedder.py", f"--specimens={world}/specimens.json", f"--packs={world}/pack.zip",
+    done = subprocess.run([*command("train_embedder"), f"--specimens={world}/specimens.json", f"--packs={world}/pack.zip",
                            "--backbone=test_resnet", "--embedder_size=32", f"--weights={weights}", "--fine_tune=false", "--max_epochs=1",
                            "--models=models", "--training=training.csv"], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "") and "Fine-tuning: no, as --fine_tune is false." in done.stdout
@@ -348,7 +347,7 @@ def test_the_command_makes_what_the_next_tasks_choose_from(world, weights, tmp_p
 
 
 def test_the_command_ends_with_status_2_and_one_sentence(world, changed):
-    done = subprocess.run([sys.executable, ROOT / "bin/train_embedder.py", changed(lambda image: image["part"] == "test"), f"--packs={world}/pack.zip",
+    done = subprocess.run([*command("train_embedder"), changed(lambda image: image["part"] == "test"), f"--packs={world}/pack.zip",
                            "--models=models", "--training=training.csv"], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("error: ") and done.stderr.endswith("wanted some of the part train.\n") and len(done.stderr.splitlines()) == 1

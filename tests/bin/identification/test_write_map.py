@@ -3,13 +3,12 @@ import base64
 import json
 import re
 import subprocess
-import sys
 
 import numpy as np
 import pytest
 import write_map
 
-from conftest import ROOT
+from conftest import command
 from entoflow.task import InputError
 from small_gallery import ask, direction, lay_out
 
@@ -82,5 +81,5 @@ def test_of_more_images_than_are_shown_some_are_drawn(draw):
 
 
 def test_the_command_ends_with_status_2_and_one_sentence(tmp_path):
-    done = subprocess.run([sys.executable, ROOT / "bin/write_map.py", f"--gallery={tmp_path}", f"--map={tmp_path}/map.html"], capture_output=True, text=True)
+    done = subprocess.run([*command("write_map"), f"--gallery={tmp_path}", f"--map={tmp_path}/map.html"], capture_output=True, text=True)
     assert done.returncode == 2 and "has no gallery.json; wanted the folder of a gallery" in done.stderr and "Traceback" not in done.stderr

@@ -4,13 +4,12 @@ import hashlib
 import json
 import re
 import subprocess
-import sys
 
 import pytest
 import write_sheet
 from PIL import Image
 
-from conftest import ROOT
+from conftest import command
 from entoflow import images
 from entoflow.task import InputError
 from small_gallery import GALLERY, lay_out
@@ -82,5 +81,5 @@ def test_one_image_in_two_folders_is_there_once(write):
 
 def test_the_command_ends_with_status_2_and_one_sentence(tmp_path):
     names = ("clusters", "ranking", "gallery", "packs", "sheet")
-    done = subprocess.run([sys.executable, ROOT / "bin/write_sheet.py", *(f"--{name}={tmp_path}" for name in names)], capture_output=True, text=True)
+    done = subprocess.run([*command("write_sheet"), *(f"--{name}={tmp_path}" for name in names)], capture_output=True, text=True)
     assert done.returncode == 2 and "has no gallery.json; wanted the folder of a gallery" in done.stderr and "Traceback" not in done.stderr

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from conftest import command
 from entoflow import coco, images
 from entoflow.formats import box_formats
 from entoflow.sources import Box, Photo
@@ -386,14 +387,14 @@ def test_a_linked_source_finds_what_lies_beside_the_real_file(run, tmp_path):
     assert [box["bbox"] for box in dataset["annotations"]] == [[24, 12, 16, 24]]
 
 
-def command(*arguments, **options):
+def process(*arguments, **options):
     return subprocess.run(
-        [sys.executable, ROOT / "bin" / "import_images.py", *arguments], capture_output=True, text=True, **options
+        [*command("import_images"), *arguments], capture_output=True, text=True, **options
     )
 
 
 def test_the_command_exits_2_with_one_sentence(tmp_path):
-    done = command(
+    done = process(
         "--source=none", "--role=boxes", "--name=x", "--dataset=d", "--audit=a", "--packs_folder=.", cwd=tmp_path
     )
     assert (done.returncode, done.stdout) == (2, "")
@@ -402,7 +403,7 @@ def test_the_command_exits_2_with_one_sentence(tmp_path):
 
 def test_an_output_folder_that_is_not_there_is_one_sentence(source, tmp_path):
     path = source({"a.png": [[1, 1, 5, 5]]})
-    done = command(
+    done = process(
         f"--source={path}", "--role=boxes", "--name=x", "--dataset=d", "--audit=a", "--packs_folder=no", cwd=tmp_path
     )
     assert (done.returncode, done.stderr) == (1, "error: no/x_0001.zip: No such file or directory.\n")
@@ -411,7 +412,7 @@ def test_an_output_folder_that_is_not_there_is_one_sentence(source, tmp_path):
 def test_help_is_instant():
     def seconds():
         start = time.perf_counter()
-        assert command("--help").returncode == 0
+        assert process("--help").returncode == 0
         return time.perf_counter() - start
 
     assert min(seconds() for _ in range(5)) < 0.3

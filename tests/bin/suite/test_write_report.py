@@ -3,15 +3,14 @@ import csv
 import io
 import json
 import subprocess
-import sys
 import time
 from html.parser import HTMLParser
-from pathlib import Path
 
 import pytest
 import write_report
 from PIL import Image
 
+from conftest import command
 from entoflow.report.words import false_alarms
 from entoflow.task import InputError
 
@@ -262,11 +261,10 @@ def test_what_is_no_results_folder_or_no_json_is_refused_in_one_sentence(results
 
 
 def test_the_command_exits_2_for_a_wrong_folder_and_helps_at_once(tmp_path):
-    script = Path(write_report.__file__)
-    done = subprocess.run([sys.executable, script, "--results", tmp_path, "--report", "r.html"], capture_output=True, text=True, check=False)
+    done = subprocess.run([*command("write_report"), "--results", tmp_path, "--report", "r.html"], capture_output=True, text=True, check=False)
     assert done.returncode == 2 and done.stderr.startswith("error: ") and len(done.stderr.splitlines()) == 1
     start = time.perf_counter()
-    subprocess.run([sys.executable, script, "--help"], capture_output=True, check=True)
+    subprocess.run([*command("write_report"), "--help"], capture_output=True, check=True)
     assert time.perf_counter() - start < 2  # 0.3 s where nothing else runs: the benchmarks measure that
 
 

@@ -1,7 +1,6 @@
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import import_recordings
@@ -9,6 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from conftest import command
 from entoflow.task import InputError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -203,7 +203,7 @@ def test_equal_input_gives_equal_bytes(run, folders, tmp_path):
 
 
 def test_the_command_ends_with_one_sentence_and_status_2(tmp_path):
-    done = subprocess.run([sys.executable, ROOT / "bin" / "import_recordings.py", f"--source={tmp_path / 'none'}", "--role=recordings",
+    done = subprocess.run([*command("import_recordings"), f"--source={tmp_path / 'none'}", "--role=recordings",
                            *(f"--{name}={tmp_path / name}" for name in ("dataset", "signals", "audit"))], capture_output=True, text=True)
     assert done.returncode == 2 and done.stderr.startswith("error: ") and done.stderr.count("\n") == 1
 

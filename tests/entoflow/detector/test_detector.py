@@ -25,7 +25,7 @@ def test_an_image_larger_than_a_batch_is_one_by_itself():
 @pytest.mark.skipif(sys.platform != "linux", reason="glibc alone")
 def test_a_process_that_keeps_its_memory_maps_no_block_by_itself():
     code = f"""import ctypes, sys
-sys.path.insert(0, {str(network.__file__)!r}.rsplit("/", 2)[0])
+sys.path.insert(0, {str(network.__file__)!r}.rsplit("/", 3)[0])
 from entoflow.memory import keep_memory
 class Mallinfo2(ctypes.Structure):
     _fields_ = [(name, ctypes.c_size_t) for name in "arena ordblks smblks hblks hblkhd usmblks fsmblks uordblks fordblks keepcost".split()]

@@ -4,7 +4,6 @@ from functools import lru_cache
 import numpy as np
 import pytest
 
-from entoflow import model_folder
 from entoflow.detector import inference, tiles
 from entoflow.task import InputError
 
@@ -19,7 +18,7 @@ class Seer:
         self.objects, self.shift, self.rng, self.seen = np.asarray(objects, float), shift, np.random.default_rng(1), []
 
     def predict(self, detector, images, size):
-        assert len(images) <= model_folder.BATCH
+        assert len(images) <= inference.BATCH
         self.seen += [image.shape[:2] for image in images]
         return [self._found(place(image[0, 0]), place(image[-1, -1])) for image in images]
 
