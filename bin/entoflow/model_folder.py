@@ -2,16 +2,59 @@
 import hashlib
 import json
 import sys
+from dataclasses import dataclass, field, fields
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 import entoflow
 from entoflow import files
+from entoflow.metric import Metric
 from entoflow.task import InputError
 
 PACKAGES = ["torch", "torchvision", "ultralytics", "ultralytics-opencv-headless", "timm", "pytorch-metric-learning", "scikit-learn", "numpy", "pillow",
             "opencv-python-headless"]
+_ORDER = ("name", "kind", "classes", "input", "threshold", "metrics", "metrics_of")  # of model.json
 WEIGHTS = ("weights.safetensors", "classifier.npz", "convolutions.npz")  # none can carry code
+
+
+@dataclass(frozen=True)
+class ModelFacts:
+    """What model.json says of a model; how it came to be (code, packages, hash of the weights) is added when it is written."""
+
+    name: str
+    kind: str  # detector, embedder, wingbeat
+    classes: list[str]
+    input: dict[str, Any]  # the network and what it wants to see; each kind has its own
+    threshold: float | None  # score from which a detection counts
+    metrics: dict[str, Metric]  # those that it was chosen by
+    metrics_of: str  # what they were measured on
+    licence: str
+    data: dict[str, Any]  # what it learned from: counts, hashes
+    parameters: dict[str, Any]
+    seed: int
+    more: dict[str, Any] = field(default_factory=dict)  # what only its kind has: calibration, clustering, cropped_by ...
+    weights_sha256: str = ""  # of a model that was read
+
+
+def write_facts(folder: Path, facts: ModelFacts) -> None:
+    """Complete a model folder that holds its weights: model.json, then the card README.md."""
+    known = {each.name for each in fields(ModelFacts)} - {"more", "data", "parameters", "seed", "licence", "weights_sha256"}
+    provenance = {"data": facts.data, "parameters": facts.parameters, "seed": facts.seed}
+    write(folder, {name: getattr(facts, name) for name in _ORDER if name in known} | facts.more, provenance, facts.licence)
+
+
+def read_facts(folder: Path) -> ModelFacts:
+    """Return what model.json of a model folder says. Raises InputError where the folder holds no model that this version can read."""
+    content = read(folder)
+    provenance = content.pop("provenance", {})
+    own = {each.name for each in fields(ModelFacts)} - {"more", "data", "parameters", "seed", "weights_sha256"}
+    values = {name: content.pop(name) for name in own & content.keys()}
+    values["metrics"] = {name: Metric(**{"groups": None, "unit": "", **entry}) for name, entry in values.get("metrics", {}).items()}
+    values.setdefault("metrics_of", "")
+    values.setdefault("licence", "")
+    given = {name: provenance.get(name, {}) for name in ("data", "parameters")}
+    return ModelFacts(**values, **given, seed=provenance.get("seed", 0), more=content, weights_sha256=provenance.get("weights_sha256", ""))
 
 
 def write(folder, facts, provenance, licence):

@@ -5,41 +5,18 @@ group do not pose as many. It is moved to include the value should it miss it, a
 there is none below 20 groups. What is undefined is None, never NaN.
 """
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
+
+from entoflow.metric import Difference, Metric
 
 RESAMPLES = 1000
 FEWEST_GROUPS = 20
 AT_ONCE = 32  # resamples of Intervals
 
 Statistic = Callable[[np.ndarray], np.ndarray]  # weights (b x n, how often each row counts) -> b values
-
-
-@dataclass(frozen=True)
-class Metric:
-    """A measured number, and how far it can be trusted."""
-
-    value: float | None
-    low: float | None  # of the 95 % interval
-    high: float | None
-    n: int  # what it rests on: boxes, images, events
-    groups: int | None
-    unit: str
-
-    def __getitem__(self, name: str) -> Any:  # until no caller takes it for a dict
-        return getattr(self, name)
-
-    def keys(self) -> list[str]:
-        return list(asdict(self))
-
-
-@dataclass(frozen=True)
-class Difference(Metric):
-    """By how much one system is better than another on the same items."""
-
-    verdict: str  # better, worse, or not distinguishable where the interval holds 0 or there is none
 
 
 class Bootstrap:
