@@ -93,7 +93,7 @@ class TestTorchvisionsOwn:
         content = (tmp_path / "f.pth").read_bytes()
         served(content)
         url = f"https://download.pytorch.org/models/net-{hashlib.sha256(content).hexdigest()[:8]}.pth"
-        monkeypatch.setattr(published_weights, "published", lambda architecture: url)
+        monkeypatch.setattr(published_weights, "url_of", lambda architecture: url)
         self.fetch(tmp_path, "fcos_resnet18")
         assert {name: value.tolist() for name, value in load_file(tmp_path / "w.safetensors").items()} == {"conv1.weight": [[1, 1], [1, 1]]}
 
