@@ -41,7 +41,9 @@ def test_fusion_counted_by_hand():
     fused = weighted_box_fusion(boxes, [0.6, 0.3, 0.8, 0.9], [0, 1, 1, 0], n_views=2)
     lower_side = (0.6 * 10 + 0.3 * 12) / 0.9
     assert np.allclose(fused.xyxy, [[0, 0, 10, lower_side], [50, 50, 60, 60]])
-    assert np.allclose(fused.scores, [0.45, 0.4])  # the box without area is gone; one view of two halves a score
+    assert np.allclose(
+        fused.scores, [0.45, 0.4]
+    )  # the box without area is gone; one view of two halves a score
     assert fused.n_views.tolist() == [2, 1]
     assert np.allclose(fused.deviation, [[0, 0, 0, 1], [0, 0, 0, 0]])
 
@@ -83,7 +85,9 @@ def test_fusion_equals_ensemble_boxes(seed):
         conf_type="avg",
     )
     fused = weighted_box_fusion(boxes, scores, views, n_views)
-    assert np.allclose(fused.xyxy / 1000, expected, rtol=0, atol=2e-6)  # the peer keeps its means in 32 bits
+    assert np.allclose(
+        fused.xyxy / 1000, expected, rtol=0, atol=2e-6
+    )  # the peer keeps its means in 32 bits
     assert np.allclose(fused.scores, expected_scores, rtol=0, atol=2e-6)
     assert fused.n_views.min(initial=1) >= 1
     assert fused.n_views.max(initial=1) <= n_views
@@ -96,7 +100,9 @@ def random_boxes(seed, n):
 
 
 def random_views(seed):
-    """Return what up to 6 views might give of up to 40 objects, with doubles, misses and false alarms."""
+    """Return what up to 6 views might give of up to 40 objects, with doubles, misses and false
+    alarms.
+    """
     rng = np.random.default_rng(seed)
     n_views = int(rng.integers(1, 7))
     objects = random_boxes(seed, int(rng.integers(0, 40))) * 7

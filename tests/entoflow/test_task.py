@@ -46,20 +46,23 @@ def test_a_checkpoint_that_finds_no_room_is_named_in_one_sentence(tmp_path):
     statement = """
     from pathlib import Path
     from types import SimpleNamespace
+    from entoflow.detection.training import Epoch
     from entoflow.detection.yolo_trainer import Trainer
     model = torch.nn.Linear(100, 1000)
     state = SimpleNamespace(ema=model, updates=1)
-    trainer = SimpleNamespace(fitness=1, best_fitness=1, best_state={}, ema=state, rows=[], _row=dict, epoch=0, model=model, stop=False, optimizer=model,
-                              stopper=SimpleNamespace(best_fitness=1, best_epoch=0), checkpoint=Path("checkpoint.pt"))
+    epoch = Epoch(1, 0.5, 0.5, 0.5, 1)
+    trainer = SimpleNamespace(fitness=1, best_fitness=1, best_weights={}, ema=state, epochs_done=[], describe_epoch=lambda: epoch, epoch=0, model=model,
+                              stop=False, optimizer=model, stopper=SimpleNamespace(best_fitness=1, best_epoch=0), checkpoint=Path("checkpoint.pt"))
     Trainer.save_model(trainer)"""
-    assert end(tmp_path, "import torch", statement) == (1, f"error: checkpoint.unfinished: File too large; wanted more room on the disk of {tmp_path}.\n")
+    assert end(tmp_path, "import torch", statement) == (1, f"error: checkpoint.pt.unfinished: File too large; wanted more room on the disk of {tmp_path}.\n")
 
 
 def test_weights_that_find_no_room_are_named_in_one_sentence(tmp_path):
     statement = """
     from pathlib import Path
     from entoflow.detector import backend_yolo
-    backend_yolo.save({"model": torch.nn.Linear(100, 1000), "architecture": "", "image_size": 64}, Path())"""
+    from entoflow.detector.network import Detector
+    backend_yolo.save(Detector(torch.nn.Linear(100, 1000), "cpu", "", 64), Path())"""
     assert end(tmp_path, "import torch", statement) == (1, f"error: weights.safetensors: File too large; wanted more room on the disk of {tmp_path}.\n")
 
 

@@ -40,7 +40,9 @@ class Pack:
 
 
 def world(n=60):
-    """Return ({photo: what it shows}, labelled data set, candidates): where both are, the wrong box is the best."""
+    """Return ({photo: what it shows}, labelled data set, candidates): where both are, the wrong box
+    is the best.
+    """
     shows = {k: (("disc", "square"), ("disc",), ("square",))[k % 3] for k in range(1, n + 1)}
     photos = []
     candidates = {}
@@ -80,7 +82,7 @@ def classified(labelled, candidates, pack):
     return classify_crops.classify(pack, learned, to_classify, TRAINING)
 
 
-def test_the_classifier_tells_the_target_from_another_insect_though_the_detector_scores_that_higher():
+def test_the_classifier_tells_the_target_from_an_insect_that_the_detector_scores_higher():
     shows, labelled, candidates = world()
     results = classified(labelled, candidates, Pack(shows))
     probabilities = {(each.crop.image_id, each.crop.rank): each.probability for each in results}
@@ -132,7 +134,10 @@ def test_what_is_learned_of_a_photo_is_what_its_label_promises():
     crops = crops_of(Dataset([first, second, replace(third, count=2), fourth]), candidates)
     assert {crop.image_id for crop in crops} == {1, 2, 3}
     assert [(crop.image_id, crop.rank, crop.kind, crop.weight) for crop in crops if crop.rank] == [
-        (1, 1, TARGET, 1), (2, 1, OTHER, 1), (3, 1, TARGET, 1), (3, 2, TARGET, 1),
+        (1, 1, TARGET, 1),
+        (2, 1, OTHER, 1),
+        (3, 1, TARGET, 1),
+        (3, 2, TARGET, 1),
     ]
     crops = crops_of(Dataset([third]), candidates)
     assert [(crop.kind, crop.weight) for crop in crops if crop.rank] == [(TARGET, 0.5), (None, 0.5)]

@@ -68,10 +68,15 @@ def draw_photo(folder, n, rng):
 def arguments(world, out, test="boxes.json", files=("a.npz", "b.npz")):
     out.mkdir(exist_ok=True)
     return [
-        f"--test={world}/{test}", "--predictions", *(str(world / name) for name in files),
-        f"--model={world}/model.json", f"--packs={world}/test_1_0001.zip",
-        f"--metrics={out}/metrics.json", f"--predictions_json={out}/p.json",
-        f"--predictions_csv={out}/p.csv", f"--plots={out}/plots",
+        f"--test={world}/{test}",
+        "--predictions",
+        *(str(world / name) for name in files),
+        f"--model={world}/model.json",
+        f"--packs={world}/test_1_0001.zip",
+        f"--metrics={out}/metrics.json",
+        f"--predictions_json={out}/p.json",
+        f"--predictions_csv={out}/p.csv",
+        f"--plots={out}/plots",
     ]
 
 
@@ -101,16 +106,28 @@ def test_the_same_input_gives_the_same_bytes_and_every_file(world, tmp_path):
     two = {path.name: path.read_bytes() for path in (tmp_path / "two").rglob("*.*")}
     assert one == two
     pictures = {
-        "precision_recall.png", "recall_vs_false_alarms.png", "confidence.png", "best.png",
-        "worst.png", "false_alarms.png",
+        "precision_recall.png",
+        "recall_vs_false_alarms.png",
+        "confidence.png",
+        "best.png",
+        "worst.png",
+        "false_alarms.png",
     }
     assert set(one) == {"metrics.json", "p.json", "p.csv", *pictures}
 
 
-def test_errors_by_kind_and_figures_by_size_are_published_with_intervals_like_the_others(world, tmp_path):
+def test_errors_by_kind_and_figures_by_size_are_published_with_intervals_like_the_others(
+    world, tmp_path
+):
     evaluate_detector.main(arguments(world, tmp_path))
     published = json.loads((tmp_path / "metrics.json").read_text())
-    assert list(published["errors"]) == ["missed", "background", "look_alike", "duplicate", "poorly_placed"]
+    assert list(published["errors"]) == [
+        "missed",
+        "background",
+        "look_alike",
+        "duplicate",
+        "poorly_placed",
+    ]
     metrics = published["metrics"]
     sizes = ("below_2", "2_to_5", "5_to_15", "above_15")
     assert {f"recall_{size}" for size in sizes} <= set(metrics)

@@ -3,9 +3,9 @@ import json
 
 import keep_round
 import pytest
-from weak_box_worlds import photo, weak_box, weak_boxes
 
 from entoflow.detection import weak_boxes as weak_boxes_file
+from weak_box_worlds import photo, weak_box, weak_boxes
 
 
 def write_metric(path, name, value, low=None, high=None):
@@ -35,10 +35,17 @@ def rounds(tmp_path):
 
 def table(tmp_path, rounds, *more):
     models, weak, _ = rounds
-    keep_round.main([
-        "--models", *map(str, models), "--weak_boxes", *map(str, weak), "--kept=2",
-        f"--table={tmp_path}/rounds.csv", *map(str, more),
-    ])
+    keep_round.main(
+        [
+            "--models",
+            *map(str, models),
+            "--weak_boxes",
+            *map(str, weak),
+            "--kept=2",
+            f"--table={tmp_path}/rounds.csv",
+            *map(str, more),
+        ]
+    )
     with (tmp_path / "rounds.csv").open(newline="") as file:
         return list(csv.DictReader(file))
 
@@ -46,12 +53,26 @@ def table(tmp_path, rounds, *more):
 def test_a_row_per_round_says_what_it_made_and_which_is_kept(tmp_path, rounds, capsys):
     first, second = table(tmp_path, rounds, "--rounds=3")
     assert first == {
-        "round": "1", "kept": "no", "photos": "4", "photos_with_box": "1", "accepted": "1",
-        "ignored": "0", "held_out_f1": "0.5", "held_out_f1_low": "", "held_out_f1_high": "",
+        "round": "1",
+        "kept": "no",
+        "photos": "4",
+        "photos_with_box": "1",
+        "accepted": "1",
+        "ignored": "0",
+        "held_out_f1": "0.5",
+        "held_out_f1_low": "",
+        "held_out_f1_high": "",
     }
     assert second == {
-        "round": "2", "kept": "yes", "photos": "4", "photos_with_box": "2", "accepted": "2",
-        "ignored": "1", "held_out_f1": "0.75", "held_out_f1_low": "", "held_out_f1_high": "",
+        "round": "2",
+        "kept": "yes",
+        "photos": "4",
+        "photos_with_box": "2",
+        "accepted": "2",
+        "ignored": "1",
+        "held_out_f1": "0.75",
+        "held_out_f1_low": "",
+        "held_out_f1_high": "",
     }
     assert "round 2 is kept, of 2 run and 3 allowed" in capsys.readouterr().out
 

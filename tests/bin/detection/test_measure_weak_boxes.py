@@ -5,12 +5,12 @@ from dataclasses import replace
 
 import measure_weak_boxes
 import pytest
-from weak_box_worlds import SELECTION, TARGET, photo, weak_box, weak_boxes
 
 from entoflow import dataset
 from entoflow.dataset import Box, Dataset
 from entoflow.detection import weak_boxes as weak_boxes_file
 from entoflow.task import InputError
+from weak_box_worlds import SELECTION, TARGET, photo, weak_box, weak_boxes
 
 TEN = (0, 0, 10, 10)  # a box of ten pixels at the corner
 
@@ -29,19 +29,22 @@ def true_box(image_id, bbox=TEN, iscrowd=False):
 
 def photos(n, counts=None, reviewed=()):
     counts = counts or {}
-    return [
-        photo(k, counts.get(k), reviewed=k in reviewed, height=50) for k in range(1, n + 1)
-    ]
+    return [photo(k, counts.get(k), reviewed=k in reviewed, height=50) for k in range(1, n + 1)]
 
 
 def run(tmp_path, weak, truth, *options):
     """Return the metrics of weak boxes."""
     weak_boxes_file.write(tmp_path / "weak.json", weak)
     dataset.write(tmp_path / "audit.json", Dataset(weak.images, truth, [TARGET]))
-    measure_weak_boxes.main([
-        f"--weak_boxes={tmp_path}/weak.json", f"--audit_boxes={tmp_path}/audit.json",
-        f"--target={TARGET}", f"--quality={tmp_path}/q.json", *options,
-    ])
+    measure_weak_boxes.main(
+        [
+            f"--weak_boxes={tmp_path}/weak.json",
+            f"--audit_boxes={tmp_path}/audit.json",
+            f"--target={TARGET}",
+            f"--quality={tmp_path}/q.json",
+            *options,
+        ]
+    )
     return json.loads((tmp_path / "q.json").read_text())["metrics"]
 
 
@@ -86,11 +89,17 @@ def test_boxes_on_a_photo_that_the_audit_knows_to_be_empty_are_wrong(tmp_path):
 def test_a_box_where_the_audit_ignores_counts_neither_way(tmp_path):
     boxes = [accepted(1), accepted(1, (50, 10, 9, 9)), accepted(2, (0, 0, 9, 9))]
     truth = [
-        true_box(1), true_box(1, (40, 0, 50, 50), iscrowd=True),
+        true_box(1),
+        true_box(1, (40, 0, 50, 50), iscrowd=True),
         true_box(2, (0, 0, 50, 50), iscrowd=True),
     ]
     assert measure(tmp_path, boxes, truth)["precision50"] == {
-        "value": 1, "low": None, "high": None, "n": 1, "groups": 3, "unit": "share of weak boxes",
+        "value": 1,
+        "low": None,
+        "high": None,
+        "n": 1,
+        "groups": 3,
+        "unit": "share of weak boxes",
     }
 
 
@@ -123,15 +132,17 @@ def test_each_step_is_measured_by_leaving_it_out(tmp_path):
     weak = weak_boxes(photos(3, counts={3: 1}), boxes, replace(SELECTION, n_views=2))
     metrics, ablation = ablate(tmp_path, weak, [true_box(n) for n in (1, 2, 3)])
     rows = {row["boxes"]: row for row in ablation["rows"]}
-    assert {name: row["f1_50"]["value"] for name, row in rows.items()} == pytest.approx({
-        "the rule full": 1,
-        "without second opinion": 6 / 7,
-        "without view agreement": 1,
-        "without label promise": 4 / 5,
-        "without count cap": 6 / 7,
-        "the rule threshold": 4 / 7,
-        "the rule top1": 2 / 3,
-    })
+    assert {name: row["f1_50"]["value"] for name, row in rows.items()} == pytest.approx(
+        {
+            "the rule full": 1,
+            "without second opinion": 6 / 7,
+            "without view agreement": 1,
+            "without label promise": 4 / 5,
+            "without count cap": 6 / 7,
+            "the rule threshold": 4 / 7,
+            "the rule top1": 2 / 3,
+        }
+    )
     assert rows["the rule full"]["gain"] is None
     assert rows["the rule top1"]["gain"]["value"] == pytest.approx(1 / 3)
     assert rows["the rule full"]["f1_50"]["value"] == metrics["f1_50"]["value"]
@@ -149,17 +160,24 @@ def test_a_bias_is_how_far_a_side_lies_outside_the_true_one(tmp_path):
 def test_recall_by_the_size_of_the_true_box_in_its_photo(tmp_path):
     boxes = [accepted(1, (0, 0, 4, 4)), accepted(2, (0, 0, 30, 30))]
     truth = [
-        true_box(1, (0, 0, 4, 4)), true_box(1, (50, 0, 4, 4)), true_box(2, (0, 0, 30, 30)),
-        true_box(3, (0, 0, 1, 1)), true_box(3, (0, 0, 50, 50), iscrowd=True),
+        true_box(1, (0, 0, 4, 4)),
+        true_box(1, (50, 0, 4, 4)),
+        true_box(2, (0, 0, 30, 30)),
+        true_box(3, (0, 0, 1, 1)),
+        true_box(3, (0, 0, 50, 50), iscrowd=True),
     ]
     metrics = measure(tmp_path, boxes, truth)
     by_size = {name: entry for name, entry in metrics.items() if name.startswith("recall50_")}
     assert {name: (entry["value"], entry["n"]) for name, entry in by_size.items()} == {
-        "recall50_below_2": (0, 1), "recall50_2_to_5": (0.5, 2), "recall50_above_15": (1, 1),
+        "recall50_below_2": (0, 1),
+        "recall50_2_to_5": (0.5, 2),
+        "recall50_above_15": (1, 1),
     }
 
 
-def test_the_calibration_error_is_how_far_probabilities_and_shares_of_right_boxes_are_apart(tmp_path):
+def test_the_calibration_error_is_how_far_probabilities_and_shares_of_right_boxes_are_apart(
+    tmp_path,
+):
     """Two boxes near 0.9, one of them right: 0.5 for 0.92 of two; one of 0.3, wrong: 0 for 0.3.
 
     Dropped and unsure ones do not count.

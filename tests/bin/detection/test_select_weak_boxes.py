@@ -1,4 +1,6 @@
-"""Photos 1.. with one box per score, side by side; on validation photo 99 a right box of 0.6 and a wrong one of 0.4.
+"""Photos 1.. with one box per score, side by side.
+
+On validation photo 99 a right box of 0.6 and a wrong one of 0.4.
 
 Photo 50 is the one that the target's detector is validated on.
 """
@@ -90,13 +92,22 @@ def run(tmp_path):
         if crops is not None:
             candidates.write_crop_probabilities(tmp_path / "c.npz", crops)
             options.append(f"--crop_scores={tmp_path}/c.npz")
-        select_weak_boxes.main([
-            "--target=bmsb", "--n_views=1", f"--weak_rule={rule}", f"--round={round_}",
-            f"--labelled={tmp_path}/labelled.json", f"--predictions={tmp_path}/p.npz",
-            f"--reference={tmp_path}/insect.json", f"--validation_predictions={tmp_path}/v.npz",
-            f"--weak_boxes={tmp_path}/weak.json", f"--training={tmp_path}/training.json",
-            f"--audit={tmp_path}/audit.json", *options,
-        ])
+        select_weak_boxes.main(
+            [
+                "--target=bmsb",
+                "--n_views=1",
+                f"--weak_rule={rule}",
+                f"--round={round_}",
+                f"--labelled={tmp_path}/labelled.json",
+                f"--predictions={tmp_path}/p.npz",
+                f"--reference={tmp_path}/insect.json",
+                f"--validation_predictions={tmp_path}/v.npz",
+                f"--weak_boxes={tmp_path}/weak.json",
+                f"--training={tmp_path}/training.json",
+                f"--audit={tmp_path}/audit.json",
+                *options,
+            ]
+        )
         return Outputs(tmp_path)
 
     return _run
@@ -128,7 +139,9 @@ def test_no_weak_box_at_all_is_an_error(run):
 
 
 def test_a_detector_with_no_box_right_has_no_threshold(run):
-    sentence = "none of the insect detector's boxes on its 1 validation images is right, so no score"
+    sentence = (
+        "none of the insect detector's boxes on its 1 validation images is right, so no score"
+    )
     with pytest.raises(InputError, match=sentence):
         run([bmsb(1)], {1: [0.9]}, "threshold", NOWHERE)
     out = run([bmsb(1)], {1: [0.9, 0.8]}, "top1", NOWHERE)
@@ -180,11 +193,14 @@ def test_exactly_the_boxes_that_a_person_left_on_a_photo_are_accepted(run):
     assert out.bands()[2:] == [(2, "accept")]
     assert out.weak.selection.reviewed == 1
     assert [(image.id, image.reviewed) for image in out.weak.images] == [
-        (1, True), (2, False), (50, False),
+        (1, True),
+        (2, False),
+        (50, False),
     ]
     taught = [box for box in out.training.boxes if box.image_id in (1, 3)]
     assert [(box.image_id, box.bbox, box.iscrowd) for box in taught] == [
-        (1, (3.25, 4, 5, 6), False), (1, (0, 0, 2, 2), True),
+        (1, (3.25, 4, 5, 6), False),
+        (1, (0, 0, 2, 2), True),
     ]
     assert [row.reason for row in out.audit if row.image == "1.jpg"] == [
         "reviewed: 1 accepted and 1 ignored boxes of a person take the place of "
@@ -205,7 +221,9 @@ def test_a_photo_with_an_ignore_region_alone_is_left_out(run):
     out = run([bmsb(1), bmsb(2)], {1: [0.9], 2: [0.9]}, "threshold", reviewed=reviewed)
     assert out.trained_on() == {2, 50, 98}
     assert [(row.image, row.action) for row in out.audit] == [
-        ("1.jpg", "left out"), (None, "note"), ("1.jpg", "note"),
+        ("1.jpg", "left out"),
+        (None, "note"),
+        ("1.jpg", "note"),
     ]
 
 
@@ -223,7 +241,8 @@ def test_a_photo_of_another_label_that_a_person_shows_to_hold_the_target_is_one_
 
 
 def test_every_box_says_how_likely_it_shows_the_target(run):
-    """0.6 is right and 0.4 wrong: with half a box at either end 0.75 and 0.25, with the crops 0.6 and 0.225.
+    """0.6 is right and 0.4 wrong: with half a box at either end 0.75 and 0.25, with the crops 0.6
+    and 0.225.
 
     One in three insects is missed.
     """

@@ -1,4 +1,7 @@
-"""A detector of one epoch on a handful of drawn images: the folder it leaves, and going on after a kill."""
+"""A detector of one epoch on a handful of drawn images: the folder it leaves, and going on after a
+kill.
+"""
+
 import csv
 import json
 import re
@@ -24,14 +27,25 @@ torch = pytest.importorskip("torch")
 @pytest.fixture(scope="module")
 def world(tmp_path_factory):
     folder = tmp_path_factory.mktemp("world")
-    make_demo.main([
-        f"--folder={folder}/demo", "--demo_boxes=12", "--demo_labelled=2", "--demo_test=1",
-        "--demo_size=96",
-    ])
-    import_images.main([
-        f"--source={folder}/demo/boxes/annotations.json", "--role=boxes", "--name=boxes_1",
-        f"--dataset={folder}/boxes_1.json", f"--audit={folder}/a.json", f"--packs_folder={folder}",
-    ])
+    make_demo.main(
+        [
+            f"--folder={folder}/demo",
+            "--demo_boxes=12",
+            "--demo_labelled=2",
+            "--demo_test=1",
+            "--demo_size=96",
+        ]
+    )
+    import_images.main(
+        [
+            f"--source={folder}/demo/boxes/annotations.json",
+            "--role=boxes",
+            "--name=boxes_1",
+            f"--dataset={folder}/boxes_1.json",
+            f"--audit={folder}/a.json",
+            f"--packs_folder={folder}",
+        ]
+    )
     outputs = [f"--{name}={folder}/{name}" for name in split_images.OUTPUTS]
     split_images.main([f"--datasets={folder}/boxes_1.json", *outputs])
     return folder
@@ -39,12 +53,21 @@ def world(tmp_path_factory):
 
 def train(world, out, *more):
     out.mkdir()
-    train_detector.main([
-        f"--dataset={world}/insect", f"--packs={world}/boxes_1_0001.zip",
-        "--name=insect_detector", "--class_name=insect", "--image_size=64", "--batch_size=4",
-        f"--scratch={out}/scratch", f"--checkpoint={out}/checkpoint.pt", f"--model={out}/model",
-        f"--training={out}/training.csv", *more,
-    ])
+    train_detector.main(
+        [
+            f"--dataset={world}/insect",
+            f"--packs={world}/boxes_1_0001.zip",
+            "--name=insect_detector",
+            "--class_name=insect",
+            "--image_size=64",
+            "--batch_size=4",
+            f"--scratch={out}/scratch",
+            f"--checkpoint={out}/checkpoint.pt",
+            f"--model={out}/model",
+            f"--training={out}/training.csv",
+            *more,
+        ]
+    )
     rows = list(csv.DictReader((out / "training.csv").open()))
     return (out / "model/weights.safetensors").read_bytes(), rows
 
@@ -71,10 +94,14 @@ def test_the_learning_rate_is_ultralytics_own_for_one_class(world, tmp_path, mon
 
     monkeypatch.setattr(train_detector.Progress, "show", read_checkpoint)
     train(world, tmp_path / "a", "--max_epochs=1")
-    assert {group["initial_lr"] for group in seen[0]["optimizer"]["param_groups"]} == {0.002 * 5 / (4 + 1)}
+    assert {group["initial_lr"] for group in seen[0]["optimizer"]["param_groups"]} == {
+        0.002 * 5 / (4 + 1)
+    }
 
 
-def test_a_model_trained_in_tiles_says_so_and_predicts_in_them(world, tmp_path, capsys, monkeypatch):
+def test_a_model_trained_in_tiles_says_so_and_predicts_in_them(
+    world, tmp_path, capsys, monkeypatch
+):
     train(world, tmp_path / "a", "--max_epochs=1", "--tile_size=48")
     sentence = r"(\d+) images, and (\d+) tiles of those longer than 72 pixels"
     n_images, n_tiles = re.search(sentence, capsys.readouterr().out).groups()
@@ -93,10 +120,15 @@ def test_a_model_trained_in_tiles_says_so_and_predicts_in_them(world, tmp_path, 
     def windows_per_image(*more):
         """Return how many windows of each of the 12 images are looked at."""
         batch_sizes.clear()
-        predict_boxes.main([
-            f"--model={tmp_path}/a/model", f"--packs={world}/boxes_1_0001.zip",
-            f"--scratch={tmp_path}/scratch", f"--predictions={tmp_path}/boxes.npz", *more,
-        ])
+        predict_boxes.main(
+            [
+                f"--model={tmp_path}/a/model",
+                f"--packs={world}/boxes_1_0001.zip",
+                f"--scratch={tmp_path}/scratch",
+                f"--predictions={tmp_path}/boxes.npz",
+                *more,
+            ]
+        )
         return sum(batch_sizes) / 12
 
     assert windows_per_image() == 1 + 3 * 3

@@ -25,13 +25,17 @@ def run(tmp_path):
         two_boxes = Prediction.in_view(7, 0, boxes, np.array([0.75, 0.5]))
         predictions.write(tmp_path / "b.npz", [empty])
         predictions.write(tmp_path / "a.npz", [two_boxes])
-        write_predictions.main([
-            f"--datasets={tmp_path}/set.json",
-            "--predictions", f"{tmp_path}/b.npz", f"{tmp_path}/a.npz",
-            f"--model={tmp_path}/model.json",
-            f"--predictions_csv={tmp_path}/p.csv",
-            f"--predictions_json={tmp_path}/p.json",
-        ])
+        write_predictions.main(
+            [
+                f"--datasets={tmp_path}/set.json",
+                "--predictions",
+                f"{tmp_path}/b.npz",
+                f"{tmp_path}/a.npz",
+                f"--model={tmp_path}/model.json",
+                f"--predictions_csv={tmp_path}/p.csv",
+                f"--predictions_json={tmp_path}/p.json",
+            ]
+        )
         with open(tmp_path / "p.csv", newline="", encoding="utf-8") as file:
             return list(csv.reader(file)), json.loads((tmp_path / "p.json").read_text())
 

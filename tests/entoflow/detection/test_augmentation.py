@@ -1,4 +1,5 @@
 """Training images: their boxes are where the objects are, and what is cut off teaches nothing."""
+
 import numpy as np
 import pytest
 
@@ -18,7 +19,9 @@ def drawn(_index):
 
 
 @pytest.mark.parametrize("several", [False, True])
-def test_what_is_bright_lies_in_a_box_or_where_nothing_is_learned_and_boxes_are_full_of_it(several, monkeypatch):
+def test_what_is_bright_lies_in_a_box_or_where_nothing_is_learned_and_boxes_are_full_of_it(
+    several, monkeypatch
+):
     monkeypatch.setattr(augmentation, "recolour", lambda image, rng: image)
     n_boxes = n_ignored = 0
     for seed in range(40):

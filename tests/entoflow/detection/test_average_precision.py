@@ -1,4 +1,5 @@
 """COCO's average precision against pycocotools."""
+
 import contextlib
 import io
 from dataclasses import fields, replace
@@ -55,7 +56,10 @@ def numbered(annotations):
 
 def as_dataset(annotations, ids):
     """Return the same boxes as our code takes them."""
-    boxes = [Box(each["image_id"], "bug", tuple(each["bbox"]), bool(each["iscrowd"])) for each in annotations]
+    boxes = [
+        Box(each["image_id"], "bug", tuple(each["bbox"]), bool(each["iscrowd"]))
+        for each in annotations
+    ]
     return Dataset([Image(number, f"{number}.jpg") for number in ids], boxes, ["bug"])
 
 

@@ -22,7 +22,9 @@ def candidate(score, views=6, crop=None):
 
 
 def validation(scores, rights, n_missed):
-    """Return an image for each box, a true box in it where the box is right, and images whose true box nothing finds."""
+    """Return an image for each box, a true box in it where the box is right, and images whose true
+    box nothing finds.
+    """
     images = [Image(n, f"{n}.jpg") for n in range(len(rights) + n_missed)]
     with_true_box = [n for n, right in enumerate(rights) if right]
     with_true_box += [len(rights) + n for n in range(n_missed)]
@@ -40,8 +42,11 @@ def test_scores_without_agreement_are_those_of_boxes_that_every_view_saw():
     assert views_and_scores == [(1, 1.0), (3, pytest.approx(0.6)), (6, 0.5)]
 
 
-def test_a_probability_is_the_share_of_right_boxes_of_like_score_with_half_a_right_box_at_either_end():
-    """0.2: 0 of 4 right, with the half 0.5 of 5; 0.8: 3 of 4, with the half 3.5 of 5; between them a straight line."""
+def test_a_probability_is_the_share_of_right_boxes_of_like_score_with_half_a_box_at_the_ends():
+    """0.2: 0 of 4 right, with the half 0.5 of 5.
+
+    0.8: 3 of 4, with the half 3.5 of 5; between them a straight line.
+    """
     calibration = candidates.calibrate_scores(EIGHT_BOXES)
     probabilities = calibration.probability([0.1, 0.2, 0.5, 0.8, 0.9])
     assert probabilities == pytest.approx([0.1, 0.1, 0.4, 0.7, 0.7])

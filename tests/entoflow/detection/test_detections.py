@@ -51,7 +51,15 @@ def test_written_files_hold_every_detection(tmp_path):
     with open(tmp_path / "p.csv", newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert [row["image"] for row in rows] == ["a.jpg", "a.jpg", "a.jpg", "b, ü.jpg"]
-    assert rows[3] == {"image": "b, ü.jpg", "label": "bmsb", "score": "0.5", "x1": "1.0", "y1": "2.0", "x2": "3.0", "y2": "4.5"}
+    assert rows[3] == {
+        "image": "b, ü.jpg",
+        "label": "bmsb",
+        "score": "0.5",
+        "x1": "1.0",
+        "y1": "2.0",
+        "x2": "3.0",
+        "y2": "4.5",
+    }
 
 
 def test_no_detections_are_an_empty_list(tmp_path):

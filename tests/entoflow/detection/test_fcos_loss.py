@@ -1,4 +1,5 @@
 """Weighted boxes and ignore regions in FCOS's loss, and the loss itself against torchvision's."""
+
 import pytest
 
 torch = pytest.importorskip("torch")
@@ -82,14 +83,18 @@ def inside(x1, y1, x2, y2):
 @pytest.mark.parametrize("boxes", [BOXES, BOXES[:1], []])
 def test_whole_boxes_alone_give_torchvisions_own_loss_and_gradients(boxes):
     second = truth([[10, 10, 250, 250]])
-    for ours, theirs in zip(gradients(truth(boxes), second), torchvision_gradients(truth(boxes), second)):
+    for ours, theirs in zip(
+        gradients(truth(boxes), second), torchvision_gradients(truth(boxes), second)
+    ):
         torch.testing.assert_close(ours, theirs)
 
 
 def test_an_unlabelled_object_inside_an_ignore_region_causes_no_gradient():
     _, logits, distances, centre = gradients(truth(ignored=[[60, 60, 130, 120]]))
     quiet = inside(60, 60, 130, 120)
-    assert quiet.sum() == 9 * 7 + 5 * 4 + 3 * 2 + 2 * 1  # multiples of 8, 16, 32 and 64 in x 64..128 and y 64..112
+    assert (
+        quiet.sum() == 9 * 7 + 5 * 4 + 3 * 2 + 2 * 1
+    )  # multiples of 8, 16, 32 and 64 in x 64..128 and y 64..112
     assert not distances.any()
     assert not centre.any()
     assert not logits[quiet].any()
@@ -103,7 +108,9 @@ def test_without_the_region_the_same_places_learn_background():
 def test_a_box_in_an_ignore_region_is_learned():
     _, logits, distances, centre = gradients(truth(BOXES[:1]))
     region = [[0, 0, 200, 200]]
-    _, covered_logits, covered_distances, covered_centre = gradients(truth(BOXES[:1], ignored=region))
+    _, covered_logits, covered_distances, covered_centre = gradients(
+        truth(BOXES[:1], ignored=region)
+    )
     learns = distances.any(1)
     assert learns.any()
     assert torch.equal(distances, covered_distances)
@@ -136,5 +143,7 @@ def test_of_two_boxes_a_place_learns_the_smaller():
 
 
 def test_a_place_at_the_centre_of_its_box_is_central_and_one_at_a_side_is_not():
-    nearness = fcos_loss.centreness(torch.tensor([[5.0, 5], [0, 5], [2.5, 5]]), torch.tensor([[0.0, 0, 10, 10]]).repeat(3, 1))
+    nearness = fcos_loss.centreness(
+        torch.tensor([[5.0, 5], [0, 5], [2.5, 5]]), torch.tensor([[0.0, 0, 10, 10]]).repeat(3, 1)
+    )
     assert nearness.tolist() == pytest.approx([1, 0, (1 / 3) ** 0.5])

@@ -28,13 +28,18 @@ def test_the_best_detection_takes_a_box_and_a_double_is_false():
 
 def test_what_is_taken_at_one_overlap_is_free_at_a_stricter_one():
     boxes, truth = np.array([[0, 0, 10, 6], [0, 0, 10, 10]]), np.array([[0, 0, 10, 10]])
-    assert match(boxes, truth, np.zeros(1, bool), [0.5, 0.75]).tolist() == [[0, NO_BOX], [NO_BOX, 0]]
+    assert match(boxes, truth, np.zeros(1, bool), [0.5, 0.75]).tolist() == [
+        [0, NO_BOX],
+        [NO_BOX, 0],
+    ]
 
 
 def test_an_ignore_region_takes_any_number_but_a_true_box_comes_first():
     truth, crowd = np.array([[0, 0, 100, 100], [0, 0, 10, 10]]), np.array([True, False])
     boxes = np.array([[0, 0, 10, 10], [0, 0, 10, 9], [40, 40, 60, 60], [90, 0, 115, 10]])
-    assert match(boxes, truth, crowd, [0.5]).tolist() == [[1, IN_IGNORE_REGION, IN_IGNORE_REGION, NO_BOX]]
+    assert match(boxes, truth, crowd, [0.5]).tolist() == [
+        [1, IN_IGNORE_REGION, IN_IGNORE_REGION, NO_BOX]
+    ]
 
 
 def test_of_true_boxes_overlapped_alike_the_last_is_taken():
@@ -62,7 +67,9 @@ def test_all_images_at_once_are_matched_as_each_alone(seed):
         rows = np.flatnonzero(detections.image == image)
         true_rows = np.flatnonzero(truth.image == image)
         crowd = truth.crowd[true_rows]
-        places = np.argsort(matches.row)[rows]  # of the image's detections in the matches, best first
+        places = np.argsort(matches.row)[
+            rows
+        ]  # of the image's detections in the matches, best first
         corners = to_xyxy(detections.bbox[rows])
         expected = match(corners, to_xyxy(truth.bbox[true_rows]), crowd, thresholds)
         outcome = np.full(expected.shape, FALSE)
@@ -83,13 +90,19 @@ def test_all_images_at_once_are_matched_as_each_alone(seed):
 
 
 def boxes(rng, n):
-    """Return n boxes (x, y, w, h) of whole pixels that crowd together: areas are exact, and overlaps tie."""
+    """Return n boxes (x, y, w, h) of whole pixels that crowd together: areas are exact, and
+    overlaps tie.
+    """
     return np.hstack([rng.integers(0, 8, (n, 2)), rng.integers(1, 12, (n, 2))]).astype(float)
 
 
 def test_operating_points_count_tied_detections_together():
     points = operating_points([0.5, 0.9, 0.5, 0.2, 0.3], [TRUE, FALSE, FALSE, TRUE, IGNORED])
-    assert [column.tolist() for column in points] == [[0.9, 0.5, 0.3, 0.2], [0, 1, 1, 2], [1, 2, 2, 2]]
+    assert [column.tolist() for column in points] == [
+        [0.9, 0.5, 0.3, 0.2],
+        [0, 1, 1, 2],
+        [1, 2, 2, 2],
+    ]
 
 
 def test_f_scores_counted_by_hand():
@@ -115,4 +128,8 @@ def test_the_best_threshold_is_that_of_trying_every_score(beta):
 
 
 def test_without_a_right_detection_nothing_is_let_through():
-    assert best_threshold([0.9, 0.3], [FALSE, FALSE], 4, 1) == best_threshold([], [], 4, 1) == (1.0, 0.0)
+    assert (
+        best_threshold([0.9, 0.3], [FALSE, FALSE], 4, 1)
+        == best_threshold([], [], 4, 1)
+        == (1.0, 0.0)
+    )

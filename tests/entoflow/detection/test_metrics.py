@@ -14,7 +14,10 @@ FAR = (50, 50, 10, 10)
 
 
 def dataset(boxes, n_images):
-    """Return images 1 to n_images, each a group of its own. boxes: [(image, bbox, whether a crowd)]."""
+    """Return images 1 to n_images, each a group of its own.
+
+    boxes: [(image, bbox, whether a crowd)].
+    """
     images = [Image(n, f"{n}.jpg", group=str(n)) for n in range(1, n_images + 1)]
     return Dataset(images, [Box(n, "bmsb", bbox, crowd) for n, bbox, crowd in boxes], ["bmsb"])
 
@@ -36,7 +39,15 @@ def measured(truth, predictions, threshold):
 
 def test_figures_counted_by_hand():
     truth = dataset([(1, BOX, 0), (1, FAR, 0), (2, BOX, 0), (4, [0, 0, 90, 90], 1)], 5)
-    found = predicted({1: [(BOX, 0.9), (FAR, 0.2)], 2: [(FAR, 0.8)], 3: [(BOX, 0.85), (FAR, 0.4)], 4: [(BOX, 0.99)], 5: []})
+    found = predicted(
+        {
+            1: [(BOX, 0.9), (FAR, 0.2)],
+            2: [(FAR, 0.8)],
+            3: [(BOX, 0.85), (FAR, 0.4)],
+            4: [(BOX, 0.99)],
+            5: [],
+        }
+    )
     figures = measured(truth, found, 0.5)
     value = {name: figure.value for name, figure in figures.items()}
     assert value["precision"] == pytest.approx(1 / 3)
@@ -50,7 +61,9 @@ def test_figures_counted_by_hand():
     assert figures["false_alarms_per_empty_image"].n == 2  # images 3 and 5
     assert value["threshold"] == 0.5
     assert value["recall_at_0.1_fppi"] == pytest.approx(1 / 3)
-    assert {(figure.low, figure.high, figure.groups) for figure in figures.values()} == {(None, None, 5)}
+    assert {(figure.low, figure.high, figure.groups) for figure in figures.values()} == {
+        (None, None, 5)
+    }
 
 
 def test_what_cannot_be_measured_is_null_and_never_nan():
@@ -71,7 +84,10 @@ def test_with_labels_alone_only_presence_and_given_counts_are_measured():
         for n, (label, count) in enumerate(known, 1)
     ]
     truth = Dataset(images, truth="labels")
-    found = gather(predicted({1: [(BOX, 0.9), (FAR, 0.7)], 2: [(BOX, 0.3)], 3: [(BOX, 0.6)], 4: []}), [1, 2, 3, 4])
+    found = gather(
+        predicted({1: [(BOX, 0.9), (FAR, 0.7)], 2: [(BOX, 0.3)], 3: [(BOX, 0.6)], 4: []}),
+        [1, 2, 3, 4],
+    )
     figures, _ = metrics.measure_detector(truth, found, 0.5, 1, "bmsb")
     value_and_n = {name: (figure.value, figure.n) for name, figure in figures.items()}
     assert value_and_n["presence_auroc"] == (3 / 4, 4)
@@ -95,7 +111,9 @@ def test_intervals_hold_the_value_and_appear_from_20_groups_on():
 
 def test_the_interval_of_a_share_is_that_of_the_binomial():
     hits = np.arange(400) < 120
-    figure = statistics.Bootstrap(np.arange(400), seed=1).ratio(hits.astype(int), np.ones(400, int), 400, "share")
+    figure = statistics.Bootstrap(np.arange(400), seed=1).ratio(
+        hits.astype(int), np.ones(400, int), 400, "share"
+    )
     half = 1.96 * np.sqrt(0.3 * 0.7 / 400)
     assert figure.value == 0.3
     assert figure.low == pytest.approx(0.3 - half, abs=0.006)
@@ -105,7 +123,9 @@ def test_the_interval_of_a_share_is_that_of_the_binomial():
 def test_ten_copies_of_a_photo_in_one_group_do_not_narrow_the_interval():
     hits = (np.arange(100) < 40).astype(int)
     single = statistics.Bootstrap(np.arange(100), 1).ratio(hits, np.ones(100, int), 100, "share")
-    copies = statistics.Bootstrap(np.repeat(np.arange(100), 10), 1).ratio(np.repeat(hits, 10), np.ones(1000, int), 1000, "share")
+    copies = statistics.Bootstrap(np.repeat(np.arange(100), 10), 1).ratio(
+        np.repeat(hits, 10), np.ones(1000, int), 1000, "share"
+    )
     assert copies.groups == 100
     assert (copies.low, copies.high) == pytest.approx((single.low, single.high))
 
@@ -122,13 +142,19 @@ def test_the_same_seed_gives_the_same_interval_and_another_does_not():
 def test_auroc_equals_scikit_learn_with_ties_and_weights(seed):
     roc_auc_score = pytest.importorskip("sklearn.metrics").roc_auc_score
     rng = np.random.default_rng(seed)
-    scores, positive, weights = rng.integers(0, 12, 60) / 12, rng.random(60) < 0.4, rng.integers(0, 4, (3, 60))
+    scores, positive, weights = (
+        rng.integers(0, 12, 60) / 12,
+        rng.random(60) < 0.4,
+        rng.integers(0, 4, (3, 60)),
+    )
     expected = [roc_auc_score(positive, scores, sample_weight=row) for row in weights]
     assert statistics.auroc(scores, positive, weights) == pytest.approx(expected, abs=1e-12)
 
 
 def test_auroc_of_one_class_or_no_image_is_undefined():
-    assert np.isnan(statistics.auroc(np.array([0.1, 0.2]), np.array([True, True]), np.ones((1, 2), int))).all()
+    assert np.isnan(
+        statistics.auroc(np.array([0.1, 0.2]), np.array([True, True]), np.ones((1, 2), int))
+    ).all()
     assert np.isnan(statistics.auroc(np.zeros(0), np.zeros(0, bool), np.ones((2, 0), int))).all()
 
 

@@ -1,4 +1,5 @@
 """What training sees of images: whole, and of large ones the tiles too."""
+
 import shutil
 
 import numpy as np
@@ -12,9 +13,12 @@ from entoflow.detection import samples
 
 @pytest.fixture
 def extract(tmp_path):
-    """Return f(size, [(x, y, width, height, more keys)], tile_size, seed): the samples of one training photo."""
+    """Return f(size, [(x, y, width, height, more keys)], tile_size, seed): the samples of one
+    training photo.
+    """
+
     def _extract(size, boxes, tile_size, seed=1):
-        y, x = np.mgrid[:size[1], :size[0]]
+        y, x = np.mgrid[: size[1], : size[0]]
         pixels = np.stack([x * 255 // size[0], y * 255 // size[1], 0 * x], axis=2)
         PillowImage.fromarray(pixels.astype(np.uint8)).save(tmp_path / "photo.png")
         facts = images.describe(tmp_path / "photo.png")
@@ -25,11 +29,14 @@ def extract(tmp_path):
         dataset = Dataset([image], of_image, ["insect"])
         folder = tmp_path / f"scratch_{seed}"
         return samples.extract(dataset, images.Pack([pack]), folder, tile_size, seed).train
+
     return _extract
 
 
 def test_without_a_tile_size_an_image_is_one_sample_with_its_weights_and_ignore_regions(extract):
-    sample, = extract((300, 100), [(30, 20, 60, 40, {"weight": 0.5}), (0, 0, 30, 10, {"iscrowd": True})], None)
+    (sample,) = extract(
+        (300, 100), [(30, 20, 60, 40, {"weight": 0.5}), (0, 0, 30, 10, {"iscrowd": True})], None
+    )
     assert sample.targets.boxes.tolist() == [[0.2, 0.4, 0.2, 0.4]]
     assert sample.targets.weights.tolist() == [0.5]
     assert sample.targets.ignored.tolist() == [[0.05, 0.05, 0.1, 0.1]]
@@ -56,11 +63,16 @@ def test_a_tile_shows_the_piece_of_the_image_that_its_boxes_are_of(extract):
 
 
 def test_a_box_that_a_tile_shows_little_of_and_a_crowd_are_ignored_in_it(extract):
-    _, first, second, *_ = extract((300, 100), [(50, 0, 25, 50), (100, 0, 20, 50), (127, 0, 173, 100, {"iscrowd": True})], 100)
+    _, first, second, *_ = extract(
+        (300, 100), [(50, 0, 25, 50), (100, 0, 20, 50), (127, 0, 173, 100, {"iscrowd": True})], 100
+    )
     assert first.targets.boxes.tolist() == [[0.625, 0.25, 0.25, 0.5]]
     assert first.targets.ignored.tolist() == []
     assert second.targets.boxes.tolist() == [[0.43, 0.25, 0.2, 0.5]]  # this tile starts at 67
-    assert second.targets.ignored.round(9).tolist() == [[0.04, 0.25, 0.08, 0.5], [0.8, 0.5, 0.4, 1.0]]
+    assert second.targets.ignored.round(9).tolist() == [
+        [0.04, 0.25, 0.08, 0.5],
+        [0.8, 0.5, 0.4, 1.0],
+    ]
 
 
 def test_the_seed_draws_the_blank_tiles(extract, tmp_path):

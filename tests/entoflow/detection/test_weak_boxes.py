@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from weak_box_worlds import SELECTION, TARGET, photo, weak_box
 
 from entoflow.detection import weak_boxes
 from entoflow.detection.candidates import Candidate, Thresholds
 from entoflow.detection.weak_boxes import WeakBoxes
 from entoflow.task import InputError
+from weak_box_worlds import SELECTION, TARGET, photo, weak_box
 
 IGNORE = 0.2
 

@@ -1,4 +1,5 @@
 """Weighted boxes and ignore regions in ultralytics' loss and validation."""
+
 import tempfile
 
 import numpy as np
@@ -7,7 +8,9 @@ import pytest
 torch = pytest.importorskip("torch")
 from entoflow.detector.load_ultralytics import load_ultralytics  # noqa: E402
 
-load_ultralytics(tempfile.mkdtemp())  # as every import of ultralytics: it would change how all later tests open images
+load_ultralytics(
+    tempfile.mkdtemp()
+)  # as every import of ultralytics: it would change how all later tests open images
 from entoflow.detection import yolo_loss  # noqa: E402
 
 SIDE = 64
@@ -74,7 +77,9 @@ def test_without_the_region_the_same_places_learn_background(network):
 
 def test_a_region_smaller_than_a_cell_is_ignored_where_a_box_would_have_been_learned(network):
     _, scores = gradients(network, [(0, 0.3, 0.3, 0.01, 0.01)])
-    enlarged = (np.abs(centres() - 0.3) < 8 / SIDE).all(1)  # to 16 pixels, as ultralytics enlarges a small box
+    enlarged = (np.abs(centres() - 0.3) < 8 / SIDE).all(
+        1
+    )  # to 16 pixels, as ultralytics enlarges a small box
     assert enlarged.sum() == 4 + 1 + 1 and ((scores == 0).numpy() == enlarged).all()
 
 
@@ -132,4 +137,3 @@ def test_validation_counts_neither_ignore_regions_nor_what_lies_in_them():
     assert predictions[0]["conf"].tolist() == pytest.approx([0.9, 0.7])
     assert truth["cls"].tolist() == [[0]]
     assert len(truth["bboxes"]) == len(truth["batch_idx"]) == 1
-

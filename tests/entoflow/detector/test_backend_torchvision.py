@@ -1,4 +1,7 @@
-"""The torchvision backend: the same weights for the same seed, also after a kill, and boxes that mind no company."""
+"""The torchvision backend: the same weights for the same seed, also after a kill, and boxes that
+mind no company.
+"""
+
 import subprocess
 import sys
 from dataclasses import replace
@@ -19,16 +22,19 @@ SMALL = next(iter(FCOS))
 
 
 def drawn(folder, n, seed):
-    """Draw n images of noise with a bright square; return their Samples, of which each second one has a region to ignore."""
+    """Draw n images of noise with a bright square.
+
+    Return their Samples, of which each second one has a region to ignore.
+    """
     folder.mkdir(parents=True)
     rng = np.random.default_rng(seed)
     samples = []
     for number in range(n):
         pixels = rng.integers(0, 80, (64, 64, 3), np.uint8)
         x, y = rng.integers(4, 36, 2)
-        pixels[y:y + 24, x:x + 24] = 220
+        pixels[y : y + 24, x : x + 24] = 220
         Image.fromarray(pixels).save(folder / f"{number}.png")
-        region = np.array([[0.5, 0.5, 0.2, 0.2]])[:number % 2]
+        region = np.array([[0.5, 0.5, 0.2, 0.2]])[: number % 2]
         targets = Targets(np.array([[x + 12, y + 12, 24, 24]]) / 64, np.ones(1), region)
         samples.append(Sample(folder / f"{number}.png", targets))
     return samples
@@ -111,14 +117,21 @@ def test_validation_counts_no_detection_in_an_ignore_region(samples, monkeypatch
 
 def test_boxes_of_an_image_are_the_same_in_any_company_and_lie_inside_it_best_first(trained):
     rng = np.random.default_rng(1)
-    images = [rng.integers(0, 255, (*shape, 3), np.uint8) for shape in ((50, 80), (80, 50), (64, 64), (50, 80))]
+    images = [
+        rng.integers(0, 255, (*shape, 3), np.uint8)
+        for shape in ((50, 80), (80, 50), (64, 64), (50, 80))
+    ]
     together = backend.predict(trained[0], images, 96)
     for image, (boxes, scores) in zip(images, together):
-        (alone_boxes, alone_scores), = backend.predict(trained[0], [image], 96)
+        ((alone_boxes, alone_scores),) = backend.predict(trained[0], [image], 96)
         np.testing.assert_allclose(boxes[:20], alone_boxes[:20], atol=0.01)
         np.testing.assert_allclose(scores[:20], alone_scores[:20], atol=1e-5)
         assert 0 < len(boxes) <= 300 and (np.diff(scores) <= 0).all() and scores[-1] >= 0.001
-        assert (boxes >= 0).all() and (boxes <= np.tile(image.shape[1::-1], 2)).all() and (boxes[:, 2:] > boxes[:, :2]).all()
+        assert (
+            (boxes >= 0).all()
+            and (boxes <= np.tile(image.shape[1::-1], 2)).all()
+            and (boxes[:, 2:] > boxes[:, :2]).all()
+        )
 
 
 def test_a_saved_detector_finds_the_same_boxes_when_loaded(trained, samples, tmp_path):
@@ -127,11 +140,21 @@ def test_a_saved_detector_finds_the_same_boxes_when_loaded(trained, samples, tmp
     facts = backend.save(trained[0], tmp_path)
     assert facts == {"backend": "torchvision", "architecture": SMALL, "image_size": 64}
     images = [read_image(sample.path) for sample in samples.validation]
-    for one, other in zip(backend.predict(trained[0], images), backend.predict(backend.load(tmp_path, facts, tmp_path), images)):
+    for one, other in zip(
+        backend.predict(trained[0], images),
+        backend.predict(backend.load(tmp_path, facts, tmp_path), images),
+    ):
         assert all(np.array_equal(a, b) for a, b in zip(one, other))
 
 
-@pytest.mark.parametrize("architecture, builder", [("fcos_resnet10", "resnet18"), ("fcos_resnet18", "resnet18"), ("fcos_resnet50", "fcos_resnet50_fpn")])
+@pytest.mark.parametrize(
+    "architecture, builder",
+    [
+        ("fcos_resnet10", "resnet18"),
+        ("fcos_resnet18", "resnet18"),
+        ("fcos_resnet50", "fcos_resnet50_fpn"),
+    ],
+)
 def test_published_tensors_fill_the_network_or_its_backbone(architecture, builder, tmp_path):
     from safetensors.torch import save_file
     from torchvision.models import get_model_builder, get_weight
@@ -140,13 +163,33 @@ def test_published_tensors_fill_the_network_or_its_backbone(architecture, builde
 
     chosen, whole = FCOS[architecture], builder.startswith("fcos")
     assert type(get_weight(chosen.published)).__name__.lower() == f"{builder}_weights"
-    theirs = get_model_builder(builder)(weights=None, **({"weights_backbone": None} if whole else {})).state_dict()
-    theirs = {name: torch.full_like(value, 0.5) for name, value in theirs.items() if value.is_floating_point()}
+    theirs = get_model_builder(builder)(
+        weights=None, **({"weights_backbone": None} if whole else {})
+    ).state_dict()
+    theirs = {
+        name: torch.full_like(value, 0.5)
+        for name, value in theirs.items()
+        if value.is_floating_point()
+    }
     save_file(theirs, tmp_path / "w.safetensors")
     ours = new_network(chosen, tmp_path / "w.safetensors").state_dict()
-    filled = {name for name, value in ours.items() if value.is_floating_point() and (value == 0.5).all()}
-    body = {name for name, value in ours.items() if name.startswith("backbone.body") and value.is_floating_point()}
-    wanted = {name for name, value in ours.items() if value.is_floating_point() and "cls_logits" not in name} if whole else body
+    filled = {
+        name for name, value in ours.items() if value.is_floating_point() and (value == 0.5).all()
+    }
+    body = {
+        name
+        for name, value in ours.items()
+        if name.startswith("backbone.body") and value.is_floating_point()
+    }
+    wanted = (
+        {
+            name
+            for name, value in ours.items()
+            if value.is_floating_point() and "cls_logits" not in name
+        }
+        if whole
+        else body
+    )
     assert filled == wanted
 
 
@@ -156,12 +199,17 @@ def test_weights_of_another_network_are_told(tmp_path):
     from entoflow.detector.fcos import new_network
 
     save_file({"model.0.conv.weight": torch.ones(2)}, tmp_path / "w.safetensors")
-    with pytest.raises(InputError, match="weights: no tensor of .*w.safetensors fits the network; wanted those of a detector"):
+    with pytest.raises(
+        InputError,
+        match="weights: no tensor of .*w.safetensors fits the network; wanted those of a detector",
+    ):
         new_network(FCOS[SMALL], tmp_path / "w.safetensors")
 
 
 def test_naming_the_backend_imports_no_torch():
-    code = f"import sys; sys.path.insert(0, {str(ROOT / 'bin')!r}); from entoflow.detector import inference; inference.load_backend('torchvision')\n" \
-           "print([name for name in ('torch', 'torchvision', 'ultralytics') if name in sys.modules])"
+    code = (
+        f"import sys; sys.path.insert(0, {str(ROOT / 'bin')!r}); from entoflow.detector import inference; inference.load_backend('torchvision')\n"
+        "print([name for name in ('torch', 'torchvision', 'ultralytics') if name in sys.modules])"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert done.stdout == "[]\n", done.stderr

@@ -1,4 +1,5 @@
 """The boxes that come out of the network's numbers."""
+
 import subprocess
 import sys
 
@@ -23,7 +24,9 @@ def test_overlaps_are_removed_and_boxes_clipped_as_torchvision_does():
     corners = torch.cat([centre - half_size, centre + half_size]).T / 0.5
     corners = clip_boxes_to_image(corners, (200, 300))
     expected = nms(corners, numbers[4], 0.7)
-    has_area = (corners[expected, 2:] > corners[expected, :2]).all(1)  # it has none outside the image
+    has_area = (corners[expected, 2:] > corners[expected, :2]).all(
+        1
+    )  # it has none outside the image
     expected = expected[(numbers[4][expected] >= 0.001) & has_area]
     assert 100 < len(expected) < 400
     assert scores.tolist() == numbers[4][expected][:300].tolist()
@@ -31,8 +34,10 @@ def test_overlaps_are_removed_and_boxes_clipped_as_torchvision_does():
 
 
 def test_removing_overlaps_does_not_import_torchs_compiler():
-    code = f"import sys; sys.path.insert(0, {str(ROOT / 'bin')!r}); import torch; from entoflow.detector import backend_yolo\n" \
-           "backend_yolo.decode(torch.rand(5, 9), 1.0, (9, 9)); print('torch._dynamo' in sys.modules)"
+    code = (
+        f"import sys; sys.path.insert(0, {str(ROOT / 'bin')!r}); import torch; from entoflow.detector import backend_yolo\n"
+        "backend_yolo.decode(torch.rand(5, 9), 1.0, (9, 9)); print('torch._dynamo' in sys.modules)"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
     assert done.stdout == "False\n", done.stderr
 
@@ -45,7 +50,9 @@ def test_predicting_leaves_the_weights_to_save_as_they_are_and_finds_what_they_s
 
     torch.manual_seed(0)
     network = Network("yolo11n.yaml", nc=1, verbose=False).eval()
-    for norm in (module for module in network.modules() if isinstance(module, torch.nn.BatchNorm2d)):
+    for norm in (
+        module for module in network.modules() if isinstance(module, torch.nn.BatchNorm2d)
+    ):
         norm.running_var.uniform_(0.5, 2)
     detector = Detector(network, "cpu", "yolo11n", 64)
     before = {name: value.clone() for name, value in network.state_dict().items()}

@@ -29,7 +29,8 @@ def test_a_process_that_keeps_its_memory_maps_no_block_by_itself():
 sys.path.insert(0, {str(network.__file__)!r}.rsplit("/", 3)[0])
 from entoflow.memory import keep_memory
 class Mallinfo2(ctypes.Structure):
-    _fields_ = [(name, ctypes.c_size_t) for name in "arena ordblks smblks hblks hblkhd usmblks fsmblks uordblks fordblks keepcost".split()]
+    names = "arena ordblks smblks hblks hblkhd usmblks fsmblks uordblks fordblks keepcost"
+    _fields_ = [(name, ctypes.c_size_t) for name in names.split()]
 ask = ctypes.CDLL(None).mallinfo2
 ask.restype = Mallinfo2
 for _ in range(2):

@@ -1,4 +1,7 @@
-"""Tiles and what is found in them, with a detector that sees all and errs in nothing: a planted object is found once."""
+"""Tiles and what is found in them, with a detector that sees all and errs in nothing: a planted
+object is found once.
+"""
+
 from functools import lru_cache
 
 import numpy as np
@@ -11,9 +14,11 @@ from entoflow.task import InputError
 
 
 class Seer:
-    """A backend that finds whatever part of each object shows in the pixels given, moved by up to `shift` of its size.
+    """A backend that finds whatever part of each object shows in the pixels given, moved by up to
+    `shift` of its size.
 
-    Each pixel of a photo holds its own place, so the corners of any piece of it, flipped or not, tell which piece it is.
+    Each pixel of a photo holds its own place, so the corners of any piece of it, flipped or not,
+    tell which piece it is.
     """
 
     def __init__(self, objects, shift=0.0):
@@ -70,21 +75,32 @@ def found_by(seer, size, side, views=((1.0, False),)):
 
 def test_tiles_cover_an_image_overlap_by_a_quarter_and_end_flush_with_it():
     assert tiles.windows(2048, 1536, 640).tolist()[:6] == [
-        [0, 0, 2048, 1536], [0, 0, 640, 640], [469, 0, 1109, 640], [939, 0, 1579, 640], [1408, 0, 2048, 640], [0, 448, 640, 1088]]
+        [0, 0, 2048, 1536],
+        [0, 0, 640, 640],
+        [469, 0, 1109, 640],
+        [939, 0, 1579, 640],
+        [1408, 0, 2048, 640],
+        [0, 448, 640, 1088],
+    ]
     assert tiles.windows(2048, 1536, 640)[-1].tolist() == [1408, 896, 2048, 1536]
 
 
-@pytest.mark.parametrize("size, side, n", [
-    ((960, 640), 640, 1),  # not above 1.5 tiles
-    ((961, 640), 640, 3),
-    ((4000, 300), 640, 9),  # a strip, 480 from tile to tile, each as high as it is
-    ((2048, 1536), 0, 1),
-    ((2048, 1536), None, 1),
-])
+@pytest.mark.parametrize(
+    "size, side, n",
+    [
+        ((960, 640), 640, 1),  # not above 1.5 tiles
+        ((961, 640), 640, 3),
+        ((4000, 300), 640, 9),  # a strip, 480 from tile to tile, each as high as it is
+        ((2048, 1536), 0, 1),
+        ((2048, 1536), None, 1),
+    ],
+)
 def test_only_images_much_larger_than_a_tile_are_tiled(size, side, n):
     found = tiles.windows(*size, side)
     assert len(found) == n and found[0].tolist() == [0, 0, *size]
-    assert (found[:, 2:] <= size).all() and ((found[1:, 2:] - found[1:, :2]) == np.minimum(size, side or 0)).all()
+    assert (found[:, 2:] <= size).all() and (
+        (found[1:, 2:] - found[1:, :2]) == np.minimum(size, side or 0)
+    ).all()
 
 
 @pytest.mark.parametrize("side", [64, 101])
@@ -101,12 +117,16 @@ def test_objects_of_any_size_and_place_are_found_once_each_however_many():
     for _ in range(30):
         size, side = rng.integers(200, 1200, 2), int(rng.integers(64, 500))
         planted = apart(size, rng, side)
-        for boxes in found_by(Seer(planted), tuple(size.tolist()), side, [(1.0, False), (1.0, True)]):
+        for boxes in found_by(
+            Seer(planted), tuple(size.tolist()), side, [(1.0, False), (1.0, True)]
+        ):
             assert boxes.tolist() == planted[np.lexsort(planted.T)].tolist()
 
 
 def apart(size, rng, side):
-    """Return whole-numbered boxes (n x 4) within an image, no two alike by half, most of them small."""
+    """Return whole-numbered boxes (n x 4) within an image, no two alike by half, most of them
+    small.
+    """
     corners = rng.uniform(0, 1, (500, 2)) * size
     sides = side * 2.0 ** rng.uniform(-6, 2, (500, 1)) * rng.uniform(0.4, 1, (500, 2))
     boxes = np.round(np.hstack([corners, corners + sides])).clip(0, [*size, *size])
@@ -118,12 +138,16 @@ def apart(size, rng, side):
 
 
 def test_a_detector_that_places_boxes_roughly_still_counts_each_object_once():
-    grid = np.stack(np.meshgrid(np.arange(20, 1900, 60), np.arange(20, 1400, 60)), axis=2).reshape(-1, 2)
+    grid = np.stack(np.meshgrid(np.arange(20, 1900, 60), np.arange(20, 1400, 60)), axis=2).reshape(
+        -1, 2
+    )
     planted = np.hstack([grid, grid + 40]).astype(float)
-    boxes, = found_by(Seer(planted, shift=0.06), (2048, 1536), 640)
+    (boxes,) = found_by(Seer(planted, shift=0.06), (2048, 1536), 640)
     assert len(boxes) == len(planted) == 32 * 23
     centres = (boxes[:, :2] + boxes[:, 2:]) / 2
-    assert sorted(map(tuple, ((centres - 10) // 60).tolist())) == sorted(map(tuple, ((grid + 10) // 60).tolist()))
+    assert sorted(map(tuple, ((centres - 10) // 60).tolist())) == sorted(
+        map(tuple, ((grid + 10) // 60).tolist())
+    )
 
 
 def test_images_are_looked_at_in_batches_of_whole_and_tiles():
@@ -150,7 +174,7 @@ def test_a_tile_teaches_the_boxes_it_shows_half_of_and_ignores_the_rest_of_what_
     assert targets.boxes[:3].tolist() == [[43, 20, 63, 40], [0, 20, 23, 40], [0, 0, 13, 100]]
 
 
-def test_a_whole_image_teaches_the_large_boxes_where_tiles_teach_the_small_and_all_where_there_are_none():
+def test_a_whole_image_teaches_the_large_boxes_beside_tiles_and_all_without_tiles():
     boxes = np.array([[10, 10, 22, 15], [10, 10, 23, 15]], float)
     tiled = tiles.window_targets(boxes, tiles.windows(300, 100, 100), 0, 100)
     assert tiled.taught.tolist() == [False, True]
@@ -162,5 +186,7 @@ def test_a_whole_image_teaches_the_large_boxes_where_tiles_teach_the_small_and_a
 
 
 def test_tiles_too_small_are_told():
-    with pytest.raises(InputError, match="--tile_size is 31; wanted 0 for no tiles, or at least 32 pixels"):
+    with pytest.raises(
+        InputError, match="--tile_size is 31; wanted 0 for no tiles, or at least 32 pixels"
+    ):
         tiles.check(31)
