@@ -208,7 +208,8 @@ def test_weights_of_another_network_are_told(tmp_path):
 
 def test_naming_the_backend_imports_no_torch():
     code = (
-        f"import sys; sys.path.insert(0, {str(ROOT / 'bin')!r}); from entoflow.detector import inference; inference.load_backend('torchvision')\n"
+        f"import sys; sys.path.insert(0, {str(ROOT / 'bin')!r})\n"
+        "from entoflow.detector import inference; inference.load_backend('torchvision')\n"
         "print([name for name in ('torch', 'torchvision', 'ultralytics') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)

@@ -35,7 +35,8 @@ def test_overlaps_are_removed_and_boxes_clipped_as_torchvision_does():
 
 def test_removing_overlaps_does_not_import_torchs_compiler():
     code = (
-        f"import sys; sys.path.insert(0, {str(ROOT / 'bin')!r}); import torch; from entoflow.detector import backend_yolo\n"
+        f"import sys; sys.path.insert(0, {str(ROOT / 'bin')!r})\n"
+        "import torch; from entoflow.detector import backend_yolo\n"
         "backend_yolo.decode(torch.rand(5, 9), 1.0, (9, 9)); print('torch._dynamo' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
