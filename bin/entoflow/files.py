@@ -23,7 +23,10 @@ def sha256(path: Path) -> str:
 
 @contextmanager
 def whole(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
-    """Open a file to write that is there only once all of it is written: text as UTF-8, or bytes with mode "wb"."""
+    """Open a file to write that is there only once all of it is written: text as UTF-8, or bytes with mode "wb".
+
+    An OSError of writing has the file's name.
+    """
     unfinished = path.with_name(f"{path.name}.unfinished")
     encoding = None if "b" in mode else "utf-8"
     newline = None if "b" in mode else "\n"
@@ -31,6 +34,11 @@ def whole(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
         with open(unfinished, mode, encoding=encoding, newline=newline) as file:
             yield file
         os.replace(unfinished, path)
+    except OSError as error:
+        if error.filename in (None, str(unfinished)):
+            error.filename = str(path)
+            error.filename2 = None
+        raise
     finally:
         unfinished.unlink(missing_ok=True)
 

@@ -11,14 +11,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import box_writers
 from conftest import command
-from entoflow import coco, images
-from entoflow.formats import box_formats
-from entoflow.sources import Box, Photo
+from entoflow import images
+from entoflow.sources import AnnotatedImage, SourceBox
 from entoflow.task import InputError
-
-ROOT = Path(__file__).resolve().parents[2]
-DATA = Path(os.environ.get("ENTOFLOW_DATA", ROOT.parent / "shared" / "data"))
 
 
 def draw(path, seed=0, size=(64, 48), **options):
@@ -47,7 +44,8 @@ def run(tmp_path, capsys):
             ]
         )
         rows = json.loads((out / "audit.json").read_text(encoding="utf-8"))
-        return coco.read(out / "dataset.json"), rows, capsys.readouterr().out.splitlines()[-1]
+        content = json.loads((out / "dataset.json").read_text(encoding="utf-8"))
+        return content, rows, capsys.readouterr().out.splitlines()[-1]
 
     return _run
 
@@ -72,9 +70,9 @@ def source(tmp_path):
 
 
 def test_a_source_becomes_one_sorted_set_with_its_images_packed(run, source, tmp_path):
-    dataset, rows, said = run(source({"b.png": [[9, 9, 5, 5], [1, 2, 3, 4]], "a.png": []}), "boxes", "--pack_size=1")
-    assert dataset["info"] == {"role": "boxes", "format": "coco", "source": "boxes.json"}
-    a, b = dataset["images"]
+    content, rows, last_line = run(source({"b.png": [[9, 9, 5, 5], [1, 2, 3, 4]], "a.png": []}), "boxes", "--pack_size=1")
+    assert content["info"] == {"role": "boxes", "format": "coco", "source": "boxes.json"}
+    a, b = content["images"]
     assert (a["file_name"], a["pack"], a["width"], a["height"], a["group"]) == (
         "a.png",
         "boxes_1_0001.zip",
@@ -84,7 +82,7 @@ def test_a_source_becomes_one_sorted_set_with_its_images_packed(run, source, tmp
     )
     assert (b["file_name"], b["pack"], b["label"], b["count"]) == ("b.png", "boxes_1_0002.zip", None, None)
     assert b["id"] == int(b["sha256"][:13], 16)
-    assert dataset["annotations"] == [
+    assert content["annotations"] == [
         {"id": 1, "image_id": b["id"], "category_id": 1, "bbox": [1, 2, 3, 4], "area": 12, "iscrowd": 0},
         {"id": 2, "image_id": b["id"], "category_id": 1, "bbox": [9, 9, 5, 5], "area": 25, "iscrowd": 0},
     ]
@@ -92,7 +90,7 @@ def test_a_source_becomes_one_sorted_set_with_its_images_packed(run, source, tmp
     np.testing.assert_array_equal(pack.read(b["id"]), images.read_image(tmp_path / "src" / "b.png"))
     assert b["member"] == pack.extract(b["id"], tmp_path).name
     assert rows == []
-    assert said == "Took 2 images with 2 boxes from boxes.json, left out 0: see audit.json."
+    assert last_line == "Took 2 images with 2 boxes from boxes.json, left out 0: see audit.json."
 
 
 def test_the_order_of_the_entries_and_of_the_threads_changes_no_byte(run, source, tmp_path):
@@ -127,8 +125,8 @@ def spoil(path, how):
 def test_a_file_that_cannot_be_used_is_left_out_counted_and_named(run, source, tmp_path, how, reason):
     path = source({f"{k:02}.png": [[1, 1, 5, 5]] for k in range(19)}, images=["x ä,.jpg"])
     spoil(tmp_path / "src" / "x ä,.jpg", how)
-    dataset, [row], said = run(path, "boxes")
-    assert len(dataset["images"]) == 19
+    content, [row], last_line = run(path, "boxes")
+    assert len(content["images"]) == 19
     assert {**row, "reason": row["reason"][: len(reason)]} == {
         "image": "x ä,.jpg",
         "row": 20,
@@ -137,7 +135,7 @@ def test_a_file_that_cannot_be_used_is_left_out_counted_and_named(run, source, t
         "action": "left out",
         "reason": reason,
     }
-    assert said == "Took 19 images with 19 boxes from boxes.json, left out 1: see audit.json."
+    assert last_line == "Took 19 images with 19 boxes from boxes.json, left out 1: see audit.json."
 
 
 def test_more_bad_files_than_allowed_are_an_error_that_names_three(run, source):
@@ -164,8 +162,8 @@ def test_unusual_pixels_are_read_and_packed_as_8_bits(run, tmp_path, mode):
     form = "JPEG" if mode == "CMYK" else "PNG"
     (tmp_path / "src").mkdir()
     Image.new(mode, (30, 20), 1).save(tmp_path / "src" / "ä, b c.img.png", form)
-    dataset, _, _ = run(tmp_path / "src", "predict")
-    [image] = dataset["images"]
+    content, _, _ = run(tmp_path / "src", "predict")
+    [image] = content["images"]
     path = images.Pack([tmp_path / "out" / image["pack"]]).extract(image["id"], tmp_path)
     with Image.open(path) as packed:
         assert (packed.mode, packed.size) == ("L" if mode == "L" else "RGB", (30, 20))
@@ -185,16 +183,17 @@ def test_boxes_follow_an_exif_turn_if_they_were_given_for_the_stored_pixels(run,
     exif = Image.Exif()
     exif[274] = 6  # a quarter clockwise: stored 64 x 48 is upright 48 x 64; x, y becomes 48 - y, x
     draw(tmp_path / "src" / "a.jpg", exif=exif)
-    dataset, _, _ = run(path, "boxes")
-    [image], [box] = dataset["images"], dataset["annotations"]
+    content, _, _ = run(path, "boxes")
+    [image] = content["images"]
+    [box] = content["annotations"]
     assert (image["width"], image["height"], box["bbox"]) == (48, 64, expected)
     assert images.Pack([tmp_path / "out" / image["pack"]]).read(image["id"]).shape == (64, 48, 3)
 
 
 def test_boxes_that_cover_nothing_are_dropped_and_those_that_reach_out_clipped_with_rows(run, source):
     boxes = [[1, 1, 5, 5], [5, 5, 0, 9], [70, 5, 4, 4], [float("nan"), 1, 2, 3], ["x", 1, 2, 3], [60, 40, 10, 10]]
-    dataset, rows, said = run(source({"a.png": boxes}), "boxes")
-    assert [box["bbox"] for box in dataset["annotations"]] == [[1, 1, 5, 5], [60, 40, 4, 8]]
+    content, rows, last_line = run(source({"a.png": boxes}), "boxes")
+    assert [box["bbox"] for box in content["annotations"]] == [[1, 1, 5, 5], [60, 40, 4, 8]]
     assert [(row["row"], row["action"], row["reason"]) for row in rows] == [
         (2, "dropped", "box of bug has no area (0 x 9 pixels)"),
         (3, "dropped", "box of bug lies outside the image (70, 5, 74, 9 in 64 x 48 pixels)"),
@@ -202,31 +201,31 @@ def test_boxes_that_cover_nothing_are_dropped_and_those_that_reach_out_clipped_w
         (5, "dropped", "box of bug has corners that are no numbers"),
         (6, "clipped", "1 of 6 boxes reach beyond the 64 x 48 pixels of the image"),
     ]
-    assert said.endswith("left out 0 (other rows: dropped 4, clipped 1): see audit.json.")
+    assert last_line.endswith("left out 0 (other rows: dropped 4, clipped 1): see audit.json.")
 
 
 @pytest.mark.parametrize("role", ["boxes", "test", "audit"])
 @pytest.mark.parametrize(
-    "boxes, found", [([], ""), ([[5, 5, 0, 9]], r" \(1 dropped, the first in a.png: box of bug has no area")]
+    "boxes, detail", [([], ""), ([[5, 5, 0, 9]], r" \(1 dropped, the first in a.png: box of bug has no area")]
 )
-def test_a_source_of_boxes_without_one_is_an_error(run, source, role, boxes, found):
-    with pytest.raises(InputError, match=f"boxes.json: has no box in its 1 images{found}.*; wanted at least one"):
+def test_a_source_of_boxes_without_one_is_an_error(run, source, role, boxes, detail):
+    with pytest.raises(InputError, match=f"boxes.json: has no box in its 1 images{detail}.*; wanted at least one"):
         run(source({"a.png": boxes}), role)
 
 
 def test_a_review_may_leave_no_box_at_all(run, source):
-    dataset, rows, _ = run(source({"a.png": [], "b.png": []}), "reviewed")
-    assert (len(dataset["images"]), dataset["annotations"], rows) == (2, [], [])
+    content, rows, _ = run(source({"a.png": [], "b.png": []}), "reviewed")
+    assert (len(content["images"]), content["annotations"], rows) == (2, [], [])
 
 
 def test_an_image_whose_boxes_were_all_dropped_is_left_out_and_does_not_pose_as_empty(run, source):
-    dataset, rows, said = run(source({"a.png": [[5, 5, 0, 9]], "b.png": [[1, 1, 5, 5]], "c.png": []}), "boxes")
-    assert [image["file_name"] for image in dataset["images"]] == ["b.png", "c.png"]
+    content, rows, last_line = run(source({"a.png": [[5, 5, 0, 9]], "b.png": [[1, 1, 5, 5]], "c.png": []}), "boxes")
+    assert [image["file_name"] for image in content["images"]] == ["b.png", "c.png"]
     assert [(row["image"], row["action"], row["reason"]) for row in rows] == [
         ("a.png", "left out", "none of its boxes can be used: not known to be empty"),
         ("a.png", "dropped", "box of bug has no area (0 x 9 pixels)"),
     ]
-    assert said.startswith("Took 2 images with 1 boxes from boxes.json, left out 1 (other rows: dropped 1)")
+    assert last_line.startswith("Took 2 images with 1 boxes from boxes.json, left out 1 (other rows: dropped 1)")
 
 
 def test_shares_where_pixels_are_wanted_are_told(run, source):
@@ -237,8 +236,8 @@ def test_shares_where_pixels_are_wanted_are_told(run, source):
 def test_letters_that_no_file_can_hold_are_spelled_out(run, source, tmp_path):
     path = source({"a.png": [[1, 1, 5, 5], [2, 2, 0, 5]]}, images=["x\ud800.png"])
     path.write_text(path.read_text().replace('"bug"', '"bug\\udfff"'))
-    dataset, rows, _ = run(path, "boxes", "--max_bad_files=0.5")
-    assert dataset["categories"] == [{"id": 1, "name": "bug\\udfff"}]
+    content, rows, _ = run(path, "boxes", "--max_bad_files=0.5")
+    assert content["categories"] == [{"id": 1, "name": "bug\\udfff"}]
     assert [row["image"] for row in rows] == ["a.png", "x\\ud800.png"]
 
 
@@ -278,14 +277,15 @@ def test_any_name_of_a_file_is_read_in_every_form(run, tmp_path, form):
         with path.open("w", newline="", encoding="utf-8") as file:
             csv.writer(file).writerows([("image", "label"), *((f"images/{name}.png", name) for name in NAMES)])
     else:
-        photos = [Photo(f"{name}.png", None, [Box((1, 1, 9, 9), name)], (64, 48)) for name in NAMES]
-        target = box_formats.write(form, folder, photos)
-        (folder / "images").rename(target) if target != folder / "images" else None
-    dataset, rows, _ = run(path, role)
-    assert sorted(Path(image["file_name"]).stem for image in dataset["images"]) == sorted(NAMES)
+        annotated = [AnnotatedImage(f"{name}.png", (64, 48), [SourceBox((1, 1, 9, 9), name)]) for name in NAMES]
+        target = box_writers.write(form, folder, annotated)
+        if target != folder / "images":
+            (folder / "images").rename(target)
+    content, rows, _ = run(path, role)
+    assert sorted(Path(image["file_name"]).stem for image in content["images"]) == sorted(NAMES)
     assert [row for row in rows if row["action"] != "note"] == []
     if role == "boxes":
-        assert len(dataset["annotations"]) == len(NAMES)
+        assert len(content["annotations"]) == len(NAMES)
 
 
 def test_one_label_in_two_unicode_forms_is_one(run, tmp_path):
@@ -299,13 +299,13 @@ def test_labels_groups_and_counts_come_from_the_table(run, tmp_path):
     table = labelled(tmp_path, ["b.png,Wanze,tree 1,3", "a.png,fly,,"])
     draw(tmp_path / "src" / "a.png", 1)
     draw(tmp_path / "src" / "b.png", 2)
-    dataset, _, said = run(table, "labelled")
-    assert [(i["file_name"], i["label"], i["group"], i["count"]) for i in dataset["images"]] == [
+    content, _, last_line = run(table, "labelled")
+    assert [(i["file_name"], i["label"], i["group"], i["count"]) for i in content["images"]] == [
         ("a.png", "fly", "a.png", None),
         ("b.png", "Wanze", "tree 1", 3),
     ]
-    assert (dataset["annotations"], dataset["categories"], dataset["info"]["format"]) == ([], [], "table")
-    assert said == "Took 2 images from labels.csv, left out 0: see audit.json."
+    assert (content["annotations"], content["categories"], content["info"]["format"]) == ([], [], "table")
+    assert last_line == "Took 2 images from labels.csv, left out 0: see audit.json."
 
 
 @pytest.mark.parametrize("other, sentence", [
@@ -327,8 +327,8 @@ def test_the_same_bytes_are_taken_once_and_not_at_all_where_their_labels_differ(
     )
     for name, seed in zip("abcdef", (1, 1, 2, 2, 2, 3)):
         draw(tmp_path / "src" / f"{name}.png", seed)
-    dataset, rows, said = run(table, "labelled")
-    assert [image["file_name"] for image in dataset["images"]] == ["a.png", "f.png"]
+    content, rows, last_line = run(table, "labelled")
+    assert [image["file_name"] for image in content["images"]] == ["a.png", "f.png"]
     rival = "c.png (bug) and d.png (fly) have the same bytes"
     assert [(row["image"], row["reason"]) for row in rows] == [
         ("b.png", "has the same bytes as a.png"),
@@ -336,7 +336,7 @@ def test_the_same_bytes_are_taken_once_and_not_at_all_where_their_labels_differ(
         ("d.png", rival),
         ("e.png", rival),
     ]
-    assert said == "Took 2 images from labels.csv, left out 4: see audit.json."
+    assert last_line == "Took 2 images from labels.csv, left out 4: see audit.json."
 
 
 def test_an_image_given_twice_with_different_labels_is_an_error(run, tmp_path):
@@ -382,9 +382,9 @@ def test_a_linked_source_finds_what_lies_beside_the_real_file(run, tmp_path):
     (tmp_path / "real" / "labels").mkdir()
     (tmp_path / "real" / "labels" / "a.txt").write_text("0 0.5 0.5 0.25 0.5\n")
     (tmp_path / "staged").symlink_to(tmp_path / "real" / "images")
-    dataset, _, _ = run(tmp_path / "staged", "boxes")
-    assert dataset["info"]["source"] == "staged"
-    assert [box["bbox"] for box in dataset["annotations"]] == [[24, 12, 16, 24]]
+    content, _, _ = run(tmp_path / "staged", "boxes")
+    assert content["info"]["source"] == "staged"
+    assert [box["bbox"] for box in content["annotations"]] == [[24, 12, 16, 24]]
 
 
 def process(*arguments, **options):
@@ -418,24 +418,14 @@ def test_help_is_instant():
     assert min(seconds() for _ in range(5)) < 0.3
 
 
-@pytest.fixture
-def data():
-    def _data(name):
-        if not (DATA / name).exists():
-            pytest.skip(f"{DATA / name} is not there: set ENTOFLOW_DATA to a folder that holds it")
-        return DATA / name
-
-    return _data
-
-
 @pytest.mark.parametrize(
     "split, count, boxes, image, at",
     [("train", 205, 2805, "BloodImage_00343", "0 x 0"), ("val", 87, 1138, "BloodImage_00338", "0 x 0")],
 )
 def test_bccd_lists_read_whole_but_for_the_box_without_size(run, data, split, count, boxes, image, at):
-    dataset, [row], _ = run(data(f"bccd_cells/BCCD/ImageSets/Main/{split}.txt"), "boxes")
-    assert (len(dataset["images"]), len(dataset["annotations"])) == (count, boxes - 1)
-    assert [category["name"] for category in dataset["categories"]] == ["Platelets", "RBC", "WBC"]
+    content, [row], _ = run(data / f"bccd_cells/BCCD/ImageSets/Main/{split}.txt", "boxes")
+    assert (len(content["images"]), len(content["annotations"])) == (count, boxes - 1)
+    assert [category["name"] for category in content["categories"]] == ["Platelets", "RBC", "WBC"]
     assert (row["image"], row["reason"]) == (f"JPEGImages/{image}.jpg", f"box of RBC has no area ({at} pixels)")
 
 
@@ -444,14 +434,14 @@ def test_bccd_lists_read_whole_but_for_the_box_without_size(run, data, split, co
     [("", 154, 214), ("images/table_video_2025-05", 113, 111), ("images/paper_model_box_2025-12-02", 41, 103)],
 )
 def test_beesense_reads_whole_and_by_scene(run, data, scene, count, boxes):
-    dataset, rows, _ = run(data("beesense_bumblebees") / scene, "boxes")
-    assert (len(dataset["images"]), len(dataset["annotations"])) == (count, boxes)
-    assert dataset["categories"] == [{"id": 1, "name": "bumblebee"}]
+    content, rows, _ = run(data / "beesense_bumblebees" / scene, "boxes")
+    assert (len(content["images"]), len(content["annotations"])) == (count, boxes)
+    assert content["categories"] == [{"id": 1, "name": "bumblebee"}]
     assert len(rows) == (0 if scene else 17)  # the images of unlabelled/
 
 
 @pytest.mark.parametrize("source", ["", "images", "images/_annotations.coco.json"])
 def test_sticky_traps_read_whole(run, data, source):
-    dataset, rows, _ = run(data("yellow_sticky_traps") / source, "boxes")
-    assert (len(dataset["images"]), len(dataset["annotations"]), rows) == (23, 1436, [])
-    assert [category["name"] for category in dataset["categories"]] == ["Insects"]
+    content, rows, _ = run(data / "yellow_sticky_traps" / source, "boxes")
+    assert (len(content["images"]), len(content["annotations"]), rows) == (23, 1436, [])
+    assert [category["name"] for category in content["categories"]] == ["Insects"]
