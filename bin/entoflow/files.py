@@ -34,13 +34,20 @@ def whole(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
         with open(unfinished, mode, encoding=encoding, newline=newline) as file:
             yield file
         os.replace(unfinished, path)
-    except OSError as error:
-        if error.filename in (None, str(unfinished)):
-            error.filename = str(path)
-            error.filename2 = None
+    except Exception as error:
+        _name_file(error, path, unfinished)
         raise
     finally:
         unfinished.unlink(missing_ok=True)
+
+
+def _name_file(error: BaseException | None, path: Path, unfinished: Path) -> None:
+    """Give an OSError of writing, or the one that another error followed, the name of the file, which Python leaves out."""
+    while error is not None:
+        if isinstance(error, OSError) and error.filename in (None, str(unfinished)):
+            error.filename = str(path)
+            error.filename2 = None
+        error = error.__context__
 
 
 def write_text(path: Path, text: str) -> None:
