@@ -25,21 +25,27 @@ def write_coco(folder, images):
     for number, image in enumerate(images, 1):
         for box in image.boxes:
             x1, y1, x2, y2 = box.corners
-            annotations.append({
-                "id": len(annotations) + 1,
-                "image_id": number,
-                "category_id": labels.index(box.label) + 1,
-                "bbox": [x1, y1, x2 - x1, y2 - y1],
-                "area": (x2 - x1) * (y2 - y1),
-                "iscrowd": int(box.iscrowd),
-            })
+            annotations.append(
+                {
+                    "id": len(annotations) + 1,
+                    "image_id": number,
+                    "category_id": labels.index(box.label) + 1,
+                    "bbox": [x1, y1, x2 - x1, y2 - y1],
+                    "area": (x2 - x1) * (y2 - y1),
+                    "iscrowd": int(box.iscrowd),
+                }
+            )
     listed = []
     for number, image in enumerate(images, 1):
         width, height = image.size
-        listed.append({"id": number, "file_name": image.file_name, "width": width, "height": height})
+        listed.append(
+            {"id": number, "file_name": image.file_name, "width": width, "height": height}
+        )
     categories = [{"id": number, "name": label} for number, label in enumerate(labels, 1)]
     content = {"images": listed, "annotations": annotations, "categories": categories}
-    (folder / "annotations.json").write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
+    (folder / "annotations.json").write_text(
+        json.dumps(content, ensure_ascii=False), encoding="utf-8"
+    )
     return folder / "images"
 
 
@@ -94,7 +100,13 @@ def write_label_studio(folder, images):
     tasks = []
     for number, image in enumerate(images, 1):
         annotation = {"id": number, "was_cancelled": False, "result": label_studio.results(image)}
-        tasks.append({"id": number, "data": {"image": f"images/{image.file_name}"}, "annotations": [annotation]})
+        tasks.append(
+            {
+                "id": number,
+                "data": {"image": f"images/{image.file_name}"},
+                "annotations": [annotation],
+            }
+        )
     (folder / "tasks.json").write_text(json.dumps(tasks, ensure_ascii=False), encoding="utf-8")
     return folder / "images"
 

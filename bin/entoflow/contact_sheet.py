@@ -112,7 +112,9 @@ def _window(shape: Sequence[int], boxes: Sequence[Corners]) -> tuple[int, int, i
     half = max((high - low).max(), max(width, height) / 8)
     middle = (low + high) / 2
     left, top = np.clip(middle - half, 0, [width - 1, height - 1]).astype(int)
-    right, bottom = np.clip(np.ceil(middle + half), [left + 1, top + 1], [width, height]).astype(int)
+    right, bottom = np.clip(np.ceil(middle + half), [left + 1, top + 1], [width, height]).astype(
+        int
+    )
     return left, top, right, bottom
 
 
@@ -158,6 +160,10 @@ def _add_legend(figure: "Figure", tiles: Sequence[Tile]) -> None:
     lines = []
     for name, kind in KINDS.items():
         if name in occurring:
-            lines.append(Line2D([], [], color=kind.colour, linestyle=kind.line, linewidth=2.5, label=kind.name))
+            lines.append(
+                Line2D(
+                    [], [], color=kind.colour, linestyle=kind.line, linewidth=2.5, label=kind.name
+                )
+            )
     if lines:
         figure.legend(handles=lines, loc="outside lower center", ncols=len(lines), fontsize=12)

@@ -1,4 +1,5 @@
 """Files that tasks write: whole or not there, in one form, and known by their SHA-256."""
+
 import csv
 import hashlib
 import json
@@ -63,7 +64,9 @@ def write_json(path: Path, content: Any) -> None:
 
 def json_text(content: Any) -> str:
     """Return JSON as write_json writes it: dataclasses as objects of their fields."""
-    return json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False, default=_object) + "\n"
+    return (
+        json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False, default=_object) + "\n"
+    )
 
 
 def _object(value: Any) -> Any:
@@ -72,7 +75,9 @@ def _object(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__} has no form in JSON")
 
 
-def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Sequence[Any] | Mapping[str, Any]]) -> None:
+def write_csv(
+    path: Path, columns: Sequence[str], rows: Iterable[Sequence[Any] | Mapping[str, Any]]
+) -> None:
     """Write a table with a header; rows are the cells in order, or mappings of which the columns are taken."""
     with whole(path) as file:
         writer = csv.writer(file, lineterminator="\n")

@@ -1,7 +1,7 @@
 """What counts as a readable image, and the packs that hand images from task to task.
 
-Every image is upright 8-bit RGB from here on: EXIF orientation applied, 16-bit grey scaled from 0..65535 to 0..255,
-an alpha channel ignored, CMYK, palettes, grey and 1-bit converted.
+Every image is upright 8-bit RGB from here on: EXIF orientation applied, 16-bit grey scaled from
+0..65535 to 0..255, an alpha channel ignored, CMYK, palettes, grey and 1-bit converted.
 """
 
 import base64
@@ -25,7 +25,20 @@ if TYPE_CHECKING:
     Pixels = Union["np.ndarray", PillowImage]  # height x width (x 3), uint8
 
 # HEIC is a phone's photo that Pillow cannot read: named here, it is reported and not overlooked.
-SUFFIXES = {".jpg", ".jpeg", ".jfif", ".png", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".avif", ".heic", ".heif"}
+SUFFIXES = {
+    ".jpg",
+    ".jpeg",
+    ".jfif",
+    ".png",
+    ".bmp",
+    ".tif",
+    ".tiff",
+    ".webp",
+    ".gif",
+    ".avif",
+    ".heic",
+    ".heif",
+}
 # What Pillow's readers were seen to raise on damaged files, besides OSError.
 DAMAGE = (
     ArithmeticError,
@@ -75,7 +88,10 @@ def is_image_name(name: str | Path) -> bool:
 
 
 def read_image(source: Path | str | bytes) -> "np.ndarray":
-    """Return an image (a path or bytes) as uint8 height x width x 3, RGB, upright. Raises BadImage."""
+    """Return an image (a path or bytes) as uint8 height x width x 3, RGB, upright.
+
+    Raises BadImage.
+    """
     import numpy as np
 
     image, _, _ = _decode(_bytes(source))
@@ -142,7 +158,9 @@ def write_pack(path: Path, members: Iterable[tuple[Path, str, str | None]]) -> N
     with files.whole(path, "wb") as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as pack:
         for source, sha256, suffix in ordered:
             data = Path(source).read_bytes() if suffix else _png(source)
-            pack.writestr(zipfile.ZipInfo(member_name(sha256, suffix)), data)  # ZipInfo's date is 1980-01-01
+            pack.writestr(
+                zipfile.ZipInfo(member_name(sha256, suffix)), data
+            )  # ZipInfo's date is 1980-01-01
 
 
 def member_name(sha256: str, suffix: str | None) -> str:
@@ -196,7 +214,9 @@ def _names_in_pack(path: Path) -> list[str]:
         for name in names:
             image_id(name)
     except (zipfile.BadZipFile, ValueError):
-        raise InputError(f"{path}: is no pack of images; wanted one that import_images.py wrote.") from None
+        raise InputError(
+            f"{path}: is no pack of images; wanted one that import_images.py wrote."
+        ) from None
     return names
 
 
@@ -215,13 +235,17 @@ def _decode(data: bytes) -> tuple["PillowImage", str | None, int]:
     """Return (upright RGB image, suffix where the bytes are an upright plain JPEG or PNG, EXIF orientation)."""
     from PIL import Image, UnidentifiedImageError
 
-    Image.MAX_IMAGE_PIXELS = None  # Pillow would warn at 90 megapixels; MAX_PIXELS below is checked before decoding
+    Image.MAX_IMAGE_PIXELS = (
+        None  # Pillow would warn at 90 megapixels; MAX_PIXELS below is checked before decoding
+    )
     if not data:
         raise BadImage("is empty")
     try:
         with Image.open(io.BytesIO(data)) as image:
             if image.width * image.height > MAX_PIXELS:
-                raise BadImage(f"has {image.width} x {image.height} pixels; wanted at most {MAX_PIXELS}")
+                raise BadImage(
+                    f"has {image.width} x {image.height} pixels; wanted at most {MAX_PIXELS}"
+                )
             suffix = _plain_suffix(image, data)
             image.load()
             orientation = _orientation(image)
@@ -254,7 +278,10 @@ def _orientation(image: "PillowImage") -> int:
 
 
 def _turn(image: "PillowImage", orientation: int) -> "PillowImage":
-    """Return the upright image. ImageOps.exif_transpose would write the EXIF block anew, and fail where it is damaged."""
+    """Return the upright image.
+
+    ImageOps.exif_transpose would write the EXIF block anew, and fail where it is damaged.
+    """
     from PIL.Image import Transpose
 
     turns = {

@@ -1,4 +1,5 @@
 """What an import of images and one of recordings share: check every file, and write an audit row for what is not taken as it was given."""
+
 import argparse
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Sequence
@@ -75,7 +76,9 @@ def describe_all(
     return facts, notes
 
 
-def refuse_too_many(source: Path, items: Sequence[Item], bad: Sequence[Note], share: float, noun: str) -> None:
+def refuse_too_many(
+    source: Path, items: Sequence[Item], bad: Sequence[Note], share: float, noun: str
+) -> None:
     """Raise InputError where more than a share of the items, or all of them, are unusable.
 
     bad: notes on the unusable ones; noun: what the items are, such as images.

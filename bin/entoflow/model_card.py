@@ -37,7 +37,8 @@ def model_card(model: Mapping[str, Any], metrics: Mapping[str, Metric]) -> str:
     sections = [
         f"# {model['name']}\n\n{_purpose(model)}",
         f"## Intended use\n\n{USE[kind]}",
-        "## Data\n\n" + "\n".join(f"- {name}: {value}" for name, value in provenance["data"].items()),
+        "## Data\n\n"
+        + "\n".join(f"- {name}: {value}" for name, value in provenance["data"].items()),
         f"## Figures on the {model['metrics_of']} {items}\n\n{FIGURES[kind]}\n\n{_table(metrics)}",
         f"## Licence\n\n{model['licence']}",
         "## Provenance\n\n"
@@ -51,13 +52,15 @@ def model_card(model: Mapping[str, Any], metrics: Mapping[str, Metric]) -> str:
 def _purpose(model: Mapping[str, Any]) -> str:
     classes = ", ".join(model["classes"])
     if model["kind"] == "detector":
-        return (
-            f"Finds **{classes}** in photos and draws a box around each. A box counts from score {model['threshold']:.3f}."
-        )
+        return f"Finds **{classes}** in photos and draws a box around each. A box counts from score {model['threshold']:.3f}."
     if model["kind"] == "wingbeat":
         rate = model["input"]["sample_rate"]
         return f"Names the sound of a short event: {classes}. It learned from sounds of {rate} Hz."
-    cropping = " Photos are cropped first, by the detector in the gallery." if "cropped_by" in model else ""
+    cropping = (
+        " Photos are cropped first, by the detector in the gallery."
+        if "cropped_by" in model
+        else ""
+    )
     return (
         "Turns a photo of one insect into a vector; the nearest vectors of a gallery of named specimens tell what it is. "
         f"It learned from {len(model['classes'])} classes and serves for others, too.{cropping}"
@@ -68,6 +71,8 @@ def _table(metrics: Mapping[str, Metric]) -> str:
     rows = ["| metric | value | 95 % interval | n |", "|---|---|---|---|"]
     for name, metric in metrics.items():
         value = "not measured" if metric.value is None else f"{metric.value:.3f}"
-        interval = "too few groups" if metric.low is None else f"{metric.low:.3f} to {metric.high:.3f}"
+        interval = (
+            "too few groups" if metric.low is None else f"{metric.low:.3f} to {metric.high:.3f}"
+        )
         rows.append(f"| {name} | {value} | {interval} | {metric.n} |")
     return "\n".join(rows)

@@ -15,7 +15,12 @@ from entoflow.task import InputError
 FORMAT = 1  # of model.json; one more for every change that an older entoflow would misread
 WEIGHTS = ("weights.safetensors", "classifier.npz", "convolutions.npz")  # none can carry code
 REQUIRED = ("name", "kind", "classes", "input", "threshold")
-FACTS = (*REQUIRED, "metrics", "metrics_of", "licence")  # fields of ModelFacts that are keys of model.json
+FACTS = (
+    *REQUIRED,
+    "metrics",
+    "metrics_of",
+    "licence",
+)  # fields of ModelFacts that are keys of model.json
 WANTED = "wanted a model folder that entoflow wrote: model.json and weights.safetensors"
 
 
@@ -34,7 +39,9 @@ class ModelFacts:
     data: dict[str, Any]  # what it learned from: counts, hashes
     parameters: dict[str, Any]
     seed: int
-    more: dict[str, Any] = field(default_factory=dict)  # what only its kind has: calibration, clustering, cropped_by ...
+    more: dict[str, Any] = field(
+        default_factory=dict
+    )  # what only its kind has: calibration, clustering, cropped_by ...
     weights_sha256: str = ""  # of a model that was read
 
 
@@ -66,10 +73,13 @@ def read_facts(folder: Path) -> ModelFacts:
     )
 
 
-def write(folder: Path, facts: Mapping[str, Any], provenance: Mapping[str, Any], licence: str) -> None:
+def write(
+    folder: Path, facts: Mapping[str, Any], provenance: Mapping[str, Any], licence: str
+) -> None:
     """Complete a model folder, as write_facts does. Until every room uses that.
 
-    facts: name, kind, classes, input, threshold, metrics, metrics_of. provenance: data, parameters, seed.
+    facts: name, kind, classes, input, threshold, metrics, metrics_of. provenance: data, parameters,
+    seed.
     """
     weights = weights_of(folder)
     assert weights, "the weights are written first"
@@ -113,5 +123,7 @@ def weights_of(folder: Path) -> Path | None:
 def _metrics(entries: Mapping[str, Any]) -> dict[str, Metric]:
     metrics = {}
     for name, entry in entries.items():
-        metrics[name] = entry if isinstance(entry, Metric) else Metric(**{"groups": None, "unit": "", **entry})
+        metrics[name] = (
+            entry if isinstance(entry, Metric) else Metric(**{"groups": None, "unit": "", **entry})
+        )
     return metrics

@@ -16,7 +16,14 @@ RED = "#E8383D"
 PINK = "#E377C2"
 GREY = "#707070"
 SKY = "#56B4E9"  # for detections: seen on leaves, bark and yellow traps alike, where orange is not
-LINES = (BLUE, ORANGE, GREEN, PINK, GREY, RED)  # of lines in one picture, which the eye tells apart by colour
+LINES = (
+    BLUE,
+    ORANGE,
+    GREEN,
+    PINK,
+    GREY,
+    RED,
+)  # of lines in one picture, which the eye tells apart by colour
 MARKERS = "osD^vP"  # and by marker
 STYLE: Any = {
     "font.size": 12,

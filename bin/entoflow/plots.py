@@ -48,7 +48,9 @@ def chart(
         ax.legend(loc="best", fontsize=10.5)
 
 
-def panels(path: Path, groups: Mapping[str, Mapping[str, Line]], title: str, labels: tuple[str, str]) -> None:
+def panels(
+    path: Path, groups: Mapping[str, Mapping[str, Line]], title: str, labels: tuple[str, str]
+) -> None:
     """Draw a panel for each group of lines, two a row, with y from 0 to 1; a name has the same colour in all.
 
     groups: {title of the panel: {name: line}}.
@@ -92,7 +94,9 @@ def intervals(path: Path, metrics: Sequence[tuple[str, Metric]], title: str, lab
     with drawing(path, size=(7.2, 1.2 + 0.45 * len(metrics))) as axes:
         ax = axes[0, 0]
         for place, (_, metric) in enumerate(metrics):
-            value, low, high = (metric[name] for name in ("value", "low", "high"))  # a dict in compare_families.py still
+            value, low, high = (
+                metric[name] for name in ("value", "low", "high")
+            )  # a dict in compare_families.py still
             if low is not None:
                 bar = {"color": BLUE, "alpha": 0.5, "solid_capstyle": "butt", "linewidth": 6}
                 ax.plot([low, high], [place, place], **bar)
@@ -103,7 +107,9 @@ def intervals(path: Path, metrics: Sequence[tuple[str, Metric]], title: str, lab
         ax.grid(axis="y", visible=False)
 
 
-def confusion(path: Path, truth: np.ndarray, predicted: np.ndarray, classes: Sequence[str], title: str) -> None:
+def confusion(
+    path: Path, truth: np.ndarray, predicted: np.ndarray, classes: Sequence[str], title: str
+) -> None:
     """Draw how often items of each class are predicted as each, as shares of the class's items.
 
     truth, predicted: n indices into classes. Counts are written where there is room.
@@ -118,7 +124,15 @@ def confusion(path: Path, truth: np.ndarray, predicted: np.ndarray, classes: Seq
         if len(classes) <= MAX_COUNTED:
             for row, column in zip(*np.nonzero(counts)):
                 colour = "white" if shares[row, column] > 0.5 else "black"
-                ax.text(column, row, counts[row, column], ha="center", va="center", fontsize=10, color=colour)
+                ax.text(
+                    column,
+                    row,
+                    counts[row, column],
+                    ha="center",
+                    va="center",
+                    fontsize=10,
+                    color=colour,
+                )
         names = [_class_name(str(name)) for name in classes]
         ax.set_xticks(range(len(classes)), names, rotation=45, ha="right")
         ax.set_yticks(range(len(classes)), names)
@@ -135,4 +149,6 @@ def _draw_mark(ax: "Axes", mark: Mark) -> None:
     if y is None:
         ax.axvline(x, color=GREY, linestyle="--", linewidth=1.4, label=text)
     else:
-        ax.plot([x], [y], "o", color=RED, markersize=9, markeredgecolor="white", label=text, zorder=5)
+        ax.plot(
+            [x], [y], "o", color=RED, markersize=9, markeredgecolor="white", label=text, zorder=5
+        )

@@ -1,4 +1,7 @@
-"""What every reader of a source hands over: images with their boxes as the user gave them. No image is opened here."""
+"""What every reader of a source hands over: images with their boxes as the user gave them.
+
+No image is opened here.
+"""
 
 import math
 import os
@@ -51,7 +54,9 @@ class SourceImage:
     label: str | None = None
     count: int | None = None
     group: str | None = None
-    columns: Mapping[str, str] = field(default_factory=dict)  # further columns of a table: split, genus, family
+    columns: Mapping[str, str] = field(
+        default_factory=dict
+    )  # further columns of a table: split, genus, family
     row: int | None = None
     problem: str | None = None  # why it cannot be used, whatever its pixels are
     notes: Sequence[Note] = ()  # on what the reader did not take as it was given
@@ -118,7 +123,9 @@ def find_files(folder: Path, wanted: Callable[[str], bool], noun: str) -> list[P
     """
 
     def refuse(error: OSError) -> NoReturn:
-        raise InputError(f"{error.filename}: cannot be read ({error.strerror}); wanted a folder of {noun}.")
+        raise InputError(
+            f"{error.filename}: cannot be read ({error.strerror}); wanted a folder of {noun}."
+        )
 
     paths: list[Path] = []
     seen = set()
@@ -168,7 +175,9 @@ def existing_source(path: Path) -> Path:
     try:
         path.stat()
     except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); wanted a file or folder.") from None
+        raise InputError(
+            f"{path}: cannot be read ({error.strerror}); wanted a file or folder."
+        ) from None
     return path.resolve()
 
 
@@ -207,5 +216,7 @@ def bounds(points: Iterable[Sequence[Any]]) -> Corners:
 Box = SourceBox
 
 
-def Photo(file_name: str, path: None, boxes: Sequence[SourceBox], size: tuple[int, int]) -> AnnotatedImage:  # noqa: N802
+def Photo(
+    file_name: str, path: None, boxes: Sequence[SourceBox], size: tuple[int, int]
+) -> AnnotatedImage:  # noqa: N802
     return AnnotatedImage(file_name, size, boxes)

@@ -1,9 +1,11 @@
 """Groups that no part may share, and the parts: training, validation, test.
 
-Two photos are near-duplicates if their perceptual hashes differ in few bits and, brightness and contrast set equal, no
-cell of their thumbnails differs much. The second test tells a re-encoded or resized photo from another moment of the
-same fixed camera, where the insect has moved: a hash alone takes those for the same. Mirror images are compared, too.
+Two photos are near-duplicates if their perceptual hashes differ in few bits and, brightness and
+contrast set equal, no cell of their thumbnails differs much. The second test tells a re-encoded or
+resized photo from another moment of the same fixed camera, where the insect has moved: a hash alone
+takes those for the same. Mirror images are compared, too.
 """
+
 import base64
 import hashlib
 import math
@@ -22,10 +24,12 @@ PAIRS_AT_ONCE = 1 << 22
 def near_duplicates(
     phashes: Sequence[str], mirrored_phashes: Sequence[str], thumbnails: Sequence[str], bits: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return pairs of rows (k x 2 each): near-duplicates, and those whose hashes alone agree. A mirrored copy is a near-duplicate, too.
+    """Return pairs of rows (k x 2 each): near-duplicates, and those whose hashes alone agree.
 
-    phashes, mirrored_phashes: 16 hex digits of each image and of its mirror image; thumbnails: base64 of m x m grey bytes of each;
-    bits: the largest Hamming distance of hashes that agree.
+    A mirrored copy is a near-duplicate, too.
+
+    phashes, mirrored_phashes: 16 hex digits of each image and of its mirror image; thumbnails:
+    base64 of m x m grey bytes of each; bits: the largest Hamming distance of hashes that agree.
     """
     hashes = np.array([int(text, 16) for text in phashes], np.uint64)
     mirrored = np.array([int(text, 16) for text in mirrored_phashes], np.uint64)
@@ -59,7 +63,9 @@ def join(names: Sequence[str], pairs: Iterable[Sequence[int]]) -> list[str]:
     return unique[smallest[group]][node].tolist()
 
 
-def assign(groups: Sequence[str], labels: Sequence[str | None], shares: Mapping[str, float], seed: int) -> list[str]:
+def assign(
+    groups: Sequence[str], labels: Sequence[str | None], shares: Mapping[str, float], seed: int
+) -> list[str]:
     """Return the part of each row: all rows of a group in one part, each label spread by the shares.
 
     groups, labels: n; shares: {part: share}, the rest is train. Groups of a label are ordered by a hash of seed and
@@ -74,14 +80,18 @@ def assign(groups: Sequence[str], labels: Sequence[str | None], shares: Mapping[
         groups_of_label[label].append(group)
     part: dict[str, str] = {}
     for label, members in sorted(groups_of_label.items(), key=lambda pair: (len(pair[1]), pair[0])):
-        is_large = {group: 2 * rows_of_pair[group, label] > rows_of_label[label] for group in members}
+        is_large = {
+            group: 2 * rows_of_pair[group, label] > rows_of_label[label] for group in members
+        }
         free = [group for group in members if group not in part]
         free.sort(key=lambda group: (is_large[group], _hash(seed, group)))  # noqa: B023
         for name, share in shares.items():
-            wanted = max(1, round(share * len(members))) - sum(part.get(group) == name for group in members)
-            taken = free[:max(0, min(wanted, len(free) - 1))]
+            wanted = max(1, round(share * len(members))) - sum(
+                part.get(group) == name for group in members
+            )
+            taken = free[: max(0, min(wanted, len(free) - 1))]
             part.update(dict.fromkeys(taken, name))
-            free = free[len(taken):]
+            free = free[len(taken) :]
         part.update(dict.fromkeys(free, "train"))
     return [part[group] for group in groups]
 
@@ -96,11 +106,11 @@ def _agreeing(a: np.ndarray, b: np.ndarray, bits: int) -> Iterator[np.ndarray]:
     n_rows = max(1, PAIRS_AT_ONCE // max(1, len(a)))
     n_pairs = PAIRS_AT_ONCE >> 8
     for start in range(0, len(a), n_rows):
-        distances = _bit_count(a[start:start + n_rows, None] ^ b[None, :])
+        distances = _bit_count(a[start : start + n_rows, None] ^ b[None, :])
         near = np.argwhere(distances <= bits) + [start, 0]
         near = near[near[:, 0] < near[:, 1]].astype(np.int32)
         for first in range(0, len(near), n_pairs):
-            yield near[first:first + n_pairs]
+            yield near[first : first + n_pairs]
 
 
 def _bit_count(values: np.ndarray) -> np.ndarray:

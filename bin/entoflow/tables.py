@@ -44,7 +44,9 @@ def typed_cell(cell: str) -> str:
     return re.sub(rf"(^|[;\t\r\n])'{RUN}", r"\1", cell)
 
 
-def read_rows(path: Path, required: Sequence[str], integers: Sequence[str] = ()) -> list[dict[str, Any]]:
+def read_rows(
+    path: Path, required: Sequence[str], integers: Sequence[str] = ()
+) -> list[dict[str, Any]]:
     """Return the rows of a table with a header as dicts: text, or whole numbers above 0 (or None) for `integers`.
 
     Commas, semicolons or tabs; UTF-8 with or without a byte order mark; any line ends. Column names lose their case
@@ -67,19 +69,31 @@ def read_rows(path: Path, required: Sequence[str], integers: Sequence[str] = ())
 
 
 def read_json(path: Path) -> Any:
-    """Return the content of a JSON file. Raises InputError where it is none, with the line that is wrong."""
+    """Return the content of a JSON file.
+
+    Raises InputError where it is none, with the line that is wrong.
+    """
     try:
         return json.loads(read_text(path))
     except json.JSONDecodeError as error:
-        raise InputError(f"{path}, row {error.lineno}: is not JSON ({error.msg}); wanted a whole JSON file.") from None
+        raise InputError(
+            f"{path}, row {error.lineno}: is not JSON ({error.msg}); wanted a whole JSON file."
+        ) from None
     except ValueError as error:
-        raise InputError(f"{path}: holds a number too long to read ({error}); wanted plain JSON.") from None
+        raise InputError(
+            f"{path}: holds a number too long to read ({error}); wanted plain JSON."
+        ) from None
     except RecursionError:
-        raise InputError(f"{path}: is nested too deeply; wanted a JSON file of images and boxes.") from None
+        raise InputError(
+            f"{path}: is nested too deeply; wanted a JSON file of images and boxes."
+        ) from None
 
 
 def read_text(path: Path) -> str:
-    """Return a file's text. Raises InputError where it is absent, cannot be read, is no text, or is not UTF-8."""
+    """Return a file's text.
+
+    Raises InputError where it is absent, cannot be read, is no text, or is not UTF-8.
+    """
     try:
         with open(path, "rb") as file:
             data = file.read(4096)
@@ -91,17 +105,26 @@ def read_text(path: Path) -> str:
                 )
             data += file.read()
     except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); wanted a text file.") from None
+        raise InputError(
+            f"{path}: cannot be read ({error.strerror}); wanted a text file."
+        ) from None
     try:
         return data.decode("utf-16" if is_utf_16 else "utf-8-sig")
     except UnicodeDecodeError as error:
         row = data.count(b"\n", 0, error.start) + 1
-        raise InputError(f"{path}, row {row}: has a byte that is not UTF-8; wanted text saved as UTF-8.") from None
+        raise InputError(
+            f"{path}, row {row}: has a byte that is not UTF-8; wanted text saved as UTF-8."
+        ) from None
 
 
 def _records(path: Path) -> list[Record]:
     text = read_text(path)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text), skipinitialspace=True, strict=True)
+    reader = csv.reader(
+        io.StringIO(text, newline=""),
+        delimiter=_delimiter(text),
+        skipinitialspace=True,
+        strict=True,
+    )
     records: list[Record] = []
     start = 1
     try:
@@ -109,7 +132,9 @@ def _records(path: Path) -> list[Record]:
             records.append((start, [cell.strip() for cell in cells]))
             start = reader.line_num + 1
     except csv.Error as error:
-        raise InputError(f"{path}, row {start}: is no table row ({error}); wanted cells and closed quotes.") from None
+        raise InputError(
+            f"{path}, row {start}: is no table row ({error}); wanted cells and closed quotes."
+        ) from None
     return records
 
 
@@ -130,7 +155,9 @@ def _columns(path: Path, header: Sequence[str], required: Sequence[str]) -> list
             columns[place] = file_column
     missing = [name for name in required if name not in columns]
     if missing:
-        raise InputError(f"{path}: has columns {', '.join(header) or 'none'}; wanted {', '.join(required)}.")
+        raise InputError(
+            f"{path}: has columns {', '.join(header) or 'none'}; wanted {', '.join(required)}."
+        )
     twice = sorted({name for name in columns if name and columns.count(name) > 1})
     if twice:
         raise InputError(f"{path}: has column {twice[0]} twice; wanted each column once.")
@@ -155,7 +182,9 @@ def _row(path: Path, number: int, columns: Sequence[str], cells: Sequence[str]) 
     return {**dict(zip(columns, [*cells, *empty])), "row": number}
 
 
-def _check(path: Path, row: dict[str, Any], required: Sequence[str], integers: Sequence[str]) -> None:
+def _check(
+    path: Path, row: dict[str, Any], required: Sequence[str], integers: Sequence[str]
+) -> None:
     """Raise InputError for an empty required cell or a wrong number; make whole numbers of the text of `integers`."""
     for name in required:
         if not row[name]:

@@ -11,7 +11,10 @@ NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class InputError(Exception):
-    """The user's input cannot be used. The message is one sentence: the file (and row), what was found, what was wanted."""
+    """The user's input cannot be used.
+
+    The message is one sentence: the file (and row), what was found, what was wanted.
+    """
 
 
 def login() -> str:
@@ -33,9 +36,10 @@ def first_line(error: BaseException) -> str:
 def run(main: Callable[[list[str]], Any]) -> None:
     """Call main with the command line's arguments and end the process as the contract says.
 
-    Exit status 2 for an InputError, 1 with one sentence for a full disk or a folder that cannot be written, 130 for
-    Ctrl-C, which a task would not notice: bash starts it with that signal ignored, and Nextflow's measuring wrapper may
-    die before it passes it on. Anything else is a bug of ours and keeps its traceback.
+    Exit status 2 for an InputError, 1 with one sentence for a full disk or a folder that cannot be
+    written, 130 for Ctrl-C, which a task would not notice: bash starts it with that signal ignored,
+    and Nextflow's measuring wrapper may die before it passes it on. Anything else is a bug of ours
+    and keeps its traceback.
     """
     signal.signal(signal.SIGINT, signal.default_int_handler)
     try:

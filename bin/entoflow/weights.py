@@ -26,7 +26,10 @@ def write_weights(model: "Module", folder: Path) -> None:
 
 
 def download(url: str, folder: Path) -> Path:
-    """Return the path of the downloaded file. Raises InputError where it cannot be downloaded, or arrives damaged."""
+    """Return the path of the downloaded file.
+
+    Raises InputError where it cannot be downloaded, or arrives damaged.
+    """
     import http.client
     import urllib.request
 
@@ -41,11 +44,15 @@ def download(url: str, folder: Path) -> Path:
     # torch's file names end with the first digits of the SHA-256
     promised = re.search(r"-([0-9a-f]{8,})\.pth?$", path.name)
     if promised and not files.sha256(path).startswith(promised[1]):
-        raise InputError(f"weights: {url} arrived damaged: its SHA-256 does not start with {promised[1]}. {REMEDY}.")
+        raise InputError(
+            f"weights: {url} arrived damaged: its SHA-256 does not start with {promised[1]}. {REMEDY}."
+        )
     return path
 
 
-def read_tensors(path: Path, read_checkpoint: Callable[[Path], Mapping[str, "Tensor"]]) -> dict[str, "Tensor"]:
+def read_tensors(
+    path: Path, read_checkpoint: Callable[[Path], Mapping[str, "Tensor"]]
+) -> dict[str, "Tensor"]:
     """Return {name: float tensor} of a .safetensors file, or of a .pt or .pth by read_checkpoint(path).
 
     Raises InputError for a file that is absent, damaged or holds no floating-point tensor.
@@ -60,7 +67,9 @@ def read_tensors(path: Path, read_checkpoint: Callable[[Path], Mapping[str, "Ten
     except InputError:
         raise
     except Exception as error:  # a damaged file can break either reader in many ways
-        raise InputError(f"weights: {path} cannot be read as weights ({first_line(error)}). {REMEDY}.") from None
+        raise InputError(
+            f"weights: {path} cannot be read as weights ({first_line(error)}). {REMEDY}."
+        ) from None
     numbers = {}
     for name, value in sorted(tensors.items()):
         if value.is_floating_point():

@@ -33,7 +33,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = check_arguments(parser().parse_args(argv))
     warnings.filterwarnings("ignore", module="PIL")  # odd metadata; what matters is an error
     content = read_source(args.source, args.role)
-    facts, unusable = importing.describe_all(content.images, images.describe, images.BadImage, args.cpus)
+    facts, unusable = importing.describe_all(
+        content.images, images.describe, images.BadImage, args.cpus
+    )
     importing.refuse_too_many(args.source, content.images, unusable, args.max_bad_files, "images")
     usable = [image for image in content.images if image.file_name in facts]
     unique, doubles = importing.without_doubles(usable, lambda image: facts[image.file_name].sha256)
@@ -66,18 +68,32 @@ def parser() -> argparse.ArgumentParser:
         default=0.05,
         help="share of files that may be unusable before that is an error (default %(default)s)",
     )
-    p.add_argument("--pack_size", type=int, default=500, help="images in a pack at most (default %(default)s)")
-    p.add_argument("--cpus", type=int, default=2, help="images to check at a time (default %(default)s)")
-    p.add_argument("--dataset", type=Path, required=True, help="JSON file to write: the images and their boxes")
     p.add_argument(
-        "--audit", type=Path, required=True, help="JSON file to write: what was not taken as given, and why"
+        "--pack_size", type=int, default=500, help="images in a pack at most (default %(default)s)"
     )
-    p.add_argument("--packs_folder", type=Path, required=True, help="folder to write the packs of images to")
+    p.add_argument(
+        "--cpus", type=int, default=2, help="images to check at a time (default %(default)s)"
+    )
+    p.add_argument(
+        "--dataset", type=Path, required=True, help="JSON file to write: the images and their boxes"
+    )
+    p.add_argument(
+        "--audit",
+        type=Path,
+        required=True,
+        help="JSON file to write: what was not taken as given, and why",
+    )
+    p.add_argument(
+        "--packs_folder", type=Path, required=True, help="folder to write the packs of images to"
+    )
     return p
 
 
 def check_arguments(args: argparse.Namespace) -> argparse.Namespace:
-    """Return the arguments, with source_name: the source's name as text. Raises InputError for a number out of its range."""
+    """Return the arguments, with source_name: the source's name as text.
+
+    Raises InputError for a number out of its range.
+    """
     importing.check_numbers(args, "pack_size", "cpus")
     if not args.source.name:  # `.` has no name
         args.source = args.source.resolve()
@@ -97,9 +113,15 @@ def read_source(source: Path, role: str) -> SourceContent:
     else:
         content = image_lists.read_images(source)
     if not content.images:
-        left_out = [f"{note.file_name}: {note.reason}" for note in content.notes if note.action == "left out"]
+        left_out = [
+            f"{note.file_name}: {note.reason}"
+            for note in content.notes
+            if note.action == "left out"
+        ]
         first = f", the first {left_out[0]}" if left_out else ""
-        raise InputError(f"{source}: has no image to take ({len(left_out)} left out{first}); wanted at least one.")
+        raise InputError(
+            f"{source}: has no image to take ({len(left_out)} left out{first}); wanted at least one."
+        )
     ordered = sorted(content.images, key=lambda image: image.file_name)
     return SourceContent(ordered, content.notes, content.format)
 
@@ -133,7 +155,9 @@ def refuse_useless_boxes(args: argparse.Namespace, boxes: Boxes, notes: Sequence
     if args.role != "reviewed":
         dropped = [f"{note.file_name}: {note.reason}" for note in notes if note.action == "dropped"]
         first = f" ({len(dropped)} dropped, the first in {dropped[0]})" if dropped else ""
-        raise InputError(f"{args.source}: has no box in its {len(boxes)} images{first}; wanted at least one.")
+        raise InputError(
+            f"{args.source}: has no box in its {len(boxes)} images{first}; wanted at least one."
+        )
 
 
 def leave_out_emptied(
@@ -153,17 +177,25 @@ def leave_out_emptied(
 
 
 def build_dataset(
-    args: argparse.Namespace, sources: Sequence[SourceImage], facts: Facts, boxes: Boxes, source_format: str
+    args: argparse.Namespace,
+    sources: Sequence[SourceImage],
+    facts: Facts,
+    boxes: Boxes,
+    source_format: str,
 ) -> Dataset:
     """Return the data set: images in the order of their names, with their boxes."""
     members = []
     placed: list[Box] = []
     for position, source in enumerate(sources):
         fact = facts[source.file_name]
-        members.append(describe_member(source, fact, pack_name(args.name, position // args.pack_size)))
+        members.append(
+            describe_member(source, fact, pack_name(args.name, position // args.pack_size))
+        )
         placed += [as_dataset_box(fact.id, box) for box in boxes[source.file_name]]
     labels = sorted({box.label for box in placed})
-    return Dataset(members, placed, labels, role=args.role, format=source_format, source=args.source_name)
+    return Dataset(
+        members, placed, labels, role=args.role, format=source_format, source=args.source_name
+    )
 
 
 def describe_member(source: SourceImage, fact: ImageFacts, pack: str) -> Image:
@@ -195,10 +227,14 @@ def as_dataset_box(image_id: int, box: PlacedBox) -> Box:
 def check_taxonomy(members: Sequence[Image], source: Path) -> None:
     """Raise InputError where images of a class differ in genus or family."""
     names = ("file_name", "label", "genus", "family")
-    taxonomy.of([{name: getattr(image, name) for name in names} for image in members], source, "file_name")
+    taxonomy.of(
+        [{name: getattr(image, name) for name in names} for image in members], source, "file_name"
+    )
 
 
-def write_packs(folder: Path, name: str, size: int, sources: Sequence[SourceImage], facts: Facts) -> None:
+def write_packs(
+    folder: Path, name: str, size: int, sources: Sequence[SourceImage], facts: Facts
+) -> None:
     """Write the images to packs, reading each file once more, as none was held in memory."""
     for start in range(0, len(sources), size):
         files = []
@@ -217,7 +253,11 @@ def summarise(args: argparse.Namespace, content: Dataset, rows: Sequence[AuditRo
     """Return the last line printed: what was taken and what was not."""
     counts = Counter(row.action for row in rows)
     boxes = f" with {len(content.boxes)} boxes" if args.role in BOX_ROLES else ""
-    others = [f"{action} {counts[action]}" for action in ("dropped", "clipped", "joined", "note") if counts[action]]
+    others = [
+        f"{action} {counts[action]}"
+        for action in ("dropped", "clipped", "joined", "note")
+        if counts[action]
+    ]
     more = f" (other rows: {', '.join(others)})" if others else ""
     taken = f"Took {len(content.images)} images{boxes} from {content.source}"
     return f"{taken}, left out {counts['left out']}{more}: see {args.audit.name}."

@@ -22,7 +22,9 @@ def main(argv: Sequence[str] | None = None) -> None:
 def parser() -> argparse.ArgumentParser:
     assert __doc__
     p = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    p.add_argument("--audits", type=Path, nargs="+", required=True, help="JSON lists of rows to read")
+    p.add_argument(
+        "--audits", type=Path, nargs="+", required=True, help="JSON lists of rows to read"
+    )
     p.add_argument("--audit", type=Path, required=True, help="JSON to write: summary and rows")
     return p
 

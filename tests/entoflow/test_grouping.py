@@ -37,26 +37,42 @@ def source(role, name, *images, **more):
 
 
 def test_an_image_of_two_sources_is_kept_once_with_its_boxes(tmp_path):
-    first = replace(source("boxes", "a", image(1)), boxes=[Box(1, "bee", (0, 0, 5, 5))], labels=["bee"])
-    second = replace(source("boxes", "b", image(1, "other.jpg"), image(2)), boxes=[Box(1, "ant", (1, 1, 2, 2))], labels=["ant"])
+    first = replace(
+        source("boxes", "a", image(1)), boxes=[Box(1, "bee", (0, 0, 5, 5))], labels=["bee"]
+    )
+    second = replace(
+        source("boxes", "b", image(1, "other.jpg"), image(2)),
+        boxes=[Box(1, "ant", (1, 1, 2, 2))],
+        labels=["ant"],
+    )
     audit = []
     merged = grouping.merge([first, second], ["boxes"], "split", audit)["boxes"]
-    assert [(each.id, each.file_name, each.source) for each in merged.images] == [(1, "1.jpg", "a"), (2, "2.jpg", "b")]
+    assert [(each.id, each.file_name, each.source) for each in merged.images] == [
+        (1, "1.jpg", "a"),
+        (2, "2.jpg", "b"),
+    ]
     assert merged.boxes == [Box(1, "bee", (0, 0, 5, 5))]
     assert merged.labels == ["bee", "ant"]
     [row] = audit
     assert (row.image, row.source, row.action, row.reason) == (
-        "other.jpg", "b", "left out", "the same bytes as an image of another source",
+        "other.jpg",
+        "b",
+        "left out",
+        "the same bytes as an image of another source",
     )
 
 
 def test_an_image_that_two_sources_label_differently_is_not_kept():
-    sources = [source("labelled", "a", image(1, label="bee")), source("labelled", "b", image(1, label="ant"), image(2, label="ant"))]
+    sources = [
+        source("labelled", "a", image(1, label="bee")),
+        source("labelled", "b", image(1, label="ant"), image(2, label="ant")),
+    ]
     audit = []
     merged = grouping.merge(sources, ["labelled"], "split", audit)["labelled"]
     assert [each.id for each in merged.images] == [2]
     assert [(row.source, row.reason) for row in audit] == [
-        ("a", "labelled ant and bee by two sources"), ("b", "labelled ant and bee by two sources"),
+        ("a", "labelled ant and bee by two sources"),
+        ("b", "labelled ant and bee by two sources"),
     ]
 
 
@@ -70,7 +86,10 @@ def test_a_file_name_is_a_group_of_its_source_and_a_given_group_is_one_in_all_so
 
 
 def test_near_duplicates_of_two_roles_share_a_group_with_a_row_each():
-    merged = {"boxes": source("boxes", "a", image(1)), "test": source("test", "b", image(2, seed=1), image(3))}
+    merged = {
+        "boxes": source("boxes", "a", image(1)),
+        "test": source("test", "b", image(2, seed=1), image(3)),
+    }
     audit = []
     groups, _ = grouping.group(merged, BITS, "split", audit)
     assert groups[1] == groups[2] != groups[3]
@@ -83,14 +102,18 @@ def test_crops_are_near_duplicates_where_the_photos_that_they_come_from_are():
     for content in (1, 2):
         whole = Photo(100, 100, *photo, box=[0, 0, 10, 10], score=0.9, crop=[0, 0, 12, 12])
         crops.append(replace(image(content), photo=whole))
-    groups, _ = grouping.group({"specimens": source("specimens", "a", *crops, image(3))}, BITS, "split", [])
+    groups, _ = grouping.group(
+        {"specimens": source("specimens", "a", *crops, image(3))}, BITS, "split", []
+    )
     assert groups[1] == groups[2] != groups[3]
 
 
 def test_images_of_which_the_hashes_alone_agree_are_no_near_duplicates_but_are_returned():
     first = image(1)
     second = replace(image(2), phash=first.phash)
-    groups, alike = grouping.group({"boxes": source("boxes", "a", first, second)}, BITS, "split", [])
+    groups, alike = grouping.group(
+        {"boxes": source("boxes", "a", first, second)}, BITS, "split", []
+    )
     assert groups[1] != groups[2]
     assert alike.tolist() == [[1, 2]]
 
@@ -138,7 +161,10 @@ def test_groups_are_the_chains_of_given_groups_near_duplicates_and_equal_content
 
 
 def test_sources_that_are_cropped_by_two_detectors_are_refused():
-    sources = [source("specimens", "a", image(1), cropped_by="x"), source("specimens", "b", image(2))]
+    sources = [
+        source("specimens", "a", image(1), cropped_by="x"),
+        source("specimens", "b", image(2)),
+    ]
     with pytest.raises(InputError, match="some are cropped and others not, or by another detector"):
         grouping.merge(sources, ["specimens"], "split", [])
 

@@ -8,7 +8,10 @@ from entoflow.metric import Metric
 from entoflow.model_folder import ModelFacts
 from entoflow.task import InputError
 
-METRICS = {"ap": Metric(0.5, 0.25, 0.75, 40, 8, "share"), "recall": Metric(None, None, None, 0, 0, "share")}
+METRICS = {
+    "ap": Metric(0.5, 0.25, 0.75, 40, 8, "share"),
+    "recall": Metric(None, None, None, 0, 0, "share"),
+}
 FACTS = ModelFacts(
     name="insects",
     kind="detector",
@@ -42,9 +45,20 @@ def test_the_file_names_its_format_and_how_the_model_came_to_be(folder):
     model_folder.write_facts(folder, FACTS)
     content = json.loads((folder / "model.json").read_text())
     assert content["format"] == 1
-    assert content["metrics"]["ap"] == {"value": 0.5, "low": 0.25, "high": 0.75, "n": 40, "groups": 8, "unit": "share"}
+    assert content["metrics"]["ap"] == {
+        "value": 0.5,
+        "low": 0.25,
+        "high": 0.75,
+        "n": 40,
+        "groups": 8,
+        "unit": "share",
+    }
     provenance = content["provenance"]
-    assert (provenance["data"], provenance["parameters"], provenance["seed"]) == ({"images": 12}, {"max_epochs": 3}, 1)
+    assert (provenance["data"], provenance["parameters"], provenance["seed"]) == (
+        {"images": 12},
+        {"max_epochs": 3},
+        1,
+    )
     assert provenance["packages"].keys() >= {"python", "numpy"}
     assert len(provenance["code"]["sha256"]) == 64
 
@@ -57,11 +71,14 @@ def test_the_card_has_every_metric_with_its_interval(folder):
     assert "Apache-2.0" in card
 
 
-@pytest.mark.parametrize("change, sentence", [
-    ({"format": 2}, "model.json: is of format 2; wanted 1, which entoflow .* reads"),
-    ({"format": "x"}, "model.json: is of format x; wanted 1"),
-    ({"kind": None}, "model.json: has no kind; wanted a model folder that entoflow wrote"),
-])
+@pytest.mark.parametrize(
+    "change, sentence",
+    [
+        ({"format": 2}, "model.json: is of format 2; wanted 1, which entoflow .* reads"),
+        ({"format": "x"}, "model.json: is of format x; wanted 1"),
+        ({"kind": None}, "model.json: has no kind; wanted a model folder that entoflow wrote"),
+    ],
+)
 def test_a_model_that_this_version_cannot_read_is_refused_in_one_sentence(folder, change, sentence):
     model_folder.write_facts(folder, FACTS)
     content = json.loads((folder / "model.json").read_text()) | change

@@ -11,20 +11,35 @@ def draw_all(folder):
     """Draw a picture of each kind and return {name: bytes}."""
     folder.mkdir()
     pixels = np.random.default_rng(1).integers(0, 255, (300, 400, 3), dtype=np.uint8)
-    boxes = [((50, 60, 90, 120), "truth", ""), ((52, 58, 95, 118), "found", "0.91"), ((10, 5, 30, 20), "missed", "")]
+    boxes = [
+        ((50, 60, 90, 120), "truth", ""),
+        ((52, 58, 95, 118), "found", "0.91"),
+        ((10, 5, 30, 20), "missed", ""),
+    ]
     tiles = (Tile(pixels, f"{n}.jpg", boxes) for n in range(30))
     lines = {"a": ([0, 1], [1, 0])}
-    metrics = [("a", Metric(0.5, 0.25, 0.75, 9, 3, "share")), ("b", Metric(0.6, None, None, 9, 1, "share"))]
+    metrics = [
+        ("a", Metric(0.5, 0.25, 0.75, 9, 3, "share")),
+        ("b", Metric(0.6, None, None, 9, 1, "share")),
+    ]
     truth = np.array([0, 0, 1, 2])
     contact_sheet(folder / "sheet.png", tiles, "Photos", most=5)
     contact_sheet(folder / "empty.png", [], "Photos")
-    plots.chart(folder / "chart.png", lines, "Title", ("x", "y"), [(0.5, 0.5, "here"), (0.2, None, "there")])
+    plots.chart(
+        folder / "chart.png", lines, "Title", ("x", "y"), [(0.5, 0.5, "here"), (0.2, None, "there")]
+    )
     plots.chart(folder / "log.png", {"a": ([0.01, 10], [0, 1])}, "Title", ("x", "y"), log_x=True)
-    plots.panels(folder / "panels.png", {"one": lines, "two": lines, "three": lines}, "Title", ("x", "y"))
+    plots.panels(
+        folder / "panels.png", {"one": lines, "two": lines, "three": lines}, "Title", ("x", "y")
+    )
     values = {"a": [0.1, 0.2], "b": [0.9]}
-    plots.histogram(folder / "histogram.png", values, "Title", ("x", "y"), np.linspace(0, 1, 11), (0.5, "half"))
+    plots.histogram(
+        folder / "histogram.png", values, "Title", ("x", "y"), np.linspace(0, 1, 11), (0.5, "half")
+    )
     plots.intervals(folder / "intervals.png", metrics, "Title", "share")
-    plots.confusion(folder / "confusion.png", truth, np.array([0, 1, 1, 2]), ["a", "b" * 40, "c"], "Title")
+    plots.confusion(
+        folder / "confusion.png", truth, np.array([0, 1, 1, 2]), ["a", "b" * 40, "c"], "Title"
+    )
     return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
 
 
@@ -58,7 +73,9 @@ def test_a_small_insect_on_a_large_photo_is_shown_large(tmp_path):
     """20 of 2,000 pixels would be 3 pixels of a tile: the window around the box makes them 12 and more."""
     pixels = np.zeros((1000, 2000, 3), np.uint8)
     pixels[400:420, 600:620] = (0, 0, 255)
-    contact_sheet(tmp_path / "sheet.png", [Tile(pixels, "", [((600, 400, 620, 420), "truth", "")])], "")
+    contact_sheet(
+        tmp_path / "sheet.png", [Tile(pixels, "", [((600, 400, 620, 420), "truth", "")])], ""
+    )
     sheet = np.asarray(Image.open(tmp_path / "sheet.png").convert("RGB")).astype(int)
     is_blue = (sheet[..., 2] > 200) & (sheet[..., 0] < 60) & (sheet[..., 1] < 60)
     rows, columns = np.nonzero(is_blue)

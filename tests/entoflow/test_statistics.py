@@ -39,6 +39,9 @@ def test_a_ratio_of_nothing_is_undefined():
 UNSURE = "not distinguishable"
 
 
-@pytest.mark.parametrize("low, high, expected", [(0.1, 0.2, "better"), (-0.2, -0.1, "worse"), (-0.1, 0.1, UNSURE), (None, None, UNSURE)])
+@pytest.mark.parametrize(
+    "low, high, expected",
+    [(0.1, 0.2, "better"), (-0.2, -0.1, "worse"), (-0.1, 0.1, UNSURE), (None, None, UNSURE)],
+)
 def test_a_verdict_needs_an_interval_on_one_side_of_nothing(low, high, expected):
     assert statistics.verdict(low, high) == expected

@@ -1,4 +1,5 @@
 """How a script ends when a disk is full, here a file that may not grow: one sentence that names the file."""
+
 import os
 import signal
 import subprocess
@@ -9,7 +10,10 @@ import pytest
 from conftest import ROOT
 
 WRITERS = {
-    "text": ("from pathlib import Path; from entoflow import files", "files.write_text(Path('out'), 'x' * 100_000)"),
+    "text": (
+        "from pathlib import Path; from entoflow import files",
+        "files.write_text(Path('out'), 'x' * 100_000)",
+    ),
     "data set": (
         "from pathlib import Path; from entoflow.dataset import Dataset, Image, write",
         "write(Path('out'), Dataset([Image(1, 'x' * 100_000)]))",
@@ -54,7 +58,9 @@ run(main)
     # -B: Python keeps what it compiled even where the file was cut off
     command = [sys.executable, "-B", "-c", code]
     environment = {"PYTHONPATH": str(ROOT / "bin"), "MPLCONFIGDIR": str(folder.parent)}
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60, env=environment)
+    done = subprocess.run(
+        command, cwd=folder, capture_output=True, text=True, timeout=60, env=environment
+    )
     return done.returncode, done.stdout + done.stderr
 
 
@@ -70,7 +76,10 @@ def test_a_file_without_room_is_named_in_one_sentence_and_nothing_of_it_is_left(
 
 def test_a_writer_that_does_not_name_its_file_ends_in_one_sentence_too(tmp_path):
     status, printed = end(tmp_path, "", "open('out', 'w').write('x' * 100_000)")
-    assert (status, printed) == (1, f"error: output: File too large; wanted more room on the disk of {tmp_path}.\n")
+    assert (status, printed) == (
+        1,
+        f"error: output: File too large; wanted more room on the disk of {tmp_path}.\n",
+    )
 
 
 def test_a_bug_of_ours_keeps_its_traceback(tmp_path):
@@ -80,13 +89,27 @@ def test_a_bug_of_ours_keeps_its_traceback(tmp_path):
 
 
 def test_a_folder_that_is_absent_is_named_in_one_sentence(tmp_path):
-    assert end(tmp_path, "", "open('none/out', 'w')") == (1, "error: none/out: No such file or directory.\n")
+    assert end(tmp_path, "", "open('none/out', 'w')") == (
+        1,
+        "error: none/out: No such file or directory.\n",
+    )
 
 
-def test_a_script_that_bash_started_in_the_background_ends_at_once_and_in_silence_with_ctrl_c(tmp_path):
+def test_a_script_that_bash_started_in_the_background_ends_at_once_and_in_silence_with_ctrl_c(
+    tmp_path,
+):
     code = "import time\nfrom entoflow.task import run\ndef main(argv):\n    print('begun', flush=True)\n    time.sleep(60)\nrun(main)"
-    with subprocess.Popen(["bash", "-c", '"$0" -c "$1" & wait $!', sys.executable, code], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                          text=True, start_new_session=True, env={"PYTHONPATH": str(ROOT / "bin")}) as shell:
+    with subprocess.Popen(
+        ["bash", "-c", '"$0" -c "$1" & wait $!', sys.executable, code],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+        env={"PYTHONPATH": str(ROOT / "bin")},
+    ) as shell:
         assert shell.stdout.readline() == "begun\n"
         os.killpg(shell.pid, signal.SIGINT)
-        assert shell.communicate(timeout=10)[0] == ""  # ends with the last process that holds the pipe
+        assert (
+            shell.communicate(timeout=10)[0] == ""
+        )  # ends with the last process that holds the pipe

@@ -59,9 +59,13 @@ def _format(source: Source) -> tuple[str, BoxFormat]:
             return name, box_format
     if source.is_folder:
         n_images = len(source.images)
-        raise InputError(f"{source.path}: holds {n_images} images and no boxes in a known format; {WANTED}.")
+        raise InputError(
+            f"{source.path}: holds {n_images} images and no boxes in a known format; {WANTED}."
+        )
     if source.documents:
-        raise InputError(f"{source.path}: is JSON, but neither COCO nor a Label Studio export; {WANTED}.")
+        raise InputError(
+            f"{source.path}: is JSON, but neither COCO nor a Label Studio export; {WANTED}."
+        )
     if yolo_data.is_yaml(source.path):
         raise InputError(f"{source.path}: is YAML without names, train and val; {WANTED}.")
     raise InputError(f"{source.path}: is empty; {WANTED}.")
@@ -77,10 +81,14 @@ def _refuse_several_documents(source: Source, box_format: BoxFormat) -> None:
             paths.append(path)
     if len(paths) > 1:
         names = ", ".join(path.name for path in paths[:4])
-        raise InputError(f"{source.path}: holds {names}; wanted one JSON file of boxes: name the file.")
+        raise InputError(
+            f"{source.path}: holds {names}; wanted one JSON file of boxes: name the file."
+        )
 
 
-def _note_unmentioned(source: Source, images: Sequence[SourceImage], notes: Sequence[Note]) -> list[Note]:
+def _note_unmentioned(
+    source: Source, images: Sequence[SourceImage], notes: Sequence[Note]
+) -> list[Note]:
     mentioned = {image.path for image in images} | {source.path / note.file_name for note in notes}
     unmentioned = [path for path in source.images if path not in mentioned]
     reason = "no annotation mentions it: not known to be empty"

@@ -19,11 +19,14 @@ class PlacedBox:
     iscrowd: bool
 
 
-def place(image: SourceImage, width: int, height: int, orientation: int) -> tuple[list[PlacedBox], list[Note]]:
+def place(
+    image: SourceImage, width: int, height: int, orientation: int
+) -> tuple[list[PlacedBox], list[Note]]:
     """Return (the sorted boxes in the upright image, notes on what was mended or dropped).
 
-    width, height: of the upright image, pixels; orientation: EXIF's, 1 to 8. Boxes are taken to be drawn on the upright
-    image, unless the source declares the size of the image as it is stored: such boxes are turned with it.
+    width, height: of the upright image, pixels; orientation: EXIF's, 1 to 8. Boxes are taken to be
+    drawn on the upright image, unless the source declares the size of the image as it is stored:
+    such boxes are turned with it.
     """
     upright = (width, height)
     stored = (height, width) if orientation > 4 else upright
@@ -44,7 +47,9 @@ def place(image: SourceImage, width: int, height: int, orientation: int) -> tupl
             clipped.append(box)
         new = PlacedBox(inside, plain_label(box.label), box.iscrowd)
         if new in placed:
-            notes.append(Note(image.file_name, box.row, "dropped", f"box of {box.label} is given twice"))
+            notes.append(
+                Note(image.file_name, box.row, "dropped", f"box of {box.label} is given twice")
+            )
         placed.add(new)
     if clipped:
         reason = f"{len(clipped)} of {len(image.boxes)} boxes reach beyond the {width} x {height} pixels of the image"
@@ -71,7 +76,9 @@ def _note_size(
         reason = f"boxes were given for the stored pixels and turned with the image to {actual}"
     elif image.size and image.size != upright:
         declared = f"{image.size[0]} x {image.size[1]}"
-        reason = f"the source says {declared} pixels, the image has {actual}: boxes taken as they are"
+        reason = (
+            f"the source says {declared} pixels, the image has {actual}: boxes taken as they are"
+        )
     elif orientation in (2, 3, 4) and not all(box.relative for box in image.boxes):
         reason = f"EXIF orientation {orientation}: boxes taken as drawn on the upright image"
     else:
@@ -91,7 +98,9 @@ def _unusable(corners: Corners, width: int, height: int) -> str | None:
     if x2 <= x1 or y2 <= y1:
         return f"has no area ({x2 - x1:g} x {y2 - y1:g} pixels)"
     if x2 <= 0 or y2 <= 0 or x1 >= width or y1 >= height:
-        return f"lies outside the image ({x1:g}, {y1:g}, {x2:g}, {y2:g} in {width} x {height} pixels)"
+        return (
+            f"lies outside the image ({x1:g}, {y1:g}, {x2:g}, {y2:g} in {width} x {height} pixels)"
+        )
     return None
 
 

@@ -19,7 +19,9 @@ Entry = dict[str, Any]
 
 def recognises(source: Source) -> bool:
     """Return whether a JSON file, one in a folder, or the parts of a Roboflow export are meant to be COCO."""
-    return any(is_document(content) for content in source.documents.values()) or bool(_roboflow_parts(source))
+    return any(is_document(content) for content in source.documents.values()) or bool(
+        _roboflow_parts(source)
+    )
 
 
 def is_document(content: Any) -> bool:
@@ -28,9 +30,14 @@ def is_document(content: Any) -> bool:
 
 
 def read(source: Source) -> SourceContent:
-    """Return the images of a COCO file, or of all parts of a Roboflow export. Raises InputError for a missing list."""
+    """Return the images of a COCO file, or of all parts of a Roboflow export.
+
+    Raises InputError for a missing list.
+    """
     folder = source.path if source.is_folder else source.path.parent
-    documents = {path: content for path, content in source.documents.items() if is_document(content)}
+    documents = {
+        path: content for path, content in source.documents.items() if is_document(content)
+    }
     if not documents:
         documents = {path: read_json(path) for path in _roboflow_parts(source)}
     images: list[SourceImage] = []
@@ -59,29 +66,44 @@ def _read_document(path: Path, content: Entry, folder: Path) -> SourceContent:
         key = _key(entry.get("image_id"))
         category = _key(entry.get("category_id"))
         if key not in images:
-            notes.append(Note(path.name, row, "dropped", f"box of image {key}, which `images` does not list"))
+            notes.append(
+                Note(path.name, row, "dropped", f"box of image {key}, which `images` does not list")
+            )
         elif isinstance(entry.get("bbox"), list) or isinstance(entry.get("segmentation"), list):
             boxes[key].append(_box(row, entry, names.get(category, category)))
         else:
             reason = "has no bbox and no polygon; wanted one of them"
             notes_on[key].append(Note(images[key].file_name, row, "dropped", reason))
-    complete = [replace(image, boxes=boxes[key], notes=notes_on[key]) for key, image in images.items()]
+    complete = [
+        replace(image, boxes=boxes[key], notes=notes_on[key]) for key, image in images.items()
+    ]
     return SourceContent(complete, notes)
 
 
-def _entries(path: Path, content: Entry, name: str, default: Any = None) -> Iterator[tuple[int, Entry]]:
+def _entries(
+    path: Path, content: Entry, name: str, default: Any = None
+) -> Iterator[tuple[int, Entry]]:
     """Yield (row from 1, entry) of a list. Raises InputError where it is no list of objects."""
     listed = content.get(name, default)
     if not isinstance(listed, list):
-        raise InputError(f"{path}: has no list `{name}`; wanted COCO with images, annotations and categories.")
+        raise InputError(
+            f"{path}: has no list `{name}`; wanted COCO with images, annotations and categories."
+        )
     for row, entry in enumerate(listed, 1):
         if not isinstance(entry, dict):
-            raise InputError(f"{path}: entry {row} of `{name}` is {json.dumps(entry)[:40]}; wanted an object.")
+            raise InputError(
+                f"{path}: entry {row} of `{name}` is {json.dumps(entry)[:40]}; wanted an object."
+            )
         yield row, entry
 
 
-def _by_id(path: Path, part: str, name: str, listed: Iterable[tuple[int, Entry]]) -> dict[str, tuple[int, Entry]]:
-    """Return {id: (row, entry)}. Raises InputError for an id of two names: its boxes would go to either."""
+def _by_id(
+    path: Path, part: str, name: str, listed: Iterable[tuple[int, Entry]]
+) -> dict[str, tuple[int, Entry]]:
+    """Return {id: (row, entry)}.
+
+    Raises InputError for an id of two names: its boxes would go to either.
+    """
     entries: dict[str, tuple[int, Entry]] = {}
     for row, entry in listed:
         first_row, first = entries.setdefault(_key(entry.get("id")), (row, entry))
@@ -101,7 +123,9 @@ def _image(path: Path, row: int, entry: Entry, folder: Path) -> SourceImage:
     file_name = sources.relative(image_path, folder) if image_path.is_relative_to(folder) else name
     size = sources.declared_size(entry.get("width"), entry.get("height"))
     group = entry.get("group")
-    return SourceImage(file_name, image_path, size=size, row=row, group=None if group is None else str(group))
+    return SourceImage(
+        file_name, image_path, size=size, row=row, group=None if group is None else str(group)
+    )
 
 
 def _find(path: Path, name: str) -> Path:
@@ -109,7 +133,14 @@ def _find(path: Path, name: str) -> Path:
     folder = path.parent
     above = folder.parent
     split = path.stem.removeprefix("instances_")
-    for place in (folder, folder / "images", above, above / "images", above / split, above / "images" / split):
+    for place in (
+        folder,
+        folder / "images",
+        above,
+        above / "images",
+        above / split,
+        above / "images" / split,
+    ):
         for candidate in (place / name, place / Path(name).name):
             image = sources.existing(candidate)
             if os.path.isfile(image):

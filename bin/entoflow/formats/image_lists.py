@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from entoflow import sources
 from entoflow.audit import Note
 from entoflow.images import is_image_name
-from entoflow.sources import SourceContent, SourceImage, existing_source, find_images, named_in_table, relative
+from entoflow.sources import SourceContent, SourceImage
 from entoflow.tables import plain_label, read_rows
 from entoflow.task import InputError
 
@@ -18,15 +19,22 @@ def read_labelled(source: Path) -> SourceContent:
 
     Raises InputError for a source of another form, or an image given with two labels.
     """
-    path = existing_source(source)
+    path = sources.existing_source(source)
     return _class_folders(path) if path.is_dir() else _labelled_table(path)
 
 
 def read_images(source: Path) -> SourceContent:
     """Return the images of a folder and all below it, of a table of images, or one image."""
-    path = existing_source(source)
+    path = sources.existing_source(source)
     if path.is_dir():
-        return SourceContent([SourceImage(relative(image, path), image) for image in find_images(path)], [], "images")
+        return SourceContent(
+            [
+                SourceImage(sources.relative(image, path), image)
+                for image in sources.find_images(path)
+            ],
+            [],
+            "images",
+        )
     if is_image_name(path.name):
         return SourceContent([SourceImage(path.name, path)], [], "images")
     rows = read_rows(path, required=["image"])
@@ -36,14 +44,18 @@ def read_images(source: Path) -> SourceContent:
 def _class_folders(folder: Path) -> SourceContent:
     images: list[SourceImage] = []
     notes: list[Note] = []
-    for path in find_images(folder):
-        name = relative(path, folder)
+    for path in sources.find_images(folder):
+        name = sources.relative(path, folder)
         if path.parent == folder:
-            notes.append(Note(name, None, "left out", "lies in no class folder, so it has no label"))
+            notes.append(
+                Note(name, None, "left out", "lies in no class folder, so it has no label")
+            )
         else:
             images.append(SourceImage(name, path, label=name.split("/")[0]))
     if not images:
-        raise InputError(f"{folder}: holds {len(notes)} images and none in a folder below; wanted a folder per class.")
+        raise InputError(
+            f"{folder}: holds {len(notes)} images and none in a folder below; wanted a folder per class."
+        )
     return SourceContent(images, notes, "folders")
 
 
@@ -64,7 +76,7 @@ def _labelled_table(path: Path) -> SourceContent:
 def _image(path: Path, row: dict[str, Any]) -> SourceImage:
     return SourceImage(
         row["image"],
-        named_in_table(path, row["image"]),
+        sources.named_in_table(path, row["image"]),
         label=row.get("label") or None,
         count=row.get("count"),
         group=row.get("group") or None,
@@ -80,5 +92,7 @@ def _each_path_once(images: Sequence[SourceImage]) -> SourceContent:
     for image in images:
         first = first_of.setdefault(image.path, image)
         if first is not image:
-            notes.append(Note(image.file_name, image.row, "dropped", f"row {first.row} gives the same image"))
+            notes.append(
+                Note(image.file_name, image.row, "dropped", f"row {first.row} gives the same image")
+            )
     return SourceContent(list(first_of.values()), notes, "table")

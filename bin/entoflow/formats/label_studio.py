@@ -29,17 +29,23 @@ def recognises(source: Source) -> bool:
 
 def is_document(content: Any) -> bool:
     """Return whether the content of a JSON file is meant to be a Label Studio export."""
-    return isinstance(content, list) and any(isinstance(task, dict) and "data" in task for task in content)
+    return isinstance(content, list) and any(
+        isinstance(task, dict) and "data" in task for task in content
+    )
 
 
 def read(source: Source) -> SourceContent:
     """Return the images of an export. Raises InputError for a task of another form."""
-    path, tasks = next((path, content) for path, content in source.documents.items() if is_document(content))
+    path, tasks = next(
+        (path, content) for path, content in source.documents.items() if is_document(content)
+    )
     images: list[SourceImage] = []
     notes: list[Note] = []
     for row, task in enumerate(tasks, 1):
         if not isinstance(task, dict) or not isinstance(task.get("data"), dict):
-            raise InputError(f"{path}: task {row} has no `data`; wanted Label Studio's JSON export.")
+            raise InputError(
+                f"{path}: task {row} has no `data`; wanted Label Studio's JSON export."
+            )
         name, image_path = _find_image(path, row, task["data"])
         annotations = _finished_annotations(task)
         if annotations:
@@ -53,8 +59,8 @@ def read(source: Source) -> SourceContent:
 def prefilled(images: Iterable[AnnotatedImage], link: str) -> list[Entry]:
     """Return tasks whose boxes are predictions, for a person to correct.
 
-    link: what stands before an image's name in its address. More may be put into `data` after the address: read()
-    takes the first value that names an image.
+    link: what stands before an image's name in its address. More may be put into `data` after the
+    address: read() takes the first value that names an image.
     """
     tasks = []
     for image in images:
@@ -85,7 +91,11 @@ def results(image: AnnotatedImage) -> list[Entry]:
             "original_width": width,
             "original_height": height,
             "image_rotation": 0,
-            "value": {"rectanglelabels": [box.label], "rotation": 0, **_percent(box.corners, width, height)},
+            "value": {
+                "rectanglelabels": [box.label],
+                "rotation": 0,
+                **_percent(box.corners, width, height),
+            },
         }
         if box.iscrowd:
             entry["meta"] = {"text": ["crowd"]}
@@ -107,7 +117,9 @@ def _find_image(path: Path, row: int, data: Entry) -> tuple[str, Path]:
     """Return (name as the user knows it, path) of a task's image: uploads, local files and links end in a name to look up."""
     links = [value for value in data.values() if isinstance(value, str) and _names(value)]
     if not links:
-        raise InputError(f"{path}: task {row} names no image in `data`; wanted a path or link that ends in .jpg or so.")
+        raise InputError(
+            f"{path}: task {row} names no image in `data`; wanted a path or link that ends in .jpg or so."
+        )
     names = _names(links[0])
     for name in names:
         for folder in (path.parent, path.parent / "images"):
@@ -118,7 +130,10 @@ def _find_image(path: Path, row: int, data: Entry) -> tuple[str, Path]:
 
 
 def _names(link: str) -> list[str]:
-    """Return the relative names that an image may have, the likeliest first. An upload's name starts with 8 hex digits."""
+    """Return the relative names that an image may have, the likeliest first.
+
+    An upload's name starts with 8 hex digits.
+    """
     try:
         parts = urlsplit(link)
     except ValueError:
@@ -144,13 +159,24 @@ def _image(name: str, path: Path, row: int, annotations: Sequence[Entry]) -> Sou
     boxes: list[SourceBox] = []
     notes: list[Note] = []
     if len(annotations) > 1:
-        notes.append(Note(name, row, "note", f"{len(annotations) - 1} further annotations of this task are not used"))
+        notes.append(
+            Note(
+                name,
+                row,
+                "note",
+                f"{len(annotations) - 1} further annotations of this task are not used",
+            )
+        )
     shapes = sources.entries(annotations[0].get("result"))
-    labels = {str(entry.get("id")): _label(entry) for entry in shapes if entry.get("type") == "labels"}
+    labels = {
+        str(entry.get("id")): _label(entry) for entry in shapes if entry.get("type") == "labels"
+    }
     for place, entry in enumerate(shapes, 1):
         kind = str(entry.get("type"))
         if kind in OTHER_SHAPES:
-            notes.append(Note(name, place, "dropped", f"{kind}; wanted a rectangle, polygon or ellipse"))
+            notes.append(
+                Note(name, place, "dropped", f"{kind}; wanted a rectangle, polygon or ellipse")
+            )
         elif kind in SHAPES:
             boxes.append(_box(place, entry, labels))
     return SourceImage(name, path, boxes, row=row, notes=notes)
@@ -180,14 +206,28 @@ def _label(entry: Entry) -> str | None:
 
 
 def _points(value: Entry, aspect: float) -> list[Point]:
-    """Return points around a shape in percent. A turn needs the aspect (width / height): angles are those of pixels."""
+    """Return points around a shape in percent.
+
+    A turn needs the aspect (width / height): angles are those of pixels.
+    """
     if isinstance(value.get("points"), list):
-        return [(point[0], point[1]) for point in value["points"] if isinstance(point, list) and len(point) == 2]
+        return [
+            (point[0], point[1])
+            for point in value["points"]
+            if isinstance(point, list) and len(point) == 2
+        ]
     x, y, angle = (sources.number(value.get(name, 0)) for name in ("x", "y", "rotation"))
     if angle == 0:
         aspect = 1  # not needed, and not always known
     if "radiusX" in value:
-        return _around_ellipse(x, y, sources.number(value["radiusX"]), sources.number(value.get("radiusY")), angle, aspect)
+        return _around_ellipse(
+            x,
+            y,
+            sources.number(value["radiusX"]),
+            sources.number(value.get("radiusY")),
+            angle,
+            aspect,
+        )
     width = sources.number(value.get("width"))
     height = sources.number(value.get("height"))
     if angle == 0:
@@ -195,7 +235,9 @@ def _points(value: Entry, aspect: float) -> list[Point]:
     return _turned_rectangle(x, y, width, height, angle, aspect)
 
 
-def _around_ellipse(x: float, y: float, across: float, down: float, angle: float, aspect: float) -> list[Point]:
+def _around_ellipse(
+    x: float, y: float, across: float, down: float, angle: float, aspect: float
+) -> list[Point]:
     """Return two corners of the box around an ellipse: centre, radii, turn in degrees."""
     cos = math.cos(math.radians(angle))
     sin = math.sin(math.radians(angle))
@@ -204,7 +246,9 @@ def _around_ellipse(x: float, y: float, across: float, down: float, angle: float
     return [(x - half_width, y - half_height), (x + half_width, y + half_height)]
 
 
-def _turned_rectangle(x: float, y: float, width: float, height: float, angle: float, aspect: float) -> list[Point]:
+def _turned_rectangle(
+    x: float, y: float, width: float, height: float, angle: float, aspect: float
+) -> list[Point]:
     """Return the corners of a rectangle that is turned about its top left corner."""
     cos = math.cos(math.radians(angle))
     sin = math.sin(math.radians(angle))

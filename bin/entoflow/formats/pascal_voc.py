@@ -1,7 +1,7 @@
 """Pascal VOC: an XML file per image. Its corners are pixels counted from 1 and both inside the box.
 
-So x1 = xmin - 1 and x2 = xmax, half-open. Equal corners would be one pixel, but no tool draws such a box: they are
-clicks that slipped (BCCD has two), and have no area here.
+So x1 = xmin - 1 and x2 = xmax, half-open. Equal corners would be one pixel, but no tool draws such
+a box: they are clicks that slipped (BCCD has two), and have no area here.
 """
 
 import os
@@ -45,7 +45,10 @@ def read(source: Source) -> SourceContent:
 
 
 def parse(path: Path) -> ElementTree.Element:
-    """Return an XML file's root. Raises InputError for a DOCTYPE: its entities could fill the memory."""
+    """Return an XML file's root.
+
+    Raises InputError for a DOCTYPE: its entities could fill the memory.
+    """
 
     def refuse(*_: object) -> None:
         raise InputError(f"{path}: has a DOCTYPE; wanted a plain Pascal VOC annotation.")
@@ -74,7 +77,9 @@ def _may_be_annotation(path: Path) -> bool:
 
 def _is_list(source: Source) -> bool:
     root = _root(source.path)
-    return root is not None and any(os.path.exists(_annotation(root, line)) for line in _lines(source))
+    return root is not None and any(
+        os.path.exists(_annotation(root, line)) for line in _lines(source)
+    )
 
 
 def _lines(source: Source) -> list[str]:
@@ -150,7 +155,10 @@ def _find_image(annotation: Path, name: str, lookup: Lookup, folder: Path) -> Pa
     for key in (annotation.stem, inside, Path(inside).stem):
         candidates = lookup.get(normalize("NFC", key))
         if candidates:
-            return max(candidates, key=lambda image: (image.name == inside, _n_shared_folders(image, annotation)))
+            return max(
+                candidates,
+                key=lambda image: (image.name == inside, _n_shared_folders(image, annotation)),
+            )
     return folder / (inside or annotation.with_suffix(".jpg").name)
 
 

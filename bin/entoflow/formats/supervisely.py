@@ -9,7 +9,7 @@ import binascii
 import json
 import math
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -31,7 +31,10 @@ def read(source: Source) -> SourceContent:
     """Return the images of all datasets; those without an annotation file are not among them."""
     images: list[SourceImage] = []
     for dataset in _datasets(source.path):
-        paths = {sources.relative(path, dataset / "img"): path for path in sources.find_images(dataset / "img")}
+        paths = {
+            sources.relative(path, dataset / "img"): path
+            for path in sources.find_images(dataset / "img")
+        }
         for annotation in sorted((dataset / "ann").rglob("*.json")):
             name = sources.relative(annotation, dataset / "ann").removesuffix(".json")
             path = paths.get(name) or sources.existing(dataset / "img" / name)
@@ -49,7 +52,9 @@ def write(folder: Path, images: Iterable[AnnotatedImage], labels: Iterable[str] 
     for image in images:
         titles.update(box.label for box in image.boxes)
     meta = {
-        "classes": [{"title": title, "shape": "rectangle", "color": "#E69F00"} for title in sorted(titles)],
+        "classes": [
+            {"title": title, "shape": "rectangle", "color": "#E69F00"} for title in sorted(titles)
+        ],
         "tags": [{"name": "crowd", "value_type": "none", "color": "#999999"}],
     }
     _dump(folder / "meta.json", meta)
@@ -64,7 +69,11 @@ def write(folder: Path, images: Iterable[AnnotatedImage], labels: Iterable[str] 
 def _datasets(folder: Path) -> list[Path]:
     """Return the sorted dataset folders of a project, or of a dataset given by itself; none for another folder."""
     annotations = folder.rglob("ann")
-    return sorted(path.parent for path in annotations if (path.parent / "img").is_dir() and any(path.rglob("*.json")))
+    return sorted(
+        path.parent
+        for path in annotations
+        if (path.parent / "img").is_dir() and any(path.rglob("*.json"))
+    )
 
 
 def _dump(path: Path, content: Entry) -> None:
@@ -105,7 +114,10 @@ def _image(name: str, path: Path, annotation: Path) -> SourceImage:
 
 
 def _is_crowd(entry: Entry) -> bool:
-    return any(str(tag.get("name")).lower() in sources.CROWD_NAMES for tag in sources.entries(entry.get("tags")))
+    return any(
+        str(tag.get("name")).lower() in sources.CROWD_NAMES
+        for tag in sources.entries(entry.get("tags"))
+    )
 
 
 def _corners(entry: Entry) -> Corners | None:
@@ -117,7 +129,9 @@ def _corners(entry: Entry) -> Corners | None:
         return None
     points = entry.get("points")
     exterior = points.get("exterior") if isinstance(points, dict) else None
-    if not isinstance(exterior, list) or not all(isinstance(point, list) and len(point) == 2 for point in exterior):
+    if not isinstance(exterior, list) or not all(
+        isinstance(point, list) and len(point) == 2 for point in exterior
+    ):
         return sources.NO_CORNERS
     left, top, right, bottom = sources.bounds(exterior)
     return left, top, right + 1, bottom + 1

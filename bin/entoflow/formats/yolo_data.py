@@ -32,7 +32,8 @@ def is_yaml(path: Path) -> bool:
 def read(source: Source) -> SourceContent:
     """Return the images of all parts: the suite makes a split of its own.
 
-    Raises InputError for a folder with two such files, and where the images of train or val are not there.
+    Raises InputError for a folder with two such files, and where the images of train or val are not
+    there.
     """
     path = _only(source.path, _data_files(source.path)) if source.is_folder else source.path
     content = _load(path)
@@ -40,7 +41,14 @@ def read(source: Source) -> SourceContent:
     root = path.parent / str(content.get("path") or "")
     if not os.path.isdir(root):
         root = path.parent  # a `path` of another computer
-    notes = [Note(path.name, None, "note", "train, val and test are all taken; parts are made anew, by group")]
+    notes = [
+        Note(
+            path.name,
+            None,
+            "note",
+            "train, val and test are all taken; parts are made anew, by group",
+        )
+    ]
     image_paths: dict[Path, None] = {}  # in order, each once
     for part in PARTS:
         for entry in _entries(content.get(part)):
@@ -48,9 +56,13 @@ def read(source: Source) -> SourceContent:
             if place:
                 image_paths.update(dict.fromkeys(_images(place, root)))
             elif part == "test":  # exporters name one whether they made it or not
-                notes.append(Note(path.name, None, "note", f"test is '{entry}', which is not there"))
+                notes.append(
+                    Note(path.name, None, "note", f"test is '{entry}', which is not there")
+                )
             else:
-                raise InputError(f"{path}: {part} is '{entry}', which is not there; wanted a folder or a list of images.")
+                raise InputError(
+                    f"{path}: {part} is '{entry}', which is not there; wanted a folder or a list of images."
+                )
     images = []
     for image in image_paths:
         name = sources.relative(image, path.parent)
@@ -59,7 +71,9 @@ def read(source: Source) -> SourceContent:
 
 
 def _data_files(folder: Path) -> list[Path]:
-    return [path for path in sorted([*folder.glob("*.yaml"), *folder.glob("*.yml")]) if _is_data(path)]
+    return [
+        path for path in sorted([*folder.glob("*.yaml"), *folder.glob("*.yml")]) if _is_data(path)
+    ]
 
 
 def _only(folder: Path, paths: list[Path]) -> Path:
@@ -71,7 +85,11 @@ def _only(folder: Path, paths: list[Path]) -> Path:
 
 def _is_data(path: Path) -> bool:
     content = _load(path)
-    return isinstance(content, dict) and "names" in content and ("train" in content or "val" in content)
+    return (
+        isinstance(content, dict)
+        and "names" in content
+        and ("train" in content or "val" in content)
+    )
 
 
 def _load(path: Path) -> Any:
@@ -86,7 +104,9 @@ def _load(path: Path) -> Any:
 def _names(path: Path, listed: Any) -> dict[int, str]:
     pairs = dict(enumerate(listed)) if isinstance(listed, list) else listed
     if not isinstance(pairs, dict) or not all(str(key).isdecimal() for key in pairs):
-        raise InputError(f"{path}: names is {str(listed)[:60]!r}; wanted a list of class names, or number: name.")
+        raise InputError(
+            f"{path}: names is {str(listed)[:60]!r}; wanted a list of class names, or number: name."
+        )
     return {int(key): str(name) for key, name in pairs.items()}
 
 

@@ -78,7 +78,9 @@ def read_labels(name: str, path: Path, labels: Path, names: Names) -> SourceImag
         if names and label not in names and label not in unnamed:
             notes.append(Note(name, row, "note", f"class {label} has no name: taken as it is"))
             unnamed.add(label)
-        boxes.append(SourceBox(_corners(values), names.get(label, str(label)), False, row, relative=True))
+        boxes.append(
+            SourceBox(_corners(values), names.get(label, str(label)), False, row, relative=True)
+        )
     return SourceImage(name, path, boxes, notes=notes)
 
 
@@ -95,7 +97,9 @@ def orphans(paths: Sequence[Path], folder: Path) -> list[Note]:
     notes = []
     for path in sorted(label_files):
         if path.name != "classes.txt" and normalize("NFC", str(path)) not in known:
-            notes.append(Note(sources.relative(path, folder), None, "left out", "label file of no image"))
+            notes.append(
+                Note(sources.relative(path, folder), None, "left out", "label file of no image")
+            )
     return notes
 
 
@@ -108,7 +112,10 @@ def _read_folder(source: Source) -> SourceContent:
     folder = source.path
     paths = _images_of(source)
     names = _class_names(folder)
-    content = [read_labels(sources.relative(path, folder), path, label_path(path, folder), names) for path in paths]
+    content = [
+        read_labels(sources.relative(path, folder), path, label_path(path, folder), names)
+        for path in paths
+    ]
     return SourceContent(content, orphans(paths, folder))
 
 
@@ -121,7 +128,9 @@ def _read_list(source: Source) -> SourceContent:
         if not name:
             continue
         if not images.is_image_name(name):
-            raise InputError(f"{source.path}, row {row}: is '{name[:60]}'; wanted the path of an image.")
+            raise InputError(
+                f"{source.path}, row {row}: is '{name[:60]}'; wanted the path of an image."
+            )
         path = sources.existing(folder / name)
         image = read_labels(name.removeprefix("./"), path, label_path(path, folder), names)
         content.append(replace(image, row=row))

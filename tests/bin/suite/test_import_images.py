@@ -61,8 +61,16 @@ def source(tmp_path):
                 draw(folder / name, k)
         folder.mkdir(exist_ok=True)
         listed = [{"id": name, "file_name": name, **fields} for name in [*boxes, *images]]
-        annotations = [{"image_id": name, "category_id": 1, "bbox": box} for name in boxes for box in boxes[name]]
-        content = {"images": listed, "annotations": annotations, "categories": [{"id": 1, "name": "bug"}]}
+        annotations = [
+            {"image_id": name, "category_id": 1, "bbox": box}
+            for name in boxes
+            for box in boxes[name]
+        ]
+        content = {
+            "images": listed,
+            "annotations": annotations,
+            "categories": [{"id": 1, "name": "bug"}],
+        }
         (folder / "boxes.json").write_text(json.dumps(content))
         return folder / "boxes.json"
 
@@ -70,7 +78,9 @@ def source(tmp_path):
 
 
 def test_a_source_becomes_one_sorted_set_with_its_images_packed(run, source, tmp_path):
-    content, rows, last_line = run(source({"b.png": [[9, 9, 5, 5], [1, 2, 3, 4]], "a.png": []}), "boxes", "--pack_size=1")
+    content, rows, last_line = run(
+        source({"b.png": [[9, 9, 5, 5], [1, 2, 3, 4]], "a.png": []}), "boxes", "--pack_size=1"
+    )
     assert content["info"] == {"role": "boxes", "format": "coco", "source": "boxes.json"}
     a, b = content["images"]
     assert (a["file_name"], a["pack"], a["width"], a["height"], a["group"]) == (
@@ -80,11 +90,30 @@ def test_a_source_becomes_one_sorted_set_with_its_images_packed(run, source, tmp
         48,
         "a.png",
     )
-    assert (b["file_name"], b["pack"], b["label"], b["count"]) == ("b.png", "boxes_1_0002.zip", None, None)
+    assert (b["file_name"], b["pack"], b["label"], b["count"]) == (
+        "b.png",
+        "boxes_1_0002.zip",
+        None,
+        None,
+    )
     assert b["id"] == int(b["sha256"][:13], 16)
     assert content["annotations"] == [
-        {"id": 1, "image_id": b["id"], "category_id": 1, "bbox": [1, 2, 3, 4], "area": 12, "iscrowd": 0},
-        {"id": 2, "image_id": b["id"], "category_id": 1, "bbox": [9, 9, 5, 5], "area": 25, "iscrowd": 0},
+        {
+            "id": 1,
+            "image_id": b["id"],
+            "category_id": 1,
+            "bbox": [1, 2, 3, 4],
+            "area": 12,
+            "iscrowd": 0,
+        },
+        {
+            "id": 2,
+            "image_id": b["id"],
+            "category_id": 1,
+            "bbox": [9, 9, 5, 5],
+            "area": 25,
+            "iscrowd": 0,
+        },
     ]
     pack = images.Pack([tmp_path / "out" / image["pack"] for image in (a, b)])
     np.testing.assert_array_equal(pack.read(b["id"]), images.read_image(tmp_path / "src" / "b.png"))
@@ -122,7 +151,9 @@ def spoil(path, how):
         ("text", "is not an image that can be read"),
     ],
 )
-def test_a_file_that_cannot_be_used_is_left_out_counted_and_named(run, source, tmp_path, how, reason):
+def test_a_file_that_cannot_be_used_is_left_out_counted_and_named(
+    run, source, tmp_path, how, reason
+):
     path = source({f"{k:02}.png": [[1, 1, 5, 5]] for k in range(19)}, images=["x ä,.jpg"])
     spoil(tmp_path / "src" / "x ä,.jpg", how)
     content, [row], last_line = run(path, "boxes")
@@ -139,7 +170,10 @@ def test_a_file_that_cannot_be_used_is_left_out_counted_and_named(run, source, t
 
 
 def test_more_bad_files_than_allowed_are_an_error_that_names_three(run, source):
-    path = source({f"{k:02}.png": [[1, 1, 5, 5]] for k in range(16)}, images=["w.jpg", "x.jpg", "y.jpg", "z.jpg"])
+    path = source(
+        {f"{k:02}.png": [[1, 1, 5, 5]] for k in range(16)},
+        images=["w.jpg", "x.jpg", "y.jpg", "z.jpg"],
+    )
     with pytest.raises(
         InputError,
         match=r"boxes.json: 4 of 20 images cannot be used \(20.0%\): w.jpg is absent; x.jpg is "
@@ -153,7 +187,9 @@ def test_more_bad_files_than_allowed_are_an_error_that_names_three(run, source):
 def test_no_usable_image_is_an_error_whatever_is_allowed(run, source, tmp_path, role):
     path = source({}, images=["a.jpg"])
     spoil(tmp_path / "src" / "a.jpg", "text")
-    with pytest.raises(InputError, match=r"1 of 1 images cannot be used \(100.0%\): a.jpg is not an image"):
+    with pytest.raises(
+        InputError, match=r"1 of 1 images cannot be used \(100.0%\): a.jpg is not an image"
+    ):
         run(path if role == "boxes" else tmp_path / "src", role, "--max_bad_files=1")
 
 
@@ -172,13 +208,18 @@ def test_unusual_pixels_are_read_and_packed_as_8_bits(run, tmp_path, mode):
 def test_60_megapixels_are_read(run, tmp_path):
     (tmp_path / "src").mkdir()
     Image.new("L", (10_000, 6_000), 90).save(tmp_path / "src" / "a.png", compress_level=1)
-    assert [(i["width"], i["height"]) for i in run(tmp_path / "src", "predict")[0]["images"]] == [(10_000, 6_000)]
+    assert [(i["width"], i["height"]) for i in run(tmp_path / "src", "predict")[0]["images"]] == [
+        (10_000, 6_000)
+    ]
 
 
 @pytest.mark.parametrize(
-    "size, expected", [((64, 48), [38, 2, 6, 10]), ((48, 64), [2, 4, 10, 6]), ((None, None), [2, 4, 10, 6])]
+    "size, expected",
+    [((64, 48), [38, 2, 6, 10]), ((48, 64), [2, 4, 10, 6]), ((None, None), [2, 4, 10, 6])],
 )
-def test_boxes_follow_an_exif_turn_if_they_were_given_for_the_stored_pixels(run, source, tmp_path, size, expected):
+def test_boxes_follow_an_exif_turn_if_they_were_given_for_the_stored_pixels(
+    run, source, tmp_path, size, expected
+):
     path = source({"a.jpg": [[2, 4, 10, 6]]}, draw_them=False, width=size[0], height=size[1])
     exif = Image.Exif()
     exif[274] = 6  # a quarter clockwise: stored 64 x 48 is upright 48 x 64; x, y becomes 48 - y, x
@@ -190,8 +231,17 @@ def test_boxes_follow_an_exif_turn_if_they_were_given_for_the_stored_pixels(run,
     assert images.Pack([tmp_path / "out" / image["pack"]]).read(image["id"]).shape == (64, 48, 3)
 
 
-def test_boxes_that_cover_nothing_are_dropped_and_those_that_reach_out_clipped_with_rows(run, source):
-    boxes = [[1, 1, 5, 5], [5, 5, 0, 9], [70, 5, 4, 4], [float("nan"), 1, 2, 3], ["x", 1, 2, 3], [60, 40, 10, 10]]
+def test_boxes_that_cover_nothing_are_dropped_and_those_that_reach_out_clipped_with_rows(
+    run, source
+):
+    boxes = [
+        [1, 1, 5, 5],
+        [5, 5, 0, 9],
+        [70, 5, 4, 4],
+        [float("nan"), 1, 2, 3],
+        ["x", 1, 2, 3],
+        [60, 40, 10, 10],
+    ]
     content, rows, last_line = run(source({"a.png": boxes}), "boxes")
     assert [box["bbox"] for box in content["annotations"]] == [[1, 1, 5, 5], [60, 40, 4, 8]]
     assert [(row["row"], row["action"], row["reason"]) for row in rows] == [
@@ -206,10 +256,13 @@ def test_boxes_that_cover_nothing_are_dropped_and_those_that_reach_out_clipped_w
 
 @pytest.mark.parametrize("role", ["boxes", "test", "audit"])
 @pytest.mark.parametrize(
-    "boxes, detail", [([], ""), ([[5, 5, 0, 9]], r" \(1 dropped, the first in a.png: box of bug has no area")]
+    "boxes, detail",
+    [([], ""), ([[5, 5, 0, 9]], r" \(1 dropped, the first in a.png: box of bug has no area")],
 )
 def test_a_source_of_boxes_without_one_is_an_error(run, source, role, boxes, detail):
-    with pytest.raises(InputError, match=f"boxes.json: has no box in its 1 images{detail}.*; wanted at least one"):
+    with pytest.raises(
+        InputError, match=f"boxes.json: has no box in its 1 images{detail}.*; wanted at least one"
+    ):
         run(source({"a.png": boxes}), role)
 
 
@@ -219,17 +272,23 @@ def test_a_review_may_leave_no_box_at_all(run, source):
 
 
 def test_an_image_whose_boxes_were_all_dropped_is_left_out_and_does_not_pose_as_empty(run, source):
-    content, rows, last_line = run(source({"a.png": [[5, 5, 0, 9]], "b.png": [[1, 1, 5, 5]], "c.png": []}), "boxes")
+    content, rows, last_line = run(
+        source({"a.png": [[5, 5, 0, 9]], "b.png": [[1, 1, 5, 5]], "c.png": []}), "boxes"
+    )
     assert [image["file_name"] for image in content["images"]] == ["b.png", "c.png"]
     assert [(row["image"], row["action"], row["reason"]) for row in rows] == [
         ("a.png", "left out", "none of its boxes can be used: not known to be empty"),
         ("a.png", "dropped", "box of bug has no area (0 x 9 pixels)"),
     ]
-    assert last_line.startswith("Took 2 images with 1 boxes from boxes.json, left out 1 (other rows: dropped 1)")
+    assert last_line.startswith(
+        "Took 2 images with 1 boxes from boxes.json, left out 1 (other rows: dropped 1)"
+    )
 
 
 def test_shares_where_pixels_are_wanted_are_told(run, source):
-    with pytest.raises(InputError, match=r"all its boxes lie in the first pixel .*; wanted corners in pixels"):
+    with pytest.raises(
+        InputError, match=r"all its boxes lie in the first pixel .*; wanted corners in pixels"
+    ):
         run(source({"a.png": [[0.1, 0.2, 0.5, 0.5]], "b.png": [[0.5, 0.5, 0.5, 0.5]]}), "boxes")
 
 
@@ -257,11 +316,29 @@ def test_a_name_of_another_encoding_is_taken_and_spelled_out(run, tmp_path, role
 
 def labelled(tmp_path, rows, header="image,label,group,count"):
     (tmp_path / "src").mkdir(exist_ok=True)
-    (tmp_path / "src" / "labels.csv").write_text("\n".join([header, *rows]) + "\n", encoding="utf-8")
+    (tmp_path / "src" / "labels.csv").write_text(
+        "\n".join([header, *rows]) + "\n", encoding="utf-8"
+    )
     return tmp_path / "src" / "labels.csv"
 
 
-NAMES = ["a b", "K\u00e4fer", "x,y", "it's", 'dq"', "-dash", "new\nline", "semi;colon", "tab\tular", "%41", "#1", "$(ls)", "*", "[a]", "a.b"]
+NAMES = [
+    "a b",
+    "K\u00e4fer",
+    "x,y",
+    "it's",
+    'dq"',
+    "-dash",
+    "new\nline",
+    "semi;colon",
+    "tab\tular",
+    "%41",
+    "#1",
+    "$(ls)",
+    "*",
+    "[a]",
+    "a.b",
+]
 
 
 @pytest.mark.parametrize("form", ["folder", "classes", "table", "coco", "yolo", "voc"])
@@ -275,9 +352,14 @@ def test_any_name_of_a_file_is_read_in_every_form(run, tmp_path, form):
     elif form == "table":
         role, path = "labelled", folder / "labels.csv"
         with path.open("w", newline="", encoding="utf-8") as file:
-            csv.writer(file).writerows([("image", "label"), *((f"images/{name}.png", name) for name in NAMES)])
+            csv.writer(file).writerows(
+                [("image", "label"), *((f"images/{name}.png", name) for name in NAMES)]
+            )
     else:
-        annotated = [AnnotatedImage(f"{name}.png", (64, 48), [SourceBox((1, 1, 9, 9), name)]) for name in NAMES]
+        annotated = [
+            AnnotatedImage(f"{name}.png", (64, 48), [SourceBox((1, 1, 9, 9), name)])
+            for name in NAMES
+        ]
         target = box_writers.write(form, folder, annotated)
         if target != folder / "images":
             (folder / "images").rename(target)
@@ -304,18 +386,35 @@ def test_labels_groups_and_counts_come_from_the_table(run, tmp_path):
         ("a.png", "fly", "a.png", None),
         ("b.png", "Wanze", "tree 1", 3),
     ]
-    assert (content["annotations"], content["categories"], content["info"]["format"]) == ([], [], "table")
+    assert (content["annotations"], content["categories"], content["info"]["format"]) == (
+        [],
+        [],
+        "table",
+    )
     assert last_line == "Took 2 images from labels.csv, left out 0: see audit.json."
 
 
-@pytest.mark.parametrize("other, sentence", [
-    ("ant,Apis,F", "labels.csv: a.jpg and b.jpg are both ant, of genus 'Lasius' and 'Apis'; wanted one genus for a class"),
-    ("bee,Lasius,G", r"labels.csv: genus 'Lasius' is of family 'F' \(ant\) and 'G' \(bee\); wanted one family for a genus"),
-])
-def test_a_taxonomy_that_contradicts_itself_is_told_of_specimens_and_is_nothing_to_other_roles(run, tmp_path, other, sentence):
+@pytest.mark.parametrize(
+    "other, sentence",
+    [
+        (
+            "ant,Apis,F",
+            "labels.csv: a.jpg and b.jpg are both ant, of genus 'Lasius' and 'Apis'; wanted one genus for a class",
+        ),
+        (
+            "bee,Lasius,G",
+            r"labels.csv: genus 'Lasius' is of family 'F' \(ant\) and 'G' \(bee\); wanted one family for a genus",
+        ),
+    ],
+)
+def test_a_taxonomy_that_contradicts_itself_is_told_of_specimens_and_is_nothing_to_other_roles(
+    run, tmp_path, other, sentence
+):
     for n, name in enumerate("ab"):
         draw(tmp_path / f"{name}.jpg", n)
-    (tmp_path / "labels.csv").write_text(f"image,label,genus,family\na.jpg,ant,Lasius,F\nb.jpg,{other}\n")
+    (tmp_path / "labels.csv").write_text(
+        f"image,label,genus,family\na.jpg,ant,Lasius,F\nb.jpg,{other}\n"
+    )
     with pytest.raises(InputError, match=sentence):
         run(tmp_path / "labels.csv", "specimens")
     run(tmp_path / "labels.csv", "labelled")
@@ -323,7 +422,8 @@ def test_a_taxonomy_that_contradicts_itself_is_told_of_specimens_and_is_nothing_
 
 def test_the_same_bytes_are_taken_once_and_not_at_all_where_their_labels_differ(run, tmp_path):
     table = labelled(
-        tmp_path, ["a.png,bug,,", "b.png,bug,,", "c.png,bug,,", "d.png,fly,,", "e.png,bug,,", "f.png,bug,,"]
+        tmp_path,
+        ["a.png,bug,,", "b.png,bug,,", "c.png,bug,,", "d.png,fly,,", "e.png,bug,,", "f.png,bug,,"],
     )
     for name, seed in zip("abcdef", (1, 1, 2, 2, 2, 3)):
         draw(tmp_path / "src" / f"{name}.png", seed)
@@ -341,7 +441,8 @@ def test_the_same_bytes_are_taken_once_and_not_at_all_where_their_labels_differ(
 
 def test_an_image_given_twice_with_different_labels_is_an_error(run, tmp_path):
     with pytest.raises(
-        InputError, match="rows 2 and 3: a.png is labelled 'bug' and 'fly'; wanted one label for an image"
+        InputError,
+        match="rows 2 and 3: a.png is labelled 'bug' and 'fly'; wanted one label for an image",
     ):
         run(labelled(tmp_path, ["a.png,bug,,", "a.png,fly,,"]), "labelled")
 
@@ -349,12 +450,24 @@ def test_an_image_given_twice_with_different_labels_is_an_error(run, tmp_path):
 @pytest.mark.parametrize(
     "make, role, sentence",
     [
-        (lambda path: None, "boxes", "src: cannot be read .No such file or directory.; wanted a file or folder"),
+        (
+            lambda path: None,
+            "boxes",
+            "src: cannot be read .No such file or directory.; wanted a file or folder",
+        ),
         (lambda path: path.mkdir(), "boxes", "src: holds 0 images and no boxes in a known format"),
-        (lambda path: path.mkdir(), "predict", "src: has no image to take .0 left out.; wanted at least one"),
+        (
+            lambda path: path.mkdir(),
+            "predict",
+            "src: has no image to take .0 left out.; wanted at least one",
+        ),
         (lambda path: path.mkdir(), "labelled", "src: holds 0 images and none in a folder below"),
         (lambda path: path.write_text("image,label\n"), "labelled", "src: has no image to take"),
-        (lambda path: path.write_text("a,b\n1,2\n"), "predict", "src: has columns a, b; wanted image"),
+        (
+            lambda path: path.write_text("a,b\n1,2\n"),
+            "predict",
+            "src: has columns a, b; wanted image",
+        ),
     ],
 )
 def test_a_source_that_holds_nothing_to_read_is_told(run, tmp_path, make, role, sentence):
@@ -395,18 +508,36 @@ def process(*arguments, **options):
 
 def test_the_command_exits_2_with_one_sentence(tmp_path):
     done = process(
-        "--source=none", "--role=boxes", "--name=x", "--dataset=d", "--audit=a", "--packs_folder=.", cwd=tmp_path
+        "--source=none",
+        "--role=boxes",
+        "--name=x",
+        "--dataset=d",
+        "--audit=a",
+        "--packs_folder=.",
+        cwd=tmp_path,
     )
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == "error: none: cannot be read (No such file or directory); wanted a file or folder.\n"
+    assert (
+        done.stderr
+        == "error: none: cannot be read (No such file or directory); wanted a file or folder.\n"
+    )
 
 
 def test_an_output_folder_that_is_not_there_is_one_sentence(source, tmp_path):
     path = source({"a.png": [[1, 1, 5, 5]]})
     done = process(
-        f"--source={path}", "--role=boxes", "--name=x", "--dataset=d", "--audit=a", "--packs_folder=no", cwd=tmp_path
+        f"--source={path}",
+        "--role=boxes",
+        "--name=x",
+        "--dataset=d",
+        "--audit=a",
+        "--packs_folder=no",
+        cwd=tmp_path,
     )
-    assert (done.returncode, done.stderr) == (1, "error: no/x_0001.zip: No such file or directory.\n")
+    assert (done.returncode, done.stderr) == (
+        1,
+        "error: no/x_0001.zip: No such file or directory.\n",
+    )
 
 
 def test_help_is_instant():
@@ -420,18 +551,30 @@ def test_help_is_instant():
 
 @pytest.mark.parametrize(
     "split, count, boxes, image, at",
-    [("train", 205, 2805, "BloodImage_00343", "0 x 0"), ("val", 87, 1138, "BloodImage_00338", "0 x 0")],
+    [
+        ("train", 205, 2805, "BloodImage_00343", "0 x 0"),
+        ("val", 87, 1138, "BloodImage_00338", "0 x 0"),
+    ],
 )
-def test_bccd_lists_read_whole_but_for_the_box_without_size(run, data, split, count, boxes, image, at):
+def test_bccd_lists_read_whole_but_for_the_box_without_size(
+    run, data, split, count, boxes, image, at
+):
     content, [row], _ = run(data / f"bccd_cells/BCCD/ImageSets/Main/{split}.txt", "boxes")
     assert (len(content["images"]), len(content["annotations"])) == (count, boxes - 1)
     assert [category["name"] for category in content["categories"]] == ["Platelets", "RBC", "WBC"]
-    assert (row["image"], row["reason"]) == (f"JPEGImages/{image}.jpg", f"box of RBC has no area ({at} pixels)")
+    assert (row["image"], row["reason"]) == (
+        f"JPEGImages/{image}.jpg",
+        f"box of RBC has no area ({at} pixels)",
+    )
 
 
 @pytest.mark.parametrize(
     "scene, count, boxes",
-    [("", 154, 214), ("images/table_video_2025-05", 113, 111), ("images/paper_model_box_2025-12-02", 41, 103)],
+    [
+        ("", 154, 214),
+        ("images/table_video_2025-05", 113, 111),
+        ("images/paper_model_box_2025-12-02", 41, 103),
+    ],
 )
 def test_beesense_reads_whole_and_by_scene(run, data, scene, count, boxes):
     content, rows, _ = run(data / "beesense_bumblebees" / scene, "boxes")

@@ -15,7 +15,9 @@ from entoflow.task import InputError
 
 PARTS_OF_A_PIXEL = ("coco", "voc", "yolo", "label_studio")
 IGNORE_REGIONS = ("coco", "voc", "supervisely", "label_studio")
-SEARCH = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+SEARCH = settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 
 
 @st.composite
@@ -40,7 +42,10 @@ def drawn_image(draw, whole_pixels, crowds):
 
 def write_and_read(name, folder, drawn):
     """Write images in a format; return the boxes read and the notes on each, placed in the upright images."""
-    images = [AnnotatedImage(f"szene {k % 2}/bild {k}.jpg", size, boxes) for k, (size, boxes) in enumerate(drawn)]
+    images = [
+        AnnotatedImage(f"szene {k % 2}/bild {k}.jpg", size, boxes)
+        for k, (size, boxes) in enumerate(drawn)
+    ]
     box_writers.touch_images(box_writers.write(name, folder, images), images)
     content = box_formats.read(folder)
     assert content.format == name
@@ -53,7 +58,9 @@ def assert_same_boxes(placed, boxes, tolerance):
     left = [PlacedBox(box.corners, box.label, box.iscrowd) for box in boxes]
     assert len(placed) == len(left)
     for box in placed:
-        candidates = [other for other in left if (other.label, other.iscrowd) == (box.label, box.iscrowd)]
+        candidates = [
+            other for other in left if (other.label, other.iscrowd) == (box.label, box.iscrowd)
+        ]
         nearest = min(candidates, key=lambda other: largest_difference(other.corners, box.corners))
         assert largest_difference(nearest.corners, box.corners) <= tolerance
         left.remove(nearest)
@@ -68,7 +75,9 @@ def largest_difference(a, b):
 @given(data=st.data())
 def test_what_is_written_is_read_to_a_thousandth_of_a_pixel(name, tmp_path_factory, data):
     crowds = [False, True] if name in IGNORE_REGIONS else [False]
-    drawn = data.draw(st.lists(drawn_image(False, crowds), min_size=1, max_size=3).filter(has_a_box))
+    drawn = data.draw(
+        st.lists(drawn_image(False, crowds), min_size=1, max_size=3).filter(has_a_box)
+    )
     results = write_and_read(name, tmp_path_factory.mktemp(name), drawn)
     for (_, boxes), (placed, notes) in zip(drawn, results):
         assert notes == []
@@ -92,7 +101,9 @@ def has_a_box(drawn):
 
 
 def test_supervisely_takes_every_pixel_that_a_box_touches(tmp_path):
-    [(placed, _)] = write_and_read("supervisely", tmp_path, [((60, 40), [SourceBox((10.2, 5.0, 19.6, 14.1), "bug")])])
+    [(placed, _)] = write_and_read(
+        "supervisely", tmp_path, [((60, 40), [SourceBox((10.2, 5.0, 19.6, 14.1), "bug")])]
+    )
     assert placed == [PlacedBox((10, 5, 20, 15), "bug", False)]
 
 
@@ -101,8 +112,16 @@ def test_supervisely_takes_every_pixel_that_a_box_touches(tmp_path):
     [
         ("a.txt", "", "a.txt: is empty; wanted COCO json"),
         ("a.txt", "hello\n", "row 1: is 'hello'; wanted the path of an image"),
-        ("a.json", "[1, 2]", "is JSON, but neither COCO nor a Label Studio export; wanted COCO json"),
-        ("a.json", '{"images": []}', "has no list `annotations`; wanted COCO with images, annotations and categories"),
+        (
+            "a.json",
+            "[1, 2]",
+            "is JSON, but neither COCO nor a Label Studio export; wanted COCO json",
+        ),
+        (
+            "a.json",
+            '{"images": []}',
+            "has no list `annotations`; wanted COCO with images, annotations and categories",
+        ),
         ("a.json", '{"annotations": []}', "has no list `images`; wanted COCO"),
         (
             "a.json",
@@ -114,14 +133,26 @@ def test_supervisely_takes_every_pixel_that_a_box_touches(tmp_path):
             '{"images": [], "annotations": [], "categories": [{"id": 2, "name": "a"}, {"id": 2.0, "name": "b"}]}',
             "entries 1 and 2 of `categories` have the id 2.0 for a and b",
         ),
-        ("a.json", '{"images": [3], "annotations": []}', "entry 1 of `images` is 3; wanted an object"),
-        ("a.json", '{"images": [{"id": 1}], "annotations": []}', "entry 1 of `images` has no id or no file_name"),
+        (
+            "a.json",
+            '{"images": [3], "annotations": []}',
+            "entry 1 of `images` is 3; wanted an object",
+        ),
+        (
+            "a.json",
+            '{"images": [{"id": 1}], "annotations": []}',
+            "entry 1 of `images` has no id or no file_name",
+        ),
         ("a.json", '[{"data": {"text": "x"}}]', "task 1 names no image in `data`"),
         ("a.json", '[{"data": {"image": "a.jpg"}}, 3]', "task 2 has no `data`"),
         ("a.json", '{"images": [', "row 1: is not JSON"),
         ("a.yaml", "a: 1\n", "is YAML without names, train and val"),
         ("a.yaml", "a: [1\n", "row 2: is not YAML"),
-        ("a.yaml", "names: bug\ntrain: a\n", "names is 'bug'; wanted a list of class names, or number: name"),
+        (
+            "a.yaml",
+            "names: bug\ntrain: a\n",
+            "names is 'bug'; wanted a list of class names, or number: name",
+        ),
         (
             "a.yaml",
             "names: [bug]\ntrain: nowhere\n",
@@ -132,13 +163,27 @@ def test_supervisely_takes_every_pixel_that_a_box_touches(tmp_path):
             '<!DOCTYPE x [<!ENTITY a "b">]><annotation>&a;</annotation>',
             "has a DOCTYPE; wanted a plain Pascal VOC",
         ),
-        ("a.jpg", b"\xff\xd8\xff\xe0\0\x10JFIF", "a.jpg: is no text .an archive, a spreadsheet, a picture, a video"),
+        (
+            "a.jpg",
+            b"\xff\xd8\xff\xe0\0\x10JFIF",
+            "a.jpg: is no text .an archive, a spreadsheet, a picture, a video",
+        ),
         ("a.zip", b"PK\x03\x04\x14\0\0\0", "a.zip: is no text .an archive"),
-        ("a.mp4", b"\0\0\0\x20ftypisom", "a.mp4: is no text .*; wanted text saved as UTF-8, or a folder"),
-        ("a.json", '[{"image": "a.jpg", "label": []}]', "a Label Studio export .its JSON, not JSON-MIN or CSV"),
+        (
+            "a.mp4",
+            b"\0\0\0\x20ftypisom",
+            "a.mp4: is no text .*; wanted text saved as UTF-8, or a folder",
+        ),
+        (
+            "a.json",
+            '[{"image": "a.jpg", "label": []}]',
+            "a Label Studio export .its JSON, not JSON-MIN or CSV",
+        ),
     ],
 )
-def test_a_file_of_no_known_format_is_told_with_what_was_found_and_wanted(tmp_path, name, content, sentence):
+def test_a_file_of_no_known_format_is_told_with_what_was_found_and_wanted(
+    tmp_path, name, content, sentence
+):
     (tmp_path / name).write_bytes(content if isinstance(content, bytes) else content.encode())
     with pytest.raises(InputError, match=sentence):
         box_formats.read(tmp_path / name)
@@ -147,11 +192,13 @@ def test_a_file_of_no_known_format_is_told_with_what_was_found_and_wanted(tmp_pa
 def test_a_folder_without_boxes_and_an_absent_source_are_told(tmp_path):
     (tmp_path / "a.jpg").touch()
     with pytest.raises(
-        InputError, match="holds 1 images and no boxes in a known format; wanted COCO json, a Pascal VOC"
+        InputError,
+        match="holds 1 images and no boxes in a known format; wanted COCO json, a Pascal VOC",
     ):
         box_formats.read(tmp_path)
     with pytest.raises(
-        InputError, match=r"none: cannot be read \(No such file or directory\); wanted a file or folder"
+        InputError,
+        match=r"none: cannot be read \(No such file or directory\); wanted a file or folder",
     ):
         box_formats.read(tmp_path / "none")
 
@@ -159,24 +206,34 @@ def test_a_folder_without_boxes_and_an_absent_source_are_told(tmp_path):
 def test_two_coco_files_in_a_folder_are_told_by_name(tmp_path):
     for name in ("a.json", "b.json"):
         (tmp_path / name).write_text('{"images": [], "annotations": []}')
-    with pytest.raises(InputError, match="holds a.json, b.json; wanted one JSON file of boxes: name the file"):
+    with pytest.raises(
+        InputError, match="holds a.json, b.json; wanted one JSON file of boxes: name the file"
+    ):
         box_formats.read(tmp_path)
 
 
 def test_a_label_studio_export_next_to_a_coco_file_is_told_by_name(tmp_path):
     (tmp_path / "a.json").write_text('{"images": [], "annotations": []}')
-    (tmp_path / "b.json").write_text('[{"data": {"image": "a.jpg"}, "annotations": [{"result": []}]}]')
-    with pytest.raises(InputError, match="holds a.json, b.json; wanted one JSON file of boxes: name the file"):
+    (tmp_path / "b.json").write_text(
+        '[{"data": {"image": "a.jpg"}, "annotations": [{"result": []}]}]'
+    )
+    with pytest.raises(
+        InputError, match="holds a.json, b.json; wanted one JSON file of boxes: name the file"
+    ):
         box_formats.read(tmp_path)
 
 
 def test_an_image_that_no_annotation_mentions_is_left_out_with_a_note(tmp_path):
-    (tmp_path / "a.json").write_text('{"images": [{"id": 1, "file_name": "a.jpg"}], "annotations": []}')
+    (tmp_path / "a.json").write_text(
+        '{"images": [{"id": 1, "file_name": "a.jpg"}], "annotations": []}'
+    )
     for name in ("a.jpg", "b.jpg"):
         (tmp_path / name).touch()
     content = box_formats.read(tmp_path)
     assert [image.file_name for image in content.images] == ["a.jpg"]
-    assert content.notes == [Note("b.jpg", None, "left out", "no annotation mentions it: not known to be empty")]
+    assert content.notes == [
+        Note("b.jpg", None, "left out", "no annotation mentions it: not known to be empty")
+    ]
 
 
 def test_two_records_of_one_image_are_joined_and_equal_boxes_taken_once(tmp_path):

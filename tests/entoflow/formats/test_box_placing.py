@@ -43,28 +43,42 @@ def test_boxes_given_for_the_upright_size_or_for_no_size_stay(size):
 
 
 def test_relative_corners_are_shares_of_the_upright_image():
-    assert place_bugs((0.5, 0.25, 1, 0.75), orientation=6, relative=True) == ([(30, 10, 60, 30)], [])
+    assert place_bugs((0.5, 0.25, 1, 0.75), orientation=6, relative=True) == (
+        [(30, 10, 60, 30)],
+        [],
+    )
 
 
 def test_an_image_of_another_size_than_declared_has_a_note():
     _, notes = place_bugs((0, 0, 9, 9), size=(600, 400))
-    assert notes == [(None, "note", "the source says 600 x 400 pixels, the image has 60 x 40: boxes taken as they are")]
+    assert notes == [
+        (
+            None,
+            "note",
+            "the source says 600 x 400 pixels, the image has 60 x 40: boxes taken as they are",
+        )
+    ]
 
 
 def test_a_half_turn_that_sizes_cannot_tell_has_a_note():
     _, notes = place_bugs((0, 0, 9, 9), size=(60, 40), orientation=3)
-    assert notes == [(None, "note", "EXIF orientation 3: boxes taken as drawn on the upright image")]
+    assert notes == [
+        (None, "note", "EXIF orientation 3: boxes taken as drawn on the upright image")
+    ]
 
 
-@pytest.mark.parametrize("corners, expected", [
-    ((5, 5, 5, 9), "box of bug has no area (0 x 4 pixels)"),
-    ((9, 5, 5, 9), "has no area (-4 x 4 pixels)"),
-    ((60, 0, 70, 10), "lies outside the image"),
-    ((-9, 0, 0, 10), "lies outside the image"),
-    ((0, 40, 9, 50), "lies outside the image"),
-    ((0, math.nan, 9, 9), "has corners that are no numbers"),
-    ((0, 0, math.inf, 9), "has corners that are no numbers"),
-])
+@pytest.mark.parametrize(
+    "corners, expected",
+    [
+        ((5, 5, 5, 9), "box of bug has no area (0 x 4 pixels)"),
+        ((9, 5, 5, 9), "has no area (-4 x 4 pixels)"),
+        ((60, 0, 70, 10), "lies outside the image"),
+        ((-9, 0, 0, 10), "lies outside the image"),
+        ((0, 40, 9, 50), "lies outside the image"),
+        ((0, math.nan, 9, 9), "has corners that are no numbers"),
+        ((0, 0, math.inf, 9), "has corners that are no numbers"),
+    ],
+)
 def test_a_box_that_covers_nothing_is_dropped_with_its_row(corners, expected):
     boxes, [(row, action, reason)] = place_bugs((1, 1, 2, 2), corners)
     assert (boxes, row, action) == ([(1, 1, 2, 2)], 2, "dropped")

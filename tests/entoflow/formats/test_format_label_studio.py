@@ -21,7 +21,11 @@ def read(tmp_path):
 
 
 def task(*results, image="a.jpg", **more):
-    return {"id": 1, "data": {"image": image}, "annotations": [{"result": results, "was_cancelled": False, **more}]}
+    return {
+        "id": 1,
+        "data": {"image": image},
+        "annotations": [{"result": results, "was_cancelled": False, **more}],
+    }
 
 
 def rectangle(x, y, width, height, rotation=0, size=(200, 100), **more):
@@ -29,7 +33,14 @@ def rectangle(x, y, width, height, rotation=0, size=(200, 100), **more):
         "type": "rectanglelabels",
         "original_width": size[0],
         "original_height": size[1],
-        "value": {"x": x, "y": y, "width": width, "height": height, "rotation": rotation, "rectanglelabels": ["bug"]},
+        "value": {
+            "x": x,
+            "y": y,
+            "width": width,
+            "height": height,
+            "rotation": rotation,
+            "rectanglelabels": ["bug"],
+        },
         **more,
     }
 
@@ -63,7 +74,10 @@ def test_a_turn_without_the_size_of_the_image_has_no_corners(read):
 
 
 def test_polygons_and_ellipses_give_their_bounds(read):
-    polygon = {"type": "polygonlabels", "value": {"points": [[10, 10], [30, 20], [20, 50]], "polygonlabels": ["bug"]}}
+    polygon = {
+        "type": "polygonlabels",
+        "value": {"points": [[10, 10], [30, 20], [20, 50]], "polygonlabels": ["bug"]},
+    }
     ellipse = {
         "type": "ellipselabels",
         "value": {"x": 50, "y": 50, "radiusX": 10, "radiusY": 20, "ellipselabels": ["bug"]},
@@ -78,11 +92,21 @@ def test_a_turned_ellipse_is_bounded_as_drawn_points_are(read):
         "type": "ellipselabels",
         "original_width": 200,
         "original_height": 100,
-        "value": {"x": 50, "y": 50, "radiusX": 10, "radiusY": 5, "rotation": 30, "ellipselabels": ["bug"]},
+        "value": {
+            "x": 50,
+            "y": 50,
+            "radiusX": 10,
+            "radiusY": 5,
+            "rotation": 30,
+            "ellipselabels": ["bug"],
+        },
     }
     [photo] = read(task(ellipse)).images
     turn = complex(math.cos(math.radians(30)), math.sin(math.radians(30)))
-    points = [100 + 50j + complex(20 * math.cos(t / 500), 5 * math.sin(t / 500)) * turn for t in range(3142)]
+    points = [
+        100 + 50j + complex(20 * math.cos(t / 500), 5 * math.sin(t / 500)) * turn
+        for t in range(3142)
+    ]
     expected = (
         min(p.real for p in points) / 200,
         min(p.imag for p in points) / 100,
@@ -114,13 +138,23 @@ def test_the_image_of_a_link_is_found_by_its_name(read, image, file):
 
 
 def test_cancelled_and_missing_annotations_leave_an_image_out_and_an_empty_one_does_not(read):
-    bare = {"data": {"image": "c.jpg"}, "annotations": [], "predictions": [{"result": [rectangle(0, 0, 1, 1)]}]}
+    bare = {
+        "data": {"image": "c.jpg"},
+        "annotations": [],
+        "predictions": [{"result": [rectangle(0, 0, 1, 1)]}],
+    }
     content = read(
-        task(rectangle(0, 0, 1, 1), was_cancelled=True), task(image="b.jpg"), bare, files=["a.jpg", "b.jpg", "c.jpg"]
+        task(rectangle(0, 0, 1, 1), was_cancelled=True),
+        task(image="b.jpg"),
+        bare,
+        files=["a.jpg", "b.jpg", "c.jpg"],
     )
     [photo] = content.images
     assert (photo.file_name, photo.boxes) == ("b.jpg", [])
-    assert [(note.file_name, note.row, note.action) for note in content.notes] == [("a.jpg", 1, "left out"), ("c.jpg", 3, "left out")]
+    assert [(note.file_name, note.row, note.action) for note in content.notes] == [
+        ("a.jpg", 1, "left out"),
+        ("c.jpg", 3, "left out"),
+    ]
 
 
 def test_of_two_annotations_the_ground_truth_is_used_and_a_note_tells_of_the_other(read):
@@ -128,15 +162,23 @@ def test_of_two_annotations_the_ground_truth_is_used_and_a_note_tells_of_the_oth
     given["annotations"].append({"result": [], "ground_truth": True})
     [photo] = read(given).images
     assert photo.boxes == []
-    assert photo.notes == [Note("a.jpg", 1, "note", "1 further annotations of this task are not used")]
+    assert photo.notes == [
+        Note("a.jpg", 1, "note", "1 further annotations of this task are not used")
+    ]
 
 
 def test_a_brush_is_dropped_with_a_note_and_a_crowd_is_an_ignore_region(read):
     brush = {"type": "brushlabels", "value": {"format": "rle", "rle": [1], "brushlabels": ["bug"]}}
     [photo] = read(
-        task(brush, rectangle(0, 0, 9, 9, meta={"text": ["crowd"]}), {"type": "choices", "value": {"choices": ["x"]}})
+        task(
+            brush,
+            rectangle(0, 0, 9, 9, meta={"text": ["crowd"]}),
+            {"type": "choices", "value": {"choices": ["x"]}},
+        )
     ).images
-    assert photo.notes == [Note("a.jpg", 1, "dropped", "brushlabels; wanted a rectangle, polygon or ellipse")]
+    assert photo.notes == [
+        Note("a.jpg", 1, "dropped", "brushlabels; wanted a rectangle, polygon or ellipse")
+    ]
     assert [box.iscrowd for box in photo.boxes] == [True]
 
 
@@ -145,4 +187,8 @@ def test_a_folder_with_an_export_and_images_is_read(read, tmp_path):
     Image.new("RGB", (4, 4)).save(tmp_path / "extra.png")
     content = box_formats.read(tmp_path)
     [photo] = content.images
-    assert (content.format, photo.file_name, [note.file_name for note in content.notes]) == ("label_studio", "a.jpg", ["extra.png"])
+    assert (content.format, photo.file_name, [note.file_name for note in content.notes]) == (
+        "label_studio",
+        "a.jpg",
+        ["extra.png"],
+    )

@@ -7,10 +7,15 @@ OBJECT = "<object><name>{0}</name><difficult>{1}</difficult><bndbox>{2}</bndbox>
 
 
 def bndbox(*corners):
-    return "".join(f"<{name}>{value}</{name}>" for name, value in zip(("xmin", "ymin", "xmax", "ymax"), corners))
+    return "".join(
+        f"<{name}>{value}</{name}>"
+        for name, value in zip(("xmin", "ymin", "xmax", "ymax"), corners)
+    )
 
 
-def annotation(*objects, filename="a.jpg", size="<size><width>60</width><height>40</height></size>"):
+def annotation(
+    *objects, filename="a.jpg", size="<size><width>60</width><height>40</height></size>"
+):
     return f"<annotation><filename>{filename}</filename>{size}{''.join(objects)}</annotation>"
 
 
@@ -27,7 +32,10 @@ def folder(tmp_path):
 
 def test_corners_count_from_one_and_lie_inside_the_box(folder):
     root = folder(
-        {"Annotations/a.xml": annotation(OBJECT.format("bug", 0, bndbox(1, 1, 60, 40))), "JPEGImages/a.jpg": ""}
+        {
+            "Annotations/a.xml": annotation(OBJECT.format("bug", 0, bndbox(1, 1, 60, 40))),
+            "JPEGImages/a.jpg": "",
+        }
     )
     content = box_formats.read(root)
     [photo] = content.images
@@ -40,7 +48,9 @@ def test_a_difficult_object_is_an_ignore_region(folder):
     assert box_formats.read(root).images[0].boxes[0].iscrowd
 
 
-@pytest.mark.parametrize("corners, expected", [((5, 5, 5, 5), (4, 4, 4, 4)), ((5, 5, 5, 9), (4, 4, 4, 9))])
+@pytest.mark.parametrize(
+    "corners, expected", [((5, 5, 5, 5), (4, 4, 4, 4)), ((5, 5, 5, 9), (4, 4, 4, 9))]
+)
 def test_equal_corners_make_no_pixel(folder, corners, expected):
     root = folder({"a.xml": annotation(OBJECT.format("bug", 0, bndbox(*corners))), "a.jpg": ""})
     assert box_formats.read(root).images[0].boxes[0].corners == expected
@@ -69,7 +79,10 @@ def test_of_two_images_of_a_name_the_nearest_is_taken(folder):
             for name in ("xml/a.xml", "img/a.jpg")
         }
     )
-    assert [photo.file_name for photo in box_formats.read(root).images] == ["test/img/a.jpg", "train/img/a.jpg"]
+    assert [photo.file_name for photo in box_formats.read(root).images] == [
+        "test/img/a.jpg",
+        "train/img/a.jpg",
+    ]
 
 
 def test_a_list_of_stems_takes_those_and_no_others(folder):
@@ -87,7 +100,12 @@ def test_a_list_of_stems_takes_those_and_no_others(folder):
 
 def test_a_listed_image_without_an_annotation_has_a_problem(folder):
     root = folder(
-        {"Annotations/a.xml": annotation(), "JPEGImages/a.jpg": "", "JPEGImages/b.jpg": "", "lists/x.txt": "a\nb\n"}
+        {
+            "Annotations/a.xml": annotation(),
+            "JPEGImages/a.jpg": "",
+            "JPEGImages/b.jpg": "",
+            "lists/x.txt": "a\nb\n",
+        }
     )
     [_, photo] = box_formats.read(root / "lists" / "x.txt").images
     assert (photo.file_name, photo.problem) == (
@@ -98,7 +116,13 @@ def test_a_listed_image_without_an_annotation_has_a_problem(folder):
 
 def test_broken_xml_is_a_problem_of_its_image_and_other_xml_is_passed_over(folder):
     root = folder(
-        {"a.xml": "<annotation><object>", "a.jpg": "", "b.xml": annotation(), "b.jpg": "", "c.xml": "<other/>"}
+        {
+            "a.xml": "<annotation><object>",
+            "a.jpg": "",
+            "b.xml": annotation(),
+            "b.jpg": "",
+            "c.xml": "<other/>",
+        }
     )
     content = box_formats.read(root)
     [broken, fine] = content.images
@@ -108,13 +132,22 @@ def test_broken_xml_is_a_problem_of_its_image_and_other_xml_is_passed_over(folde
 
 
 def test_corners_that_are_no_numbers_are_kept_as_such(folder):
-    root = folder({"a.xml": annotation(OBJECT.format("bug", 0, bndbox("nan", 1, "six", 4))), "a.jpg": ""})
+    root = folder(
+        {"a.xml": annotation(OBJECT.format("bug", 0, bndbox("nan", 1, "six", 4))), "a.jpg": ""}
+    )
     x1, y1, x2, y2 = box_formats.read(root).images[0].boxes[0].corners
     assert (x1 != x1, y1, x2 != x2, y2) == (True, 0, True, 4)
 
 
 def test_an_encoding_of_an_unknown_name_is_a_problem_of_its_image(folder):
-    root = folder({"a.xml": '<?xml version="1.0" encoding="utf-99"?><annotation/>', "a.jpg": "", "b.xml": annotation(), "b.jpg": ""})
+    root = folder(
+        {
+            "a.xml": '<?xml version="1.0" encoding="utf-99"?><annotation/>',
+            "a.jpg": "",
+            "b.xml": annotation(),
+            "b.jpg": "",
+        }
+    )
     broken, fine = box_formats.read(root).images
     assert broken.problem.startswith("its annotation a.xml cannot be read (unknown encoding")
     assert (fine.file_name, fine.problem) == ("b.jpg", None)

@@ -20,7 +20,9 @@ def folder(tmp_path):
 
 
 def test_box_and_polygon_lines_mix_in_one_file(folder):
-    root = folder({"images/a.jpg": "", "labels/a.txt": BOX + POLYGON, "classes.txt": "Käfer\nbug\n"})
+    root = folder(
+        {"images/a.jpg": "", "labels/a.txt": BOX + POLYGON, "classes.txt": "Käfer\nbug\n"}
+    )
     content = box_formats.read(root)
     [photo] = content.images
     assert (content.format, photo.file_name) == ("yolo", "images/a.jpg")
@@ -35,12 +37,28 @@ def test_an_empty_label_file_is_no_object_and_a_missing_one_has_a_note(folder):
     [a, b] = box_formats.read(root).images
     assert (a.boxes, a.notes) == ([], [])
     assert not b.boxes
-    assert b.notes == [Note("images/b.jpg", None, "note", "has no label file b.txt: taken as an image without objects")]
+    assert b.notes == [
+        Note(
+            "images/b.jpg",
+            None,
+            "note",
+            "has no label file b.txt: taken as an image without objects",
+        )
+    ]
 
 
 def test_a_table_gives_groups_and_each_image_its_label_file(folder):
     table = "file;scene;group\nimages/a, b.jpg;1;night 1\nimages/c.jpg;1;\n"
-    root = folder({"images/a, b.jpg": "", "images/c.jpg": "", "labels/a, b.txt": BOX, "labels/c.txt": "", "classes.txt": "bug\n", "images.csv": table})
+    root = folder(
+        {
+            "images/a, b.jpg": "",
+            "images/c.jpg": "",
+            "labels/a, b.txt": BOX,
+            "labels/c.txt": "",
+            "classes.txt": "bug\n",
+            "images.csv": table,
+        }
+    )
     content = box_formats.read(root / "images.csv")
     assert content.format == "yolo"
     rows = [(image.file_name, image.group, image.row, len(image.boxes)) for image in content.images]
@@ -100,7 +118,14 @@ def test_a_data_file_names_folders_lists_and_classes_in_many_ways(folder, data):
     assert content.format == "yolo"
     assert sorted(photo.path.name for photo in photos) == ["train.jpg", "val.jpg"]
     assert {box.label for photo in photos for box in photo.boxes} == {"bug"}
-    assert content.notes == [Note("data.yaml", None, "note", "train, val and test are all taken; parts are made anew, by group")]
+    assert content.notes == [
+        Note(
+            "data.yaml",
+            None,
+            "note",
+            "train, val and test are all taken; parts are made anew, by group",
+        )
+    ]
 
 
 @pytest.mark.parametrize("line", ["0 0.5 0.5 0.5", "0 0.5 0.5 0.5 0.5 0.9", "0 1 2 3 4 5 6 7"])
@@ -108,7 +133,12 @@ def test_a_line_of_another_length_is_dropped_with_its_row(folder, line):
     [photo] = box_formats.read(folder({"images/a.jpg": "", "labels/a.txt": BOX + line})).images
     assert len(photo.boxes) == 1
     assert photo.notes == [
-        Note("images/a.jpg", 2, "dropped", f"line of {len(line.split())} values; wanted class cx cy w h, or a class and 3 or more points")
+        Note(
+            "images/a.jpg",
+            2,
+            "dropped",
+            f"line of {len(line.split())} values; wanted class cx cy w h, or a class and 3 or more points",
+        )
     ]
 
 
@@ -120,13 +150,25 @@ def test_a_label_file_of_bytes_is_a_problem_of_its_image(folder):
 
 @pytest.mark.parametrize("word", ["-1", "0.5", "bug", "nan", "inf"])
 def test_a_class_that_is_no_number_of_one_is_dropped_with_its_row(folder, word):
-    [photo] = box_formats.read(folder({"images/a.jpg": "", "labels/a.txt": f"0.0 0.5 0.5 0.5 0.25\n{word} 0.5 0.5 0.5 0.25\n"})).images
+    [photo] = box_formats.read(
+        folder(
+            {"images/a.jpg": "", "labels/a.txt": f"0.0 0.5 0.5 0.5 0.25\n{word} 0.5 0.5 0.5 0.25\n"}
+        )
+    ).images
     assert [box.label for box in photo.boxes] == ["0"]
-    assert photo.notes == [Note("images/a.jpg", 2, "dropped", f"class is '{word}'; wanted a whole number from 0")]
+    assert photo.notes == [
+        Note("images/a.jpg", 2, "dropped", f"class is '{word}'; wanted a whole number from 0")
+    ]
 
 
 def test_a_class_beyond_the_names_is_kept_by_number_with_one_note(folder):
-    root = folder({"images/a.jpg": "", "labels/a.txt": "7 0.5 0.5 0.5 0.25\n7 0.5 0.5 0.5 0.5\n", "classes.txt": "bug\n"})
+    root = folder(
+        {
+            "images/a.jpg": "",
+            "labels/a.txt": "7 0.5 0.5 0.5 0.25\n7 0.5 0.5 0.5 0.5\n",
+            "classes.txt": "bug\n",
+        }
+    )
     [photo] = box_formats.read(root).images
     assert [box.label for box in photo.boxes] == ["7", "7"]
     assert photo.notes == [Note("images/a.jpg", 1, "note", "class 7 has no name: taken as it is")]
@@ -134,13 +176,29 @@ def test_a_class_beyond_the_names_is_kept_by_number_with_one_note(folder):
 
 @pytest.mark.parametrize("data", ["", "train: images\nval: images/list.txt\nnames: [bug]\n"])
 def test_a_label_file_of_no_image_has_a_row(folder, data):
-    files = {"images/a.jpg": "", "labels/a.txt": BOX, "labels/gone.txt": BOX, "labels/classes.txt": "bug\n", "images/list.txt": "a.jpg\n"}
+    files = {
+        "images/a.jpg": "",
+        "labels/a.txt": BOX,
+        "labels/gone.txt": BOX,
+        "labels/classes.txt": "bug\n",
+        "images/list.txt": "a.jpg\n",
+    }
     notes = box_formats.read(folder({**files, **({"data.yaml": data} if data else {})})).notes
-    assert [note for note in notes if note.action != "note"] == [Note("labels/gone.txt", None, "left out", "label file of no image")]
+    assert [note for note in notes if note.action != "note"] == [
+        Note("labels/gone.txt", None, "left out", "label file of no image")
+    ]
 
 
 def test_a_test_part_that_is_not_there_is_a_note(folder):
-    root = folder({"images/a.jpg": "", "labels/a.txt": BOX, "data.yaml": "train: images\nval: images\ntest: ../test/images\nnames: [bug]\n"})
+    root = folder(
+        {
+            "images/a.jpg": "",
+            "labels/a.txt": BOX,
+            "data.yaml": "train: images\nval: images\ntest: ../test/images\nnames: [bug]\n",
+        }
+    )
     content = box_formats.read(root)
     [photo] = content.images
-    assert content.notes[1:] == [Note("data.yaml", None, "note", "test is '../test/images', which is not there")]
+    assert content.notes[1:] == [
+        Note("data.yaml", None, "note", "test is '../test/images', which is not there")
+    ]

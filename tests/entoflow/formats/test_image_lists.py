@@ -29,12 +29,23 @@ def test_a_table_gives_label_group_and_count_and_its_paths_start_at_it(folder, t
         ("x/a.jpg", "bug", "tree 1", 3, 2),
         ("b.jpg", "fly", None, None, 3),
     ]
-    assert (content.format, photos[0].path, content.notes) == ("table", tmp_path / "x" / "a.jpg", [])
+    assert (content.format, photos[0].path, content.notes) == (
+        "table",
+        tmp_path / "x" / "a.jpg",
+        [],
+    )
 
 
 def test_a_folder_per_class_gives_its_name_as_label(folder):
     content = read_labelled(
-        folder("bug/a.jpg", "bug/2024/b.png", "Große Fliege/c.jpg", "d.jpg", "bug/.hidden.jpg", "bug/x.txt")
+        folder(
+            "bug/a.jpg",
+            "bug/2024/b.png",
+            "Große Fliege/c.jpg",
+            "d.jpg",
+            "bug/.hidden.jpg",
+            "bug/x.txt",
+        )
     )
     photos = content.images
     assert [(p.file_name, p.label) for p in photos] == [
@@ -43,19 +54,25 @@ def test_a_folder_per_class_gives_its_name_as_label(folder):
         ("bug/a.jpg", "bug"),
     ]
     assert content.format == "folders"
-    assert content.notes == [Note("d.jpg", None, "left out", "lies in no class folder, so it has no label")]
+    assert content.notes == [
+        Note("d.jpg", None, "left out", "lies in no class folder, so it has no label")
+    ]
 
 
 def test_a_name_is_found_in_either_unicode_form_and_with_windows_folders(folder, tmp_path):
     stored = unicodedata.normalize("NFD", "Käfer.jpg")
     table = folder(stored, "x/a.jpg", table="image,label\nK\u00e4fer.jpg,bug\nx\\a.jpg,bug\n")
-    assert [p.path for p in read_labelled(table).images] == [tmp_path / stored, tmp_path / "x" / "a.jpg"]
+    assert [p.path for p in read_labelled(table).images] == [
+        tmp_path / stored,
+        tmp_path / "x" / "a.jpg",
+    ]
 
 
 def test_an_image_with_two_labels_is_an_error_that_names_both_rows(folder):
     table = folder(table="image,label\na.jpg,bug\nb.jpg,bug\n./a.jpg,fly\n")
     with pytest.raises(
-        InputError, match=r"labels.csv, rows 2 and 4: ./a.jpg is labelled 'bug' and 'fly'; wanted one label"
+        InputError,
+        match=r"labels.csv, rows 2 and 4: ./a.jpg is labelled 'bug' and 'fly'; wanted one label",
     ):
         read_labelled(table)
 
@@ -68,7 +85,9 @@ def test_an_image_given_twice_with_one_label_is_taken_once(folder):
 
 
 def test_a_folder_without_class_folders_is_told(folder):
-    with pytest.raises(InputError, match="holds 1 images and none in a folder below; wanted a folder per class"):
+    with pytest.raises(
+        InputError, match="holds 1 images and none in a folder below; wanted a folder per class"
+    ):
         read_labelled(folder("a.jpg"))
 
 
@@ -80,7 +99,9 @@ def test_images_come_from_a_folder_a_table_or_one_file(folder, tmp_path):
 
 
 def test_a_folder_that_cannot_be_read_is_told(tmp_path):
-    with pytest.raises(InputError, match=r"none: cannot be read \(No such .*\); wanted a folder of images"):
+    with pytest.raises(
+        InputError, match=r"none: cannot be read \(No such .*\); wanted a folder of images"
+    ):
         find_images(tmp_path / "none")
 
 
