@@ -10,10 +10,11 @@ from entoflow.formats import label_studio, supervisely
 
 
 def write(name, folder, images):
-    """Write AnnotatedImages in a format and return the folder where the image files belong under their file names.
+    """Write AnnotatedImages in a format and return the folder where the image files belong under
+    their file names.
 
-    What a format cannot hold: YOLO no ignore region, VOC and YOLO no two images of one stem; Supervisely no part of a
-    pixel.
+    What a format cannot hold: YOLO no ignore region, VOC and YOLO no two images of one stem;
+    Supervisely no part of a pixel.
     """
     folder.mkdir(parents=True, exist_ok=True)
     return WRITERS[name](folder, images)

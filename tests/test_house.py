@@ -19,7 +19,7 @@ HEAVY = ("torch", "ultralytics", "matplotlib", "sklearn", "cv2", "scipy", "libro
 
 
 def listed_imports(path):
-    """Return the names below bin/entoflow that suite.nf's imports() reads in a file, line by line."""
+    """Return the names below bin/entoflow that suite.nf's imports() reads in a file."""
     names = set()
     for line in path.read_text().splitlines():
         match = re.match(r"\s*from\s+entoflow((?:\.\w+)*)\s+import\s+([\w,\s]+)", line)
@@ -41,7 +41,9 @@ def parsed_imports(path):
 
 
 def files_of(module, imported):
-    """Return the files that `from entoflow.module import imported` reads, as names below bin/entoflow."""
+    """Return the files that `from entoflow.module import imported` reads, as names below
+    bin/entoflow.
+    """
     if module and not (PACKAGE / module).is_dir():
         return {module.replace(".", "/")}
     return {f"{module}/{name}".lstrip("/") for name in imported}
@@ -115,7 +117,8 @@ def test_defaults_of_the_schema_are_those_of_the_scripts():
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
 def test_help_of_every_script_imports_nothing_heavy(script):
     code = (
-        f"import sys, runpy; sys.argv = ['x', '--help']; sys.path.insert(0, {str(ROOT / 'bin')!r})\n"
+        "import sys, runpy; sys.argv = ['x', '--help']\n"
+        f"sys.path.insert(0, {str(ROOT / 'bin')!r})\n"
         f"try: runpy.run_path({str(script)!r}, run_name='__main__')\n"
         "except SystemExit: pass\n"
         f"print([name for name in {HEAVY} if name in sys.modules])"

@@ -29,7 +29,10 @@ class AuditRow:
 
 @dataclass(frozen=True)
 class Note:
-    """What a reader of one source has to say of a file; the task adds the source and its own name."""
+    """What a reader of one source has to say of a file.
+
+    The task adds the source and its own name.
+    """
 
     file_name: str
     row: int | None
@@ -65,7 +68,10 @@ def read(path: Path) -> list[AuditRow]:
 
 
 def write_summary(path: Path, rows: Iterable[AuditRow]) -> dict[str, int]:
-    """Write audit.json: all rows of a chain in one order, and how many there are of each kind, which is returned."""
+    """Write audit.json.
+
+    All rows of a chain in one order, and how many there are of each kind, which is returned.
+    """
     ordered = sorted(rows, key=_order)
     counts = dict(sorted(Counter(f"{row.stage}: {row.action}" for row in ordered).items()))
     files.write_json(path, {"summary": counts, "rows": [asdict(row) for row in ordered]})

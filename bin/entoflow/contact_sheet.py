@@ -55,7 +55,10 @@ class Tile:
 
 
 def short(file_name: str) -> str:
-    """Return an image's name without its folders, its middle left out where it is long: it stands above a small picture."""
+    """Return an image's name without its folders, its middle left out where it is long.
+
+    It stands above a small picture.
+    """
     return shortened(PurePosixPath(file_name).name, LONGEST_NAME)
 
 
@@ -66,10 +69,12 @@ def shortened(text: str, most: int) -> str:
 
 
 def contact_sheet(path: Path, tiles: Iterable[Tile], title: str, most: int = 12) -> None:
-    """Draw up to `most` tiles, four a row, with their boxes; the legend names the kinds of box that occur.
+    """Draw up to `most` tiles, four a row, with their boxes.
 
-    A photo is shown from a little beyond its boxes, so that small insects can be seen. tiles may be a generator: each
-    photo is made small before the next one is read.
+    The legend names the kinds of box that occur.
+
+    A photo is shown from a little beyond its boxes, so that small insects can be seen. tiles may be
+    a generator: each photo is made small before the next one is read.
     """
     small = [_shrink(tile) for tile in islice(tiles, most)]
     rows = max(1, -(-len(small) // COLUMNS))
@@ -102,7 +107,10 @@ def _shrink(tile: Tile) -> Tile:
 
 
 def _window(shape: Sequence[int], boxes: Sequence[Corners]) -> tuple[int, int, int, int]:
-    """Return left, top, right, bottom: the boxes with half their extent around, or the photo where that is most of it."""
+    """Return left, top, right, bottom.
+
+    The boxes with half their extent around, or the photo where that is most of it.
+    """
     height, width = shape[:2]
     if not boxes:
         return 0, 0, width, height

@@ -87,7 +87,7 @@ class Dataset:
         default_factory=list
     )  # of boxes, also those that no box has; their COCO ids count from 1
     role: str | None = (
-        None  # what it is for: boxes, labelled, test, audit, reviewed, specimens, unlabelled, predict, training
+        None  # what it is for: boxes, labelled, test, audit, reviewed, specimens, unlabelled ...
     )
     format: str | None = None  # in which form the user gave it
     source: str | None = None  # name of what the user gave
@@ -131,7 +131,10 @@ def read(path: Path) -> Dataset:
 
 
 def write(path: Path, dataset: Dataset) -> None:
-    """Write a data set with one image, annotation or category a line: equal sets give equal bytes."""
+    """Write a data set with one image, annotation or category a line.
+
+    Equal sets give equal bytes.
+    """
     info = {
         name: getattr(dataset, name) for name in ("role", "format", "source", "truth", "cropped_by")
     }
@@ -152,7 +155,10 @@ def write_coco(
     annotations: Iterable[Mapping[str, Any]],
     categories: Iterable[Mapping[str, Any]],
 ) -> None:
-    """Write COCO's JSON, an entry a line; the lists may be generators, so that memory is constant."""
+    """Write COCO's JSON, an entry a line.
+
+    The lists may be generators, so that memory is constant.
+    """
     with files.whole(path) as file:
         file.write(f'{{"info": {_line(info)}')
         for name, entries in zip(LISTS, (images, annotations, categories)):
@@ -188,7 +194,8 @@ def box_entry(number: int, box: Box, category_id: int) -> dict[str, Any]:
 def arrays_by_image(
     dataset: Dataset, label: str | None = None
 ) -> dict[int, tuple["np.ndarray", "np.ndarray"]]:
-    """Return {image id: (n x 4 float boxes x1, y1, x2, y2; n bool, true for an ignore region)}, for every image.
+    """Return {image id: (n x 4 float boxes x1, y1, x2, y2; n bool, true for an ignore region)}, for
+    every image.
 
     label: of the boxes to take; None takes all.
     """

@@ -24,7 +24,9 @@ def sha256(path: Path) -> str:
 
 @contextmanager
 def whole(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
-    """Open a file to write that is there only once all of it is written: text as UTF-8, or bytes with mode "wb".
+    """Open a file to write that is there only once all of it is written.
+
+    Text as UTF-8, or bytes with mode "wb".
 
     An OSError of writing has the file's name.
     """
@@ -43,7 +45,9 @@ def whole(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
 
 
 def _name_file(error: BaseException | None, path: Path, unfinished: Path) -> None:
-    """Give an OSError of writing, or the one that another error followed, the name of the file, which Python leaves out."""
+    """Give an OSError of writing, or the one that another error followed, the name of the file,
+    which Python leaves out.
+    """
     while error is not None:
         if isinstance(error, OSError) and error.filename in (None, str(unfinished)):
             error.filename = str(path)
@@ -78,7 +82,10 @@ def _object(value: Any) -> Any:
 def write_csv(
     path: Path, columns: Sequence[str], rows: Iterable[Sequence[Any] | Mapping[str, Any]]
 ) -> None:
-    """Write a table with a header; rows are the cells in order, or mappings of which the columns are taken."""
+    """Write a table with a header.
+
+    Rows are the cells in order, or mappings of which the columns are taken.
+    """
     with whole(path) as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(columns)

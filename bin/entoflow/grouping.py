@@ -1,4 +1,7 @@
-"""Several data sets as one: an image that two sources hold is kept once, and near-duplicates are of one group."""
+"""Several data sets as one.
+
+An image that two sources hold is kept once, and near-duplicates are of one group.
+"""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -49,7 +52,8 @@ def one_cropping(datasets: Iterable[Dataset]) -> str | None:
     detectors = {each.cropped_by for each in datasets}
     if len(detectors) > 1:
         raise InputError(
-            "--datasets: some are cropped and others not, or by another detector; wanted all by one, or none."
+            "--datasets: some are cropped and others not, or by another detector; "
+            "wanted all by one, or none."
         )
     return detectors.pop() if detectors else None
 
@@ -57,9 +61,11 @@ def one_cropping(datasets: Iterable[Dataset]) -> str | None:
 def group(
     merged: Mapping[str, Dataset], duplicate_bits: int, stage: str, audit: list[AuditRow]
 ) -> tuple[dict[int, str], "np.ndarray"]:
-    """Return ({image id: group} over all roles: given groups, joined by near-duplicates; ids (k x 2) of images that look alike).
+    """Return ({image id: group} over all roles: given groups, joined by near-duplicates; ids (k x
+    2) of images that look alike).
 
-    Cropped images are near-duplicates if their crops are, or the photos they come from. `audit` is added to.
+    Cropped images are near-duplicates if their crops are, or the photos they come from. `audit` is
+    added to.
     """
     import numpy as np
 
@@ -134,7 +140,10 @@ def _left_out(image: Image, labels: set[str], source: str | None, stage: str) ->
 
 
 def _renamed(image: Image, used: set[str], source: str | None) -> Image:
-    """Return an image with its source, and with a group of its own: 1.jpg of one source is not the 1.jpg of another."""
+    """Return an image with its source, and with a group of its own.
+
+    1.jpg of one source is not the 1.jpg of another.
+    """
     given = image.group != image.file_name
     name = image.group if given or image.group not in used else f"{image.group} ({image.id:x})"
     return replace(image, group=name, given=given, source=source)
@@ -148,7 +157,10 @@ def _looks(images: Sequence[Image | Photo]) -> tuple[list[str], list[str], list[
 
 
 def _every_image(merged: Mapping[str, Dataset]) -> list[tuple[str, Image]]:
-    """Return (role, image) of all roles by id; of one content only the first, and those that have a group of their own."""
+    """Return (role, image) of all roles by id.
+
+    Of one content only the first, and those that have a group of their own.
+    """
     found: list[tuple[str, Image]] = []
     seen: set[int] = set()
     for role, content in merged.items():
@@ -160,5 +172,8 @@ def _every_image(merged: Mapping[str, Dataset]) -> list[tuple[str, Image]]:
 
 
 def _group_name(role: str, image: Image) -> str:
-    """Return a name for an image's group: a given one is one in all sources, a file name is one of its role."""
+    """Return a name for an image's group.
+
+    A given one is one in all sources, a file name is one of its role.
+    """
     return f"{role}: {image.group}"

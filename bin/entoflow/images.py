@@ -13,7 +13,7 @@ import zlib
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Union
+from typing import TYPE_CHECKING, Any
 
 from entoflow import files
 from entoflow.task import InputError
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import numpy as np
     from PIL.Image import Image as PillowImage
 
-    Pixels = Union["np.ndarray", PillowImage]  # height x width (x 3), uint8
+    Pixels = np.ndarray | PillowImage  # height x width (x 3), uint8
 
 # HEIC is a phone's photo that Pillow cannot read: named here, it is reported and not overlooked.
 SUFFIXES = {
@@ -57,7 +57,7 @@ MAX_PIXELS = 200_000_000
 ORIENTATION = 274  # the EXIF tag
 
 
-class BadImage(Exception):
+class BadImage(Exception):  # noqa: N818
     """A file that is no usable image; the message is the reason."""
 
 
@@ -121,15 +121,20 @@ def describe(path: Path) -> ImageFacts:
 
 
 def image_id(name: str) -> int:
-    """Return the id of an image from its SHA-256 or its name in a pack: the first 52 bits, exact in any JSON reader."""
+    """Return the id of an image from its SHA-256 or its name in a pack.
+
+    The first 52 bits, exact in any JSON reader.
+    """
     return int(name[:13], 16)
 
 
 def phash(image: "Pixels") -> int:
-    """Return the 64-bit perceptual hash of an image (array or Pillow image), as imagehash.phash defines it.
+    """Return the 64-bit perceptual hash of an image (array or Pillow image), as imagehash.phash
+    defines it.
 
-    The 8 x 8 lowest frequencies of the DCT-II of the 32 x 32 grey image; a bit is 1 above their median, row by row,
-    the first bit highest. Rounding makes the hash of a plain surface the same on every machine.
+    The 8 x 8 lowest frequencies of the DCT-II of the 32 x 32 grey image; a bit is 1 above their
+    median, row by row, the first bit highest. Rounding makes the hash of a plain surface the same
+    on every machine.
     """
     import numpy as np
     from PIL import Image
@@ -142,7 +147,9 @@ def phash(image: "Pixels") -> int:
 
 
 def thumbnail(image: "Pixels") -> "np.ndarray":
-    """Return an image (array or Pillow image) as 16 x 16 uint8 grey, each pixel the mean of its area."""
+    """Return an image (array or Pillow image) as 16 x 16 uint8 grey, each pixel the mean of its
+    area.
+    """
     import numpy as np
     from PIL import Image
 
@@ -150,9 +157,12 @@ def thumbnail(image: "Pixels") -> "np.ndarray":
 
 
 def write_pack(path: Path, members: Iterable[tuple[Path, str, str | None]]) -> None:
-    """Write a pack of images (path, SHA-256, suffix as in ImageFacts); equal images give equal bytes.
+    """Write a pack of images (path, SHA-256, suffix as in ImageFacts).
 
-    Nothing is compressed, as images are already; an image without a suffix goes in as an upright RGB PNG.
+    Equal images give equal bytes.
+
+    Nothing is compressed, as images are already; an image without a suffix goes in as an upright
+    RGB PNG.
     """
     ordered = sorted(members, key=lambda member: member[1])
     with files.whole(path, "wb") as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as pack:
@@ -169,7 +179,10 @@ def member_name(sha256: str, suffix: str | None) -> str:
 
 
 class Pack:
-    """The images of some packs by id; each is read when it is asked for, and one pack is open at a time."""
+    """The images of some packs by id.
+
+    Each is read when it is asked for, and one pack is open at a time.
+    """
 
     def __init__(self, paths: Iterable[Path | str]) -> None:
         """Look at the names in the packs. Raises InputError for a file that is no pack."""
@@ -185,7 +198,10 @@ class Pack:
         return sorted(self._members)
 
     def together(self, ids: Iterable[int]) -> list[int]:
-        """Return those of the ids that are here, pack by pack: read in this order, each pack is opened once."""
+        """Return those of the ids that are here, pack by pack.
+
+        Read in this order, each pack is opened once.
+        """
         here = set(ids) & self._members.keys()
         return sorted(here, key=lambda image: (self._members[image][0], image))
 
@@ -232,7 +248,9 @@ def _bytes(source: Path | str | bytes) -> bytes:
 
 
 def _decode(data: bytes) -> tuple["PillowImage", str | None, int]:
-    """Return (upright RGB image, suffix where the bytes are an upright plain JPEG or PNG, EXIF orientation)."""
+    """Return (upright RGB image, suffix where the bytes are an upright plain JPEG or PNG, EXIF
+    orientation).
+    """
     from PIL import Image, UnidentifiedImageError
 
     Image.MAX_IMAGE_PIXELS = (

@@ -1,4 +1,7 @@
-"""What an import of images and one of recordings share: check every file, and write an audit row for what is not taken as it was given."""
+"""What an import of images and one of recordings share.
+
+Check every file, and write an audit row for what is not taken as it was given.
+"""
 
 import argparse
 from collections import defaultdict
@@ -36,12 +39,17 @@ Facts = TypeVar("Facts")
 
 
 def user_path(source: Path) -> Path:
-    """Return the path as the user knows it: a task has its source as a link to it, and errors name what the user gave."""
+    """Return the path as the user knows it.
+
+    A task has its source as a link to it, and errors name what the user gave.
+    """
     return source.parent / source.readlink() if source.is_symlink() else source
 
 
 def check_numbers(args: argparse.Namespace, *counts: str) -> None:
-    """Raise InputError for --max_bad_files out of its range, or a count (the name of an argument) below 1."""
+    """Raise InputError for --max_bad_files out of its range, or a count (the name of an argument)
+    below 1.
+    """
     if not 0 <= args.max_bad_files <= 1:
         raise InputError(f"max_bad_files is {args.max_bad_files}; wanted a share from 0 to 1.")
     for name in counts:
@@ -52,9 +60,11 @@ def check_numbers(args: argparse.Namespace, *counts: str) -> None:
 def describe_all(
     items: Sequence[Item], describe: Callable[[Path], Facts], bad: type[Exception], cpus: int
 ) -> tuple[dict[str, Facts], list[Note]]:
-    """Return ({file name: description of the file}, notes on the unusable files), in the order of the items.
+    """Return ({file name: description of the file}, notes on the unusable files), in the order of
+    the items.
 
-    describe: reads a file and returns its description, or raises `bad` with the reason why it is unusable.
+    describe: reads a file and returns its description, or raises `bad` with the reason why it is
+    unusable.
     """
 
     def describe_item(item: Item) -> tuple[Facts | None, str]:
@@ -88,8 +98,9 @@ def refuse_too_many(
     examples = "; ".join(f"{note.file_name} {note.reason}" for note in bad[:3])
     more = " and so on" if len(bad) > 3 else ""
     raise InputError(
-        f"{source}: {len(bad)} of {len(items)} {noun} cannot be used ({len(bad) / len(items):.1%}): "
-        f"{examples}{more}; wanted at most {share:.1%} (--max_bad_files)."
+        f"{source}: {len(bad)} of {len(items)} {noun} cannot be used "
+        f"({len(bad) / len(items):.1%}): {examples}{more}; "
+        f"wanted at most {share:.1%} (--max_bad_files)."
     )
 
 
@@ -113,7 +124,8 @@ def without_doubles(
             reason = f"has the same bytes as {first.file_name}"
         else:
             left_out = [first, *others]
-            reason = f"{first.file_name} ({first.label}) and {rival.file_name} ({rival.label}) have the same bytes"
+            pair = f"{first.file_name} ({first.label}) and {rival.file_name} ({rival.label})"
+            reason = f"{pair} have the same bytes"
         notes += [Note(item.file_name, item.row, "left out", reason) for item in left_out]
     return taken, notes
 

@@ -1,4 +1,6 @@
-"""The model card: what a model is for, what it learned from, how good it is, and under which terms it may be used."""
+"""The model card: what a model is for, what it learned from, how good it is, and under which terms
+it may be used.
+"""
 
 import json
 from collections.abc import Mapping
@@ -7,28 +9,33 @@ from typing import Any
 from entoflow.metric import Metric
 
 LIKE_PHOTOS = (
-    "Photos like those it was trained on. On photos of another kind (another camera, background or insect size) measure "
-    "it first (`--test_boxes`). It supports a person's identification and does not replace it."
+    "Photos like those it was trained on. On photos of another kind (another camera, background "
+    "or insect size) measure it first (`--test_boxes`). It supports a person's identification and does "
+    "not replace it."
 )
 LIKE_SOUNDS = (
-    "Sounds of sensors and places like those it was trained on: another sensor sounds different, and the figures below "
-    "are of none that it did not know. It supports a person's identification and does not replace it."
+    "Sounds of sensors and places like those it was trained on: another sensor sounds different, "
+    "and the figures below are of none that it did not know. It supports a person's identification "
+    "and does not replace it."
 )
 ON_VALIDATION = (
     "Training stopped and the threshold was chosen on these images, so they flatter the model; "
     "the figures on test images are in evaluation/metrics.json."
 )
 ON_HELD_OUT = (
-    "Each event was named by a model of this family that learned from other groups; this one learned from all. The "
-    "family was chosen by these figures, so they flatter it a little; those in evaluation/metrics.json count the choice "
-    "in."
+    "Each event was named by a model of this family that learned from other groups; this one "
+    "learned from all. The family was chosen by these figures, so they flatter it a little; those "
+    "in evaluation/metrics.json count the choice in."
 )
 USE = {"detector": LIKE_PHOTOS, "embedder": LIKE_PHOTOS, "wingbeat": LIKE_SOUNDS}
 FIGURES = {"detector": ON_VALIDATION, "embedder": ON_VALIDATION, "wingbeat": ON_HELD_OUT}
 
 
 def model_card(model: Mapping[str, Any], metrics: Mapping[str, Metric]) -> str:
-    """Return the card, in Markdown, of a model. model: what its model.json says; metrics: those in it."""
+    """Return the card, in Markdown, of a model.
+
+    model: what its model.json says; metrics: those in it.
+    """
     kind = model["kind"]
     provenance = model["provenance"]
     items = "events" if kind == "wingbeat" else "images"
@@ -52,7 +59,10 @@ def model_card(model: Mapping[str, Any], metrics: Mapping[str, Metric]) -> str:
 def _purpose(model: Mapping[str, Any]) -> str:
     classes = ", ".join(model["classes"])
     if model["kind"] == "detector":
-        return f"Finds **{classes}** in photos and draws a box around each. A box counts from score {model['threshold']:.3f}."
+        return (
+            f"Finds **{classes}** in photos and draws a box around each. "
+            f"A box counts from score {model['threshold']:.3f}."
+        )
     if model["kind"] == "wingbeat":
         rate = model["input"]["sample_rate"]
         return f"Names the sound of a short event: {classes}. It learned from sounds of {rate} Hz."
@@ -62,8 +72,9 @@ def _purpose(model: Mapping[str, Any]) -> str:
         else ""
     )
     return (
-        "Turns a photo of one insect into a vector; the nearest vectors of a gallery of named specimens tell what it is. "
-        f"It learned from {len(model['classes'])} classes and serves for others, too.{cropping}"
+        "Turns a photo of one insect into a vector; the nearest vectors of a gallery of named "
+        f"specimens tell what it is. It learned from {len(model['classes'])} classes "
+        f"and serves for others, too.{cropping}"
     )
 
 

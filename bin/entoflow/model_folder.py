@@ -26,7 +26,10 @@ WANTED = "wanted a model folder that entoflow wrote: model.json and weights.safe
 
 @dataclass(frozen=True)
 class ModelFacts:
-    """What model.json says of a model; how it came to be (code, packages, hash of the weights) is added when it is written."""
+    """What model.json says of a model.
+
+    How it came to be (code, packages, hash of the weights) is added when it is written.
+    """
 
     name: str
     kind: str  # detector, embedder, wingbeat
@@ -108,14 +111,17 @@ def read(folder: Path) -> dict[str, Any]:
         raise InputError(f"{path}: has no {', '.join(missing)}; {WANTED}.")
     if model.get("format", FORMAT) != FORMAT:
         raise InputError(
-            f"{path}: is of format {model['format']}; wanted {FORMAT}, which entoflow {entoflow.__version__} reads: "
+            f"{path}: is of format {model['format']}; wanted {FORMAT}, "
+            f"which entoflow {entoflow.__version__} reads: "
             "use the entoflow that wrote it, or a newer one."
         )
     return model
 
 
 def weights_of(folder: Path) -> Path | None:
-    """Return the path of the file of a model folder that holds its weights, None where there is none."""
+    """Return the path of the file of a model folder that holds its weights, None where there is
+    none.
+    """
     paths = [Path(folder) / name for name in WEIGHTS]
     return next((path for path in paths if path.is_file()), None)
 

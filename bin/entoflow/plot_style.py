@@ -1,4 +1,7 @@
-"""The one style of all pictures: colours that the colour-blind tell apart (Okabe and Ito), equal input gives equal bytes."""
+"""The one style of all pictures.
+
+Colours that the colour-blind tell apart (Okabe and Ito), equal input gives equal bytes.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-# Tile, contact_sheet, short, shortened and STYLE: until every room imports them from where they are.
+# Tile, contact_sheet, short, shortened and STYLE: until all rooms import them from their modules.
 from entoflow.contact_sheet import LONGEST_NAME, Tile, contact_sheet, short, shortened
 from entoflow.metric import Metric
 from entoflow.plot_style import BLUE, GREEN, GREY, LINES, MARKERS, ORANGE, PINK, RED, STYLE, drawing
@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 __all__ = [
-    "BLUE", "GREEN", "GREY", "ORANGE", "PINK", "RED", "STYLE", "Tile", "contact_sheet", "short", "shortened",
+    "BLUE", "GREEN", "GREY", "ORANGE", "PINK", "RED", "STYLE",
+    "Tile", "contact_sheet", "short", "shortened",
     "chart", "panels", "histogram", "intervals", "confusion",
 ]  # fmt: skip
 MAX_COUNTED = 25  # classes of a confusion matrix, above which its cells have no counts
@@ -51,7 +52,9 @@ def chart(
 def panels(
     path: Path, groups: Mapping[str, Mapping[str, Line]], title: str, labels: tuple[str, str]
 ) -> None:
-    """Draw a panel for each group of lines, two a row, with y from 0 to 1; a name has the same colour in all.
+    """Draw a panel for each group of lines, two a row, with y from 0 to 1.
+
+    A name has the same colour in all.
 
     groups: {title of the panel: {name: line}}.
     """
@@ -78,7 +81,9 @@ def histogram(
     bins: np.ndarray,
     mark: tuple[float, str] | None = None,
 ) -> None:
-    """Draw the histograms of up to two lists of values side by side, and a vertical line at mark (x, text)."""
+    """Draw the histograms of up to two lists of values side by side, and a vertical line at mark
+    (x, text).
+    """
     with drawing(path) as axes:
         ax = axes[0, 0]
         names = [f"{name} ({len(numbers)})" for name, numbers in values.items()]

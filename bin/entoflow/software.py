@@ -32,7 +32,10 @@ def package_versions() -> dict[str, str]:
 
 
 def code_sha256() -> str:
-    """Return the SHA-256 of this task's code: the script, and the files of the package that were handed to it."""
+    """Return the SHA-256 of this task's code.
+
+    The script, and the files of the package that were handed to it.
+    """
     package = Path(__file__).parent
     script = Path(getattr(sys.modules["__main__"], "__file__", None) or package / "__init__.py")
     paths = [script, *sorted(package.rglob("*.py"))]

@@ -99,7 +99,9 @@ class Source:
 
     @cached_property
     def documents(self) -> dict[Path, Any]:
-        """{path: content} of the JSON file, or of those in a folder where exporters put their annotations."""
+        """{path: content} of the JSON file, or of those in a folder where exporters put their
+        annotations.
+        """
         if not self.is_folder:
             return {self.path: read_json(self.path)} if self.starts_with("{", "[") else {}
         folders = (self.path, self.path / "annotations", self.path / "images")
@@ -117,7 +119,8 @@ def find_images(folder: Path) -> list[Path]:
 
 
 def find_files(folder: Path, wanted: Callable[[str], bool], noun: str) -> list[Path]:
-    """Return the sorted paths of all files with a wanted name in a folder and below, without hidden files and folders.
+    """Return the sorted paths of all files with a wanted name in a folder and below, without hidden
+    files and folders.
 
     noun: what the files are, for the error. Raises InputError for a folder that cannot be read.
     """
@@ -143,7 +146,9 @@ def find_files(folder: Path, wanted: Callable[[str], bool], noun: str) -> list[P
 
 
 def existing(path: Path) -> Path:
-    """Return the path in the Unicode form that exists, as macOS and Linux write umlauts differently; else as it is."""
+    """Return the path in the Unicode form that exists, as macOS and Linux write umlauts
+    differently; else as it is.
+    """
     name = os.path.normpath(path)
     for form in (name, unicodedata.normalize("NFC", name), unicodedata.normalize("NFD", name)):
         if os.path.exists(form):
@@ -203,7 +208,7 @@ def declared_size(width: Any, height: Any) -> tuple[int, int] | None:
 
 
 def bounds(points: Iterable[Sequence[Any]]) -> Corners:
-    """Return the corners of the box around points (x, y): NaN if there is none or one is no number."""
+    """Return the corners of the box around points (x, y); NaN where one is no number."""
     numbers = [(number(x), number(y)) for x, y in points]
     if not numbers or not all(math.isfinite(x) and math.isfinite(y) for x, y in numbers):
         return NO_CORNERS
@@ -216,7 +221,7 @@ def bounds(points: Iterable[Sequence[Any]]) -> Corners:
 Box = SourceBox
 
 
-def Photo(
+def Photo(  # noqa: N802
     file_name: str, path: None, boxes: Sequence[SourceBox], size: tuple[int, int]
-) -> AnnotatedImage:  # noqa: N802
+) -> AnnotatedImage:
     return AnnotatedImage(file_name, size, boxes)

@@ -14,9 +14,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
-# The largest difference of a thumbnail cell, in standard deviations. Re-encoded, resized or darkened photos stay below
-# 0.18, other photos of one fixed camera start at 0.21 (154 bumblebee photos). Crops of 2 % and clipped highlights are
-# not recognised.
+# The largest difference of a thumbnail cell, in standard deviations. Re-encoded, resized or
+# darkened photos stay below 0.18, other photos of one fixed camera start at 0.21 (154 bumblebee
+# photos). Crops of 2 % and clipped highlights are not recognised.
 MAX_DIFFERENCE = 0.19
 PAIRS_AT_ONCE = 1 << 22
 
@@ -47,7 +47,10 @@ def near_duplicates(
 
 
 def join(names: Sequence[str], pairs: Iterable[Sequence[int]]) -> list[str]:
-    """Return the group of each row: rows of one name, or joined by a chain of pairs, share the smallest name among them."""
+    """Return the group of each row.
+
+    Rows of one name, or joined by a chain of pairs, share the smallest name among them.
+    """
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
@@ -66,11 +69,14 @@ def join(names: Sequence[str], pairs: Iterable[Sequence[int]]) -> list[str]:
 def assign(
     groups: Sequence[str], labels: Sequence[str | None], shares: Mapping[str, float], seed: int
 ) -> list[str]:
-    """Return the part of each row: all rows of a group in one part, each label spread by the shares.
+    """Return the part of each row.
 
-    groups, labels: n; shares: {part: share}, the rest is train. Groups of a label are ordered by a hash of seed and
-    name, so one image more moves few others. A label's only group is for training, as is one with more than half of its
-    rows; of two or more, each part but train gets at least one while train keeps one.
+    All rows of a group in one part, each label spread by the shares.
+
+    groups, labels: n; shares: {part: share}, the rest is train. Groups of a label are ordered by a
+    hash of seed and name, so one image more moves few others. A label's only group is for training,
+    as is one with more than half of its rows; of two or more, each part but train gets at least one
+    while train keeps one.
     """
     label_names = [str(label) for label in labels]
     rows_of_label = Counter(label_names)
@@ -97,12 +103,17 @@ def assign(
 
 
 def order(names: Iterable[str], seed: int) -> list[str]:
-    """Return the names in an order that depends on each and the seed alone: one more moves no other."""
+    """Return the names in an order that depends on each and the seed alone.
+
+    One more moves no other.
+    """
     return sorted(names, key=lambda name: (_hash(seed, name), name))
 
 
 def _agreeing(a: np.ndarray, b: np.ndarray, bits: int) -> Iterator[np.ndarray]:
-    """Yield pairs of rows (k x 2), the first the smaller, where hash a of one and b of the other differ in few bits."""
+    """Yield pairs of rows (k x 2), the first the smaller, where hash a of one and b of the other
+    differ in few bits.
+    """
     n_rows = max(1, PAIRS_AT_ONCE // max(1, len(a)))
     n_pairs = PAIRS_AT_ONCE >> 8
     for start in range(0, len(a), n_rows):
@@ -121,7 +132,9 @@ def _bit_count(values: np.ndarray) -> np.ndarray:
 
 
 def _close(cells: np.ndarray, pairs: np.ndarray, columns: slice) -> np.ndarray:
-    """Return whether no cell of the two thumbnails of each pair (k x 2) differs much, the second's columns taken in that order."""
+    """Return whether no cell of the two thumbnails of each pair (k x 2) differs much, the second's
+    columns taken in that order.
+    """
     difference = np.abs(cells[pairs[:, 0]] - cells[pairs[:, 1]][:, :, columns])
     return difference.max(axis=(1, 2), initial=0) <= MAX_DIFFERENCE
 
@@ -131,7 +144,10 @@ def _hash(seed: int, group: str) -> str:
 
 
 def _normalised(thumbnail: str) -> np.ndarray:
-    """Return a thumbnail (m x m) less its mean, in its standard deviations; of a plain one not less than 4 grey levels are taken."""
+    """Return a thumbnail (m x m) less its mean, in its standard deviations.
+
+    Of a plain one not less than 4 grey levels are taken.
+    """
     cells = np.frombuffer(base64.b64decode(thumbnail), np.uint8).astype(np.float32)
     side = math.isqrt(len(cells))
     return ((cells - cells.mean()) / max(float(cells.std()), 4.0)).reshape(side, side)

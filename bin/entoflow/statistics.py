@@ -1,8 +1,11 @@
-"""Metrics with intervals: the bootstrap over groups, paired differences, Holm's correction, and the area under the ROC curve.
+"""Metrics with intervals.
 
-An interval is the 2.5th to the 97.5th percentile of 1,000 resamples of the groups, drawn with replacement, so that photos of one
-group do not pose as many. It is moved to include the value should it miss it, as it may for a skewed statistic of few groups, and
-there is none below 20 groups. What is undefined is None, never NaN.
+The bootstrap over groups, paired differences, Holm's correction, and the area under the ROC curve.
+
+An interval is the 2.5th to the 97.5th percentile of 1,000 resamples of the groups, drawn with
+replacement, so that photos of one group do not pose as many. It is moved to include the value
+should it miss it, as it may for a skewed statistic of few groups, and there is none below 20
+groups. What is undefined is None, never NaN.
 """
 
 from collections.abc import Callable, Sequence
@@ -23,7 +26,9 @@ Statistic = Callable[
 
 
 class Bootstrap:
-    """Draws groups of rows (images, events) with replacement, and makes metrics of what is computed on them."""
+    """Draws groups of rows (images, events) with replacement, and makes metrics of what is computed
+    on them.
+    """
 
     def __init__(
         self, groups: Sequence[Any] | np.ndarray, seed: int, resamples: int = RESAMPLES
@@ -39,7 +44,10 @@ class Bootstrap:
             )
 
     def resample(self, statistic: Statistic, at_once: int = 4) -> np.ndarray:
-        """Return statistic(weights) of each resample, b x k; weights: b x rows, how often each was drawn."""
+        """Return statistic(weights) of each resample, b x k; weights.
+
+        B x rows, how often each was drawn.
+        """
         starts = range(0, len(self._draws), at_once)
         parts = [
             statistic(self._draws[start : start + at_once, self._group].astype(np.int32))
@@ -82,12 +90,16 @@ class Intervals:
         over_groups = self._over(self._over_groups, statistic, value, n, unit)
         if over_classes.low is None or over_groups.low is None:
             return replace(over_groups, low=None, high=None)
+        assert over_classes.high is not None
+        assert over_groups.high is not None
         low = min(over_classes.low, over_groups.low)
         high = max(over_classes.high, over_groups.high)
         return replace(over_groups, low=low, high=high)
 
     def mean(self, values: np.ndarray, unit: str, counting: np.ndarray | int = 1) -> Metric:
-        """Return the metric of the mean of values (n), each counting as much as `counting` says (n, or 1)."""
+        """Return the metric of the mean of values (n), each counting as much as `counting` says (n,
+        or 1).
+        """
         counts = np.broadcast_to(counting, len(values))
         return self.metric(
             lambda weights: divide(weights @ (values * counts), weights @ counts), len(values), unit
@@ -111,7 +123,9 @@ def metric(
     n_groups: int | None,
     unit: str,
 ) -> Metric:
-    """Return a metric: its value (NaN where undefined) and the interval of its resamples (b values, NaN where undefined)."""
+    """Return a metric: its value (NaN where undefined) and the interval of its resamples (b values,
+    NaN where undefined).
+    """
     drawn = np.asarray(resamples, float)
     drawn = drawn[~np.isnan(drawn)]
     if value is None or np.isnan(value):
@@ -148,7 +162,9 @@ def verdict(low: float | None, high: float | None) -> str:
 
 
 def holm(p_values: Sequence[float | None]) -> list[float | None]:
-    """Return p-values raised by Holm's rule (1979) for as many comparisons as there are; None stays None.
+    """Return p-values raised by Holm's rule (1979) for as many comparisons as there are.
+
+    None stays None.
 
     Each is the least level at which the rule calls its comparison a difference.
     """
@@ -162,7 +178,9 @@ def holm(p_values: Sequence[float | None]) -> list[float | None]:
 
 
 def auroc(scores: np.ndarray, positive: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Return the area under the ROC curve (b) of n rows counted weights times (b x n); NaN if all are of one class.
+    """Return the area under the ROC curve (b) of n rows counted weights times (b x n).
+
+    NaN if all are of one class.
 
     It is the chance that a positive row scores above a negative one, ties counting half.
     """

@@ -1,4 +1,7 @@
-"""Tables and JSON files that people and their tools write: any usual delimiter, and errors that name the row."""
+"""Tables and JSON files that people and their tools write.
+
+Any usual delimiter, and errors that name the row.
+"""
 
 import csv
 import io
@@ -28,31 +31,39 @@ def plain_text(text: str) -> str:
 
 
 def plain_label(text: str) -> str:
-    """Return a label in one Unicode form, so that an umlaut typed is the umlaut of a folder's name."""
+    """Return a label in one Unicode form: an umlaut typed is the umlaut of a folder's name."""
     return plain_text(unicodedata.normalize("NFC", text))
 
 
 def safe_cell(text: str) -> str:
-    """Return a cell that no spreadsheet runs, whatever it takes for the delimiter: an apostrophe before = + - or @ makes it text."""
+    """Return a cell that no spreadsheet runs, whatever it takes for the delimiter.
+
+    An apostrophe before = + - or @ makes it text.
+    """
     if re.fullmatch(NUMBER, text):
         return text
     return re.sub(rf"(^|[;\t\r\n]){RUN}", r"\1'", text)
 
 
 def typed_cell(cell: str) -> str:
-    """Return the text of a cell of safe_cell: typed_cell(safe_cell(text)) == text, and what a person typed stays."""
+    """Return the text of a cell of safe_cell.
+
+    Typed_cell(safe_cell(text)) == text, and what a person typed stays.
+    """
     return re.sub(rf"(^|[;\t\r\n])'{RUN}", r"\1", cell)
 
 
 def read_rows(
     path: Path, required: Sequence[str], integers: Sequence[str] = ()
 ) -> list[dict[str, Any]]:
-    """Return the rows of a table with a header as dicts: text, or whole numbers above 0 (or None) for `integers`.
+    """Return the rows of a table with a header as dicts.
 
-    Commas, semicolons or tabs; UTF-8 with or without a byte order mark; any line ends. Column names lose their case
-    and the spaces around them; where `image` or `recording` is required, `file` or `path` will do. Each dict has its
-    number as "row" (the header is row 1). Raises InputError for what is no such table, an empty required cell or a
-    wrong number.
+    Text, or whole numbers above 0 (or None) for `integers`.
+
+    Commas, semicolons or tabs; UTF-8 with or without a byte order mark; any line ends. Column names
+    lose their case and the spaces around them; where `image` or `recording` is required, `file` or
+    `path` will do. Each dict has its number as "row" (the header is row 1). Raises InputError for
+    what is no such table, an empty required cell or a wrong number.
     """
     records = _records(path)
     while records and not any(records[0][1]):
@@ -100,8 +111,8 @@ def read_text(path: Path) -> str:
             is_utf_16 = data[:2] in UTF_16_MARKS
             if b"\0" in data and not is_utf_16:
                 raise InputError(
-                    f"{path}: is no text (an archive, a spreadsheet, a picture, a video, a recording?); "
-                    "wanted text saved as UTF-8, or a folder."
+                    f"{path}: is no text (an archive, a spreadsheet, a picture, a video, "
+                    "a recording?); wanted text saved as UTF-8, or a folder."
                 )
             data += file.read()
     except OSError as error:
@@ -145,7 +156,10 @@ def _delimiter(text: str) -> str:
 
 
 def _columns(path: Path, header: Sequence[str], required: Sequence[str]) -> list[str]:
-    """Return the names of the columns: the one that names files as `required` has it, "" for another of that name."""
+    """Return the names of the columns.
+
+    The one that names files as `required` has it, "" for another of that name.
+    """
     columns = list(header)
     file_column = next((name for name in FILES if name in required), None)
     if file_column:
@@ -165,7 +179,10 @@ def _columns(path: Path, header: Sequence[str], required: Sequence[str]) -> list
 
 
 def _place_of_files(header: Sequence[str], file_column: str) -> int | None:
-    """Return which column names the files: the first if it may be called so, else that of the name, else of an alias."""
+    """Return which column names the files.
+
+    The first if it may be called so, else that of the name, else of an alias.
+    """
     names = (file_column, *ALIASES)
     if header and header[0] in names:
         return 0
@@ -185,7 +202,10 @@ def _row(path: Path, number: int, columns: Sequence[str], cells: Sequence[str]) 
 def _check(
     path: Path, row: dict[str, Any], required: Sequence[str], integers: Sequence[str]
 ) -> None:
-    """Raise InputError for an empty required cell or a wrong number; make whole numbers of the text of `integers`."""
+    """Raise InputError for an empty required cell or a wrong number.
+
+    Make whole numbers of the text of `integers`.
+    """
     for name in required:
         if not row[name]:
             raise InputError(f"{path}, row {row['row']}: {name} is empty; wanted a value.")

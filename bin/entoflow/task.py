@@ -1,4 +1,7 @@
-"""How a task script ends: a person's mistake is one sentence and exit status 2, never a traceback."""
+"""How a task script ends.
+
+A person's mistake is one sentence and exit status 2, never a traceback.
+"""
 
 import errno
 import os
@@ -59,7 +62,9 @@ def run(main: Callable[[list[str]], Any]) -> None:
 
 
 def _refusal_of_the_machine(error: BaseException) -> str | None:
-    """Return the sentence for an error of the disk, None for any other. torch raises an error of its own after the disk's."""
+    """Return the sentence for an error of the disk, None for any other. torch raises an error of
+    its own after the disk's.
+    """
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, OSError) and cause.errno in NO_ROOM:

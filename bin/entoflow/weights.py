@@ -1,4 +1,8 @@
-"""Weights of networks: downloaded or read so that nothing in them is run, and written as safetensors, which hold numbers only."""
+"""Weights of networks.
+
+Downloaded or read so that nothing in them is run, and written as safetensors, which hold numbers
+only.
+"""
 
 import re
 from collections.abc import Callable, Mapping
@@ -45,7 +49,8 @@ def download(url: str, folder: Path) -> Path:
     promised = re.search(r"-([0-9a-f]{8,})\.pth?$", path.name)
     if promised and not files.sha256(path).startswith(promised[1]):
         raise InputError(
-            f"weights: {url} arrived damaged: its SHA-256 does not start with {promised[1]}. {REMEDY}."
+            f"weights: {url} arrived damaged: its SHA-256 does not start with {promised[1]}. "
+            f"{REMEDY}."
         )
     return path
 
@@ -53,7 +58,8 @@ def download(url: str, folder: Path) -> Path:
 def read_tensors(
     path: Path, read_checkpoint: Callable[[Path], Mapping[str, "Tensor"]]
 ) -> dict[str, "Tensor"]:
-    """Return {name: float tensor} of a .safetensors file, or of a .pt or .pth by read_checkpoint(path).
+    """Return {name: float tensor} of a .safetensors file, or of a .pt or .pth by
+    read_checkpoint(path).
 
     Raises InputError for a file that is absent, damaged or holds no floating-point tensor.
     """
@@ -80,7 +86,9 @@ def read_tensors(
 
 
 def input_metadata(path: Path) -> dict[str, Any] | None:
-    """Return the metadata in which weights that entoflow wrote describe their input, None of other weights."""
+    """Return the metadata in which weights that entoflow wrote describe their input, None of other
+    weights.
+    """
     from safetensors import safe_open
 
     if path.suffix != ".safetensors":

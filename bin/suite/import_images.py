@@ -1,9 +1,12 @@
 #!/usr/bin/env python3
-"""Read one source of images: check every file, bring boxes and labels into one form, and pack the images.
+"""Read one source of images.
 
-An image is taken if it decodes to its last byte; then its boxes are drawn on the upright image, clipped to it or
-dropped. Of files with the same bytes one is taken, of those with the same bytes and different labels none: nobody can
-tell which label is right. Whatever is not taken as it was given has a row in the audit.
+Check every file, bring boxes and labels into one form, and pack the images.
+
+An image is taken if it decodes to its last byte; then its boxes are drawn on the upright image,
+clipped to it or dropped. Of files with the same bytes one is taken, of those with the same bytes
+and different labels none: nobody can tell which label is right. Whatever is not taken as it was
+given has a row in the audit.
 """
 
 import argparse
@@ -120,14 +123,17 @@ def read_source(source: Path, role: str) -> SourceContent:
         ]
         first = f", the first {left_out[0]}" if left_out else ""
         raise InputError(
-            f"{source}: has no image to take ({len(left_out)} left out{first}); wanted at least one."
+            f"{source}: has no image to take ({len(left_out)} left out{first}); "
+            "wanted at least one."
         )
     ordered = sorted(content.images, key=lambda image: image.file_name)
     return SourceContent(ordered, content.notes, content.format)
 
 
 def place_boxes(sources: Sequence[SourceImage], facts: Facts) -> tuple[Boxes, list[Note]]:
-    """Return ({file name: boxes in the upright image, clipped and sorted}, notes on what was mended or dropped)."""
+    """Return ({file name: boxes in the upright image, clipped and sorted}, notes on what was mended
+    or dropped).
+    """
     boxes: dict[str, list[PlacedBox]] = {}
     notes: list[Note] = []
     for image in sources:
@@ -138,7 +144,8 @@ def place_boxes(sources: Sequence[SourceImage], facts: Facts) -> tuple[Boxes, li
 
 
 def refuse_useless_boxes(args: argparse.Namespace, boxes: Boxes, notes: Sequence[Note]) -> None:
-    """Raise InputError where no box is left, ignore regions aside, or all are in shares of the sides, not in pixels.
+    """Raise InputError where no box is left, ignore regions aside, or all are in shares of the
+    sides, not in pixels.
 
     A review may find every photo empty.
     """
@@ -148,8 +155,8 @@ def refuse_useless_boxes(args: argparse.Namespace, boxes: Boxes, notes: Sequence
     if objects:
         if max(max(box.corners) for box in objects) <= 1:
             raise InputError(
-                f"{args.source}: all its boxes lie in the first pixel of their images (shares of the sides?); "
-                "wanted corners in pixels."
+                f"{args.source}: all its boxes lie in the first pixel of their images "
+                "(shares of the sides?); wanted corners in pixels."
             )
         return
     if args.role != "reviewed":
@@ -163,7 +170,10 @@ def refuse_useless_boxes(args: argparse.Namespace, boxes: Boxes, notes: Sequence
 def leave_out_emptied(
     sources: Sequence[SourceImage], boxes: Boxes, notes: Sequence[Note]
 ) -> tuple[list[SourceImage], list[Note]]:
-    """Return (images, notes): one whose boxes were all dropped is left out, as it would pose as an image without objects."""
+    """Return (images, notes).
+
+    One whose boxes were all dropped is left out, as it would pose as an image without objects.
+    """
     dropped = {plain_text(note.file_name) for note in notes if note.action == "dropped"}
     taken: list[SourceImage] = []
     emptied: list[Note] = []

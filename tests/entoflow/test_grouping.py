@@ -17,7 +17,9 @@ BITS = 6
 
 
 def look(seed):
-    """Return (phash, phash of the mirror image, thumbnail) of an image that resembles no other of another seed."""
+    """Return (phash, phash of the mirror image, thumbnail) of an image that resembles no other of
+    another seed.
+    """
     rng = np.random.default_rng(seed)
     phash, mirrored = rng.integers(0, 1 << 63, 2).tolist()
     pixels = rng.integers(0, 256, 256, dtype=np.uint8)
@@ -120,7 +122,10 @@ def test_images_of_which_the_hashes_alone_agree_are_no_near_duplicates_but_are_r
 
 @st.composite
 def drawn_roles(draw):
-    """Draw {role: images} of few contents, groups and looks, so that they meet often; of each role a content once."""
+    """Draw {role: images} of few contents, groups and looks, so that they meet often.
+
+    Of each role a content once.
+    """
     roles = {}
     for role in ("boxes", "test"):
         images = []
@@ -134,7 +139,9 @@ def drawn_roles(draw):
 
 
 def connected_groups(roles):
-    """Return the sets of ids that belong together, by following every pair of images until nothing is added."""
+    """Return the sets of ids that belong together, by following every pair of images until nothing
+    is added.
+    """
     members = [(role, each) for role, images in roles.items() for each in images]
     together = {each.id: {each.id} for _, each in members}
     for _ in members:

@@ -26,7 +26,9 @@ def encoded(image, form, **options):
 
 
 def rotated(orientation, form="JPEG"):
-    """Return a file whose pixels are stored so that the given EXIF orientation makes them picture()."""
+    """Return a file whose pixels are stored so that the given EXIF orientation makes them
+    picture().
+    """
     back = [
         None,
         Image.Transpose.FLIP_LEFT_RIGHT,

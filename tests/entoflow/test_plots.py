@@ -70,7 +70,10 @@ def test_a_sheet_reads_no_more_photos_than_it_shows(tmp_path):
 
 
 def test_a_small_insect_on_a_large_photo_is_shown_large(tmp_path):
-    """20 of 2,000 pixels would be 3 pixels of a tile: the window around the box makes them 12 and more."""
+    """20 of 2,000 pixels would be 3 pixels of a tile.
+
+    The window around the box makes them 12 and more.
+    """
     pixels = np.zeros((1000, 2000, 3), np.uint8)
     pixels[400:420, 600:620] = (0, 0, 255)
     contact_sheet(

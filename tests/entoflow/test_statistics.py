@@ -8,7 +8,10 @@ from entoflow import statistics
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=8))
 def test_holm_rejects_what_the_step_down_rule_rejects(p_values):
-    """The rule by its definition: from the least p on, compare with level / (m - rank); stop at the first that is above."""
+    """The rule by its definition.
+
+    From the least p on, compare with level / (m - rank); stop at the first that is above.
+    """
     raised = statistics.holm(p_values)
     for level in (0.01, 0.05, 0.3):
         rejected = set()

@@ -1,4 +1,7 @@
-"""How a script ends when a disk is full, here a file that may not grow: one sentence that names the file."""
+"""How a script ends when a disk is full, here a file that may not grow.
+
+One sentence that names the file.
+"""
 
 import os
 import signal
@@ -27,13 +30,15 @@ WRITERS = {
         "with files.whole(Path('out'), 'wb') as file: np.savez(file, x=np.arange(100_000))",
     ),
     "picture": (
-        "from pathlib import Path; import numpy as np; from entoflow.contact_sheet import Tile, contact_sheet",
+        "from pathlib import Path; import numpy as np\n"
+        "from entoflow.contact_sheet import Tile, contact_sheet",
         "noise = np.random.default_rng(1).integers(0, 255, (480, 480, 3), np.uint8)\n"
         "    contact_sheet(Path('out'), [Tile(noise, '', [])], '')",
     ),
     "checkpoint, of which torch raises an error of its own": (
         "from pathlib import Path; import torch; from entoflow import files",
-        "with files.whole(Path('out'), 'wb') as file: torch.save(torch.nn.Linear(100, 1000).state_dict(), file)",
+        "state = torch.nn.Linear(100, 1000).state_dict()\n"
+        "    with files.whole(Path('out'), 'wb') as file: torch.save(state, file)",
     ),
     "weights": (
         "from pathlib import Path; import torch; from entoflow.weights import write_weights",
@@ -43,7 +48,9 @@ WRITERS = {
 
 
 def end(folder, imports, statement):
-    """Return (exit status, all that was printed) of a script that runs the statement where no file may grow beyond 64 KB."""
+    """Return (exit status, all that was printed) of a script that runs the statement where no file
+    may grow beyond 64 KB.
+    """
     (folder / "photo").write_bytes(b"x" * 100_000)
     code = f"""import resource
 {imports}
@@ -98,7 +105,15 @@ def test_a_folder_that_is_absent_is_named_in_one_sentence(tmp_path):
 def test_a_script_that_bash_started_in_the_background_ends_at_once_and_in_silence_with_ctrl_c(
     tmp_path,
 ):
-    code = "import time\nfrom entoflow.task import run\ndef main(argv):\n    print('begun', flush=True)\n    time.sleep(60)\nrun(main)"
+    code = """import time
+from entoflow.task import run
+
+def main(argv):
+    print('begun', flush=True)
+    time.sleep(60)
+
+run(main)
+"""
     with subprocess.Popen(
         ["bash", "-c", '"$0" -c "$1" & wait $!', sys.executable, code],
         cwd=tmp_path,

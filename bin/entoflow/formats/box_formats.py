@@ -21,7 +21,8 @@ class BoxFormat(Protocol):
         """Return the images with their boxes. Raises InputError where the source is broken."""
 
 
-# The first format that recognises a source reads it: those that need more to be recognised come first.
+# The first format that recognises a source reads it. Those that need more to be recognised come
+# first.
 FORMATS: tuple[tuple[str, BoxFormat], ...] = (
     ("supervisely", supervisely),
     ("yolo", yolo_data),
@@ -31,8 +32,9 @@ FORMATS: tuple[tuple[str, BoxFormat], ...] = (
     ("yolo", yolo_txt),
 )
 WANTED = (
-    "wanted COCO json, a Pascal VOC folder, YOLO (data.yaml, a list or table of images, or images with their labels), "
-    "a Supervisely project or a Label Studio export (its JSON, not JSON-MIN or CSV)"
+    "wanted COCO json, a Pascal VOC folder, YOLO (data.yaml, a list or table of images, "
+    "or images with their labels), a Supervisely project or a Label Studio export "
+    "(its JSON, not JSON-MIN or CSV)"
 )
 
 
@@ -72,7 +74,10 @@ def _format(source: Source) -> tuple[str, BoxFormat]:
 
 
 def _refuse_several_documents(source: Source, box_format: BoxFormat) -> None:
-    """Raise InputError for a folder with two JSON files of boxes: either may be the one that was meant."""
+    """Raise InputError for a folder with two JSON files of boxes.
+
+    Either may be the one that was meant.
+    """
     if box_format not in (coco_json, label_studio):
         return
     paths = []
@@ -96,7 +101,10 @@ def _note_unmentioned(
 
 
 def _join_records(images: Sequence[SourceImage]) -> list[SourceImage]:
-    """Return images sorted, each path once: boxes of two records of an image are joined, equal ones taken once."""
+    """Return images sorted, each path once.
+
+    Boxes of two records of an image are joined, equal ones taken once.
+    """
     joined: dict[Path, SourceImage] = {}
     for image in images:
         first = joined.get(image.path)

@@ -1,4 +1,7 @@
-"""From boxes as given to boxes in the upright image: turned with it, clipped to it or dropped, each with a note."""
+"""From boxes as given to boxes in the upright image.
+
+A box is turned with its image, clipped to it or dropped, each with a note.
+"""
 
 import math
 from dataclasses import dataclass
@@ -52,13 +55,17 @@ def place(
             )
         placed.add(new)
     if clipped:
-        reason = f"{len(clipped)} of {len(image.boxes)} boxes reach beyond the {width} x {height} pixels of the image"
+        share = f"{len(clipped)} of {len(image.boxes)} boxes"
+        reason = f"{share} reach beyond the {width} x {height} pixels of the image"
         notes.append(Note(image.file_name, clipped[0].row, "clipped", reason))
     return sorted(placed), notes
 
 
 def turn(corners: Corners, stored: tuple[int, int], orientation: int) -> Corners:
-    """Return corners on the stored image (width, height) as corners on the upright one; see EXIF tag 274."""
+    """Return corners on the stored image (width, height) as corners on the upright one.
+
+    See EXIF tag 274.
+    """
     x1, y1, x2, y2 = corners
     width, height = stored
     if orientation in (2, 3, 7, 8):

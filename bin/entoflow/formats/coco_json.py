@@ -18,7 +18,9 @@ Entry = dict[str, Any]
 
 
 def recognises(source: Source) -> bool:
-    """Return whether a JSON file, one in a folder, or the parts of a Roboflow export are meant to be COCO."""
+    """Return whether a JSON file, one in a folder, or the parts of a Roboflow export are meant to
+    be COCO.
+    """
     return any(is_document(content) for content in source.documents.values()) or bool(
         _roboflow_parts(source)
     )
@@ -109,8 +111,8 @@ def _by_id(
         first_row, first = entries.setdefault(_key(entry.get("id")), (row, entry))
         if first.get(name) != entry.get(name):
             raise InputError(
-                f"{path}: entries {first_row} and {row} of `{part}` have the id {entry.get('id')} for {first.get(name)} "
-                f"and {entry.get(name)}; wanted an id for each."
+                f"{path}: entries {first_row} and {row} of `{part}` have the id {entry.get('id')} "
+                f"for {first.get(name)} and {entry.get(name)}; wanted an id for each."
             )
     return entries
 
@@ -129,7 +131,10 @@ def _image(path: Path, row: int, entry: Entry, folder: Path) -> SourceImage:
 
 
 def _find(path: Path, name: str) -> Path:
-    """Return an image's path where exporters put images: next to the file, in images/, or next to annotations/, by split or not."""
+    """Return an image's path where exporters put images.
+
+    Next to the file, in images/, or next to annotations/, by split or not.
+    """
     folder = path.parent
     above = folder.parent
     split = path.stem.removeprefix("instances_")

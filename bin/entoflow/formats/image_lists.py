@@ -1,4 +1,7 @@
-"""Images without boxes: a table or a folder per class where they have labels, a folder, table or file where not."""
+"""Images without boxes.
+
+With labels they come as a table or a folder per class, without as a folder, a table or a file.
+"""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -54,7 +57,8 @@ def _class_folders(folder: Path) -> SourceContent:
             images.append(SourceImage(name, path, label=name.split("/")[0]))
     if not images:
         raise InputError(
-            f"{folder}: holds {len(notes)} images and none in a folder below; wanted a folder per class."
+            f"{folder}: holds {len(notes)} images and none in a folder below; "
+            "wanted a folder per class."
         )
     return SourceContent(images, notes, "folders")
 
@@ -67,8 +71,8 @@ def _labelled_table(path: Path) -> SourceContent:
         first = first_of.setdefault(image.path, image)
         if first.label != image.label:
             raise InputError(
-                f"{path}, rows {first.row} and {image.row}: {image.file_name} is labelled '{first.label}' "
-                f"and '{image.label}'; wanted one label for an image."
+                f"{path}, rows {first.row} and {image.row}: {image.file_name} is labelled "
+                f"'{first.label}' and '{image.label}'; wanted one label for an image."
             )
     return _each_path_once(images)
 

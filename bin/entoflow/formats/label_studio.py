@@ -1,4 +1,7 @@
-"""Label Studio's JSON export: percent of the upright image, rectangles turned about their top left corner."""
+"""Label Studio's JSON export.
+
+Shapes are in percent of the upright image; rectangles are turned about their top left corner.
+"""
 
 import math
 import os
@@ -73,13 +76,14 @@ def labelling(labels: Iterable[str]) -> str:
     """Return the labelling interface that such tasks belong to: rectangles of these labels."""
     values = "".join(f"    <Label value={quoteattr(label)}/>\n" for label in labels)
     return (
-        '<View>\n  <Text name="reason" value="$reason"/>\n  <Image name="image" value="$image" zoom="true"/>\n'
+        '<View>\n  <Text name="reason" value="$reason"/>\n'
+        '  <Image name="image" value="$image" zoom="true"/>\n'
         f'  <RectangleLabels name="label" toName="image">\n{values}  </RectangleLabels>\n</View>\n'
     )
 
 
 def results(image: AnnotatedImage) -> list[Entry]:
-    """Return an image's boxes as Label Studio lists the results of an annotation or a prediction."""
+    """Return an image's boxes as Label Studio lists those of an annotation or a prediction."""
     width, height = image.size
     listed: list[Entry] = []
     for place, box in enumerate(image.boxes, 1):
@@ -114,11 +118,15 @@ def _percent(corners: Corners, width: int, height: int) -> dict[str, float]:
 
 
 def _find_image(path: Path, row: int, data: Entry) -> tuple[str, Path]:
-    """Return (name as the user knows it, path) of a task's image: uploads, local files and links end in a name to look up."""
+    """Return (name as the user knows it, path) of a task's image.
+
+    Uploads, local files and links end in a name to look up.
+    """
     links = [value for value in data.values() if isinstance(value, str) and _names(value)]
     if not links:
         raise InputError(
-            f"{path}: task {row} names no image in `data`; wanted a path or link that ends in .jpg or so."
+            f"{path}: task {row} names no image in `data`; "
+            "wanted a path or link that ends in .jpg or so."
         )
     names = _names(links[0])
     for name in names:

@@ -30,9 +30,11 @@ def recognises(source: Source) -> bool:
 
 
 def read(source: Source) -> SourceContent:
-    """Return the images of a folder's annotations, of those that a list names, or of one annotation.
+    """Return the images of a folder's annotations, of those that a list names, or of one
+    annotation.
 
-    A list holds stems, as ImageSets/Main/train.txt does. Images lie somewhere in the folder of the set.
+    A list holds stems, as ImageSets/Main/train.txt does. Images lie somewhere in the folder of the
+    set.
     """
     if source.is_folder:
         return _read_annotations(_xml_files(source.path), source.path)
@@ -147,7 +149,9 @@ def _lookup(folder: Path) -> Lookup:
 
 
 def _find_image(annotation: Path, name: str, lookup: Lookup, folder: Path) -> Path:
-    """Return the path of an annotation's image: by the annotation's stem, else by the name inside it.
+    """Return the path of an annotation's image.
+
+    By the annotation's stem, else by the name inside it.
 
     Of several images, the one of the name inside is taken, else the nearest.
     """

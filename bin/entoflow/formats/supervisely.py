@@ -1,7 +1,10 @@
-"""Supervisely projects: datasets of img/ and ann/ with a JSON file per image, and a meta.json that is not needed here.
+"""Supervisely projects.
 
-Its pixels are whole and both corners lie inside the object: exterior [[10, 5], [19, 14]] is 10 x 10 pixels. So
-x1 = left, x2 = right + 1 on reading, and left = floor(x1), right = ceil(x2) - 1 on writing.
+Datasets of img/ and ann/ with a JSON file per image, and a meta.json that is not needed here.
+
+Its pixels are whole and both corners lie inside the object: exterior [[10, 5], [19, 14]] is 10 x 10
+pixels. So x1 = left, x2 = right + 1 on reading, and left = floor(x1), right = ceil(x2) - 1 on
+writing.
 """
 
 import base64
@@ -67,7 +70,10 @@ def write(folder: Path, images: Iterable[AnnotatedImage], labels: Iterable[str] 
 
 
 def _datasets(folder: Path) -> list[Path]:
-    """Return the sorted dataset folders of a project, or of a dataset given by itself; none for another folder."""
+    """Return the sorted dataset folders of a project, or of a dataset given by itself.
+
+    None for another folder.
+    """
     annotations = folder.rglob("ann")
     return sorted(
         path.parent
@@ -106,7 +112,8 @@ def _image(name: str, path: Path, annotation: Path) -> SourceImage:
     for row, entry in enumerate(objects, 1):
         corners = _corners(entry)
         if corners is None:
-            reason = f"{entry.get('geometryType')} of {entry['classTitle']}; wanted a rectangle, polygon or bitmap"
+            shape = f"{entry.get('geometryType')} of {entry['classTitle']}"
+            reason = f"{shape}; wanted a rectangle, polygon or bitmap"
             notes.append(Note(name, row, "dropped", reason))
         else:
             boxes.append(SourceBox(corners, str(entry["classTitle"]), _is_crowd(entry), row))
@@ -121,7 +128,9 @@ def _is_crowd(entry: Entry) -> bool:
 
 
 def _corners(entry: Entry) -> Corners | None:
-    """Return half-open corners, NaN where they cannot be read, or None for a geometry that is no area."""
+    """Return half-open corners, NaN where they cannot be read, or None for a geometry that is no
+    area.
+    """
     kind = entry.get("geometryType") or ("bitmap" if entry.get("bitmap") else "polygon")
     if kind == "bitmap":
         return _bitmap_corners(entry.get("bitmap"))
@@ -138,7 +147,9 @@ def _corners(entry: Entry) -> Corners | None:
 
 
 def _bitmap_corners(bitmap: Any) -> Corners:
-    """Return the corners of a bitmap: a deflated PNG in base64, whose origin is its top left corner.
+    """Return the corners of a bitmap.
+
+    A deflated PNG in base64, whose origin is its top left corner.
 
     Bytes 16 to 24 of a PNG are its width and height.
     """

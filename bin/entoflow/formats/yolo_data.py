@@ -61,7 +61,8 @@ def read(source: Source) -> SourceContent:
                 )
             else:
                 raise InputError(
-                    f"{path}: {part} is '{entry}', which is not there; wanted a folder or a list of images."
+                    f"{path}: {part} is '{entry}', which is not there; "
+                    "wanted a folder or a list of images."
                 )
     images = []
     for image in image_paths:

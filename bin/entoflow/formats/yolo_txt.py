@@ -1,7 +1,9 @@
-"""YOLO: a text file of lines per image, `class cx cy w h` or `class x1 y1 x2 y2 x3 y3 ...`, mixed as they come.
+"""YOLO: a text file of lines per image, `class cx cy w h` or `class x1 y1 x2 y2 x3 y3 ...`, mixed
+as they come.
 
-Numbers are shares of the upright image's width and height. YOLO's trainer reads any image without a label file as one
-without objects, and so does this; but a forgotten file looks the same, so each has a note.
+Numbers are shares of the upright image's width and height. YOLO's trainer reads any image without a
+label file as one without objects, and so does this; but a forgotten file looks the same, so each
+has a note.
 """
 
 import os
@@ -21,7 +23,9 @@ Names = Mapping[int, str]  # class number -> its name
 
 
 def recognises(source: Source) -> bool:
-    """Return whether a folder holds images with label files, or a file is text that may list images."""
+    """Return whether a folder holds images with label files, or a file is text that may list
+    images.
+    """
     if source.is_folder:
         return any(label_path(image, source.path).is_file() for image in _images_of(source))
     is_markup = source.starts_with("{", "[", "<") or source.path.suffix.lower() in (".yaml", ".yml")
@@ -29,7 +33,8 @@ def recognises(source: Source) -> bool:
 
 
 def read(source: Source) -> SourceContent:
-    """Return the images of a folder with labels, of a table image[,group], or of a text file that lists images.
+    """Return the images of a folder with labels, of a table image[,group], or of a text file that
+    lists images.
 
     Raises InputError for a list with a line that is no image.
     """
@@ -39,7 +44,10 @@ def read(source: Source) -> SourceContent:
 
 
 def label_path(image: Path, folder: Path) -> Path:
-    """Return the label file of an image: in the `labels` twin of its `images` folder, in labels/ or next to it."""
+    """Return the label file of an image.
+
+    In the `labels` twin of its `images` folder, in labels/ or next to it.
+    """
     parts = image.parent.parts
     candidates = [folder / "labels" / sources.relative(image.with_suffix(".txt"), folder)]
     if "images" in parts:
@@ -85,7 +93,10 @@ def read_labels(name: str, path: Path, labels: Path, names: Names) -> SourceImag
 
 
 def orphans(paths: Sequence[Path], folder: Path) -> list[Note]:
-    """Return a note on each label file without an image in the folders of the images: an image was lost, or renamed."""
+    """Return a note on each label file without an image in the folders of the images.
+
+    An image was lost, or renamed.
+    """
     neighbours: list[Path] = []
     for place in {path.parent for path in paths if path.parent.is_dir()}:
         neighbours += [path for path in place.iterdir() if images.is_image_name(path.name)]
@@ -138,7 +149,9 @@ def _read_list(source: Source) -> SourceContent:
 
 
 def _is_table(source: Source) -> bool:
-    """Return whether the first line names columns, one of them `image` or an alias of it, and is no image itself."""
+    """Return whether the first line names columns, one of them `image` or an alias of it, and is no
+    image itself.
+    """
     lines = (line for line in source.text.splitlines() if line.strip())
     header = next(lines, "")
     columns = set(re.split(r'[\s",;]+', header.lower()))
@@ -157,7 +170,10 @@ def _read_table(source: Source) -> SourceContent:
 
 
 def _class_names(folder: Path) -> dict[int, str]:
-    """Return the names of classes.txt where labelling tools leave it: in the folder, its labels, or those of the two above."""
+    """Return the names of classes.txt where labelling tools leave it.
+
+    In the folder, its labels, or those of the two above.
+    """
     for place in (folder, *list(folder.parents)[:2]):
         for path in (place / "classes.txt", place / "labels" / "classes.txt"):
             if path.is_file():

@@ -52,7 +52,9 @@ def run(tmp_path, capsys):
 
 @pytest.fixture
 def source(tmp_path):
-    """Return a function that writes a COCO source of images a.png, b.png, ... with boxes given for each."""
+    """Return a function that writes a COCO source of images a.png, b.png, ... with boxes given for
+    each.
+    """
 
     def _source(boxes, images=(), draw_them=True, **fields):
         folder = tmp_path / "src"
@@ -399,11 +401,11 @@ def test_labels_groups_and_counts_come_from_the_table(run, tmp_path):
     [
         (
             "ant,Apis,F",
-            "labels.csv: a.jpg and b.jpg are both ant, of genus 'Lasius' and 'Apis'; wanted one genus for a class",
+            "labels.csv: a.jpg and b.jpg are both ant, of genus 'Lasius' and 'Apis'; wanted one",
         ),
         (
             "bee,Lasius,G",
-            r"labels.csv: genus 'Lasius' is of family 'F' \(ant\) and 'G' \(bee\); wanted one family for a genus",
+            r"labels.csv: genus 'Lasius' is of family 'F' \(ant\) and 'G' \(bee\); wanted one",
         ),
     ],
 )

@@ -41,7 +41,10 @@ def drawn_image(draw, whole_pixels, crowds):
 
 
 def write_and_read(name, folder, drawn):
-    """Write images in a format; return the boxes read and the notes on each, placed in the upright images."""
+    """Write images in a format.
+
+    Return the boxes read and the notes on each, placed in the upright images.
+    """
     images = [
         AnnotatedImage(f"szene {k % 2}/bild {k}.jpg", size, boxes)
         for k, (size, boxes) in enumerate(drawn)
@@ -125,12 +128,14 @@ def test_supervisely_takes_every_pixel_that_a_box_touches(tmp_path):
         ("a.json", '{"annotations": []}', "has no list `images`; wanted COCO"),
         (
             "a.json",
-            '{"images": [{"id": 1, "file_name": "a"}, {"id": "1", "file_name": "b"}], "annotations": []}',
+            '{"images": [{"id": 1, "file_name": "a"}, {"id": "1", "file_name": "b"}], '
+            '"annotations": []}',
             "entries 1 and 2 of `images` have the id 1 for a and b; wanted an id for each",
         ),
         (
             "a.json",
-            '{"images": [], "annotations": [], "categories": [{"id": 2, "name": "a"}, {"id": 2.0, "name": "b"}]}',
+            '{"images": [], "annotations": [], '
+            '"categories": [{"id": 2, "name": "a"}, {"id": 2.0, "name": "b"}]}',
             "entries 1 and 2 of `categories` have the id 2.0 for a and b",
         ),
         (
@@ -269,7 +274,7 @@ VALUES = [
 
 
 def spoiled(value, rng, depth=0):
-    """Return a copy of a JSON value with one part of it replaced by, or wrapped in, something else."""
+    """Return a copy of a JSON value with one part of it replaced by something else."""
     if depth and (not isinstance(value, (dict, list)) or not value or rng.random() < 0.15):
         return rng.choice(VALUES)
     key = rng.choice(list(value)) if isinstance(value, dict) else rng.randrange(len(value))

@@ -56,7 +56,8 @@ def test_percent_become_shares(read):
 @pytest.mark.parametrize("angle", [90, 30, -45, 180, 200.5])
 def test_a_turned_rectangle_gives_the_bounds_of_what_is_drawn(read, angle):
     [photo] = read(task(rectangle(40, 30, 20, 20, angle))).images
-    # in pixels of a 200 x 100 image: top left corner 80, 30, sides 40 and 20, turned clockwise about that corner
+    # in pixels of a 200 x 100 image: top left corner 80, 30, sides 40 and 20, turned clockwise
+    # about that corner
     turn = complex(math.cos(math.radians(angle)), math.sin(math.radians(angle)))
     ends = [complex(80, 30) + corner * turn for corner in (0, 40, 20j, 40 + 20j)]
     expected = (

@@ -100,7 +100,8 @@ def test_labels_lie_beside_in_a_folder_below_or_in_the_twin_folder(folder, files
         "path: .\ntrain: images/train\nval: images/val\nnames: {0: bug}\n",
         "train: ../images/train\nval: ../images/val\nnames: [bug]\n",
         "path: ..\ntrain: [images/train]\nval: lists/val.txt\nnames: [bug]\n",
-        "path: /nowhere/to/be/found\ntrain: images/train\nval: images/val\ntest:\nnames:\n  '0': bug\n",
+        "path: /nowhere/to/be/found\n"
+        "train: images/train\nval: images/val\ntest:\nnames:\n  '0': bug\n",
     ],
 )
 def test_a_data_file_names_folders_lists_and_classes_in_many_ways(folder, data):
@@ -137,7 +138,8 @@ def test_a_line_of_another_length_is_dropped_with_its_row(folder, line):
             "images/a.jpg",
             2,
             "dropped",
-            f"line of {len(line.split())} values; wanted class cx cy w h, or a class and 3 or more points",
+            f"line of {len(line.split())} values; "
+            "wanted class cx cy w h, or a class and 3 or more points",
         )
     ]
 
