@@ -10,8 +10,8 @@ from entoflow.metric import Metric
 
 LIKE_PHOTOS = (
     "Photos like those it was trained on. On photos of another kind (another camera, background "
-    "or insect size) measure it first (`--test_boxes`). It supports a person's identification and does "
-    "not replace it."
+    "or insect size) measure it first (`--test_boxes`). It supports a person's identification and "
+    "does not replace it."
 )
 LIKE_SOUNDS = (
     "Sounds of sensors and places like those it was trained on: another sensor sounds different, "
