@@ -13,7 +13,7 @@ ROOT = Path(__file__).parent.parent
 
 
 def command(task):
-    """Return the start of a command line that runs a task's script as a process, as Nextflow does."""
+    """Return the start of a command line that runs a task's script as Nextflow does."""
     [script] = ROOT.glob(f"bin/*/{task}.py")
     code = (
         f"import runpy, sys; sys.path.insert(0, {str(ROOT / 'bin')!r}); del sys.argv[0]; "
