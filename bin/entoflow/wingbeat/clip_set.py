@@ -88,7 +88,7 @@ def write(path: Path, clip_set: ClipSet) -> None:
 
 
 def _read_clip(entry: dict[str, Any], info: dict[str, Any], by_name: dict[str, Partition]) -> Clip:
-    values = {"source": info.get("source"), "signals": info.get("signals")} | entry
+    values: dict[str, Any] = {"source": info.get("source"), "signals": info.get("signals")} | entry
     values["time"] = datetime.fromisoformat(entry["time"]) if entry.get("time") else None
     values["flags"] = tuple(entry.get("flags", ()))
     values["folds"] = {by_name[name]: fold for name, fold in entry.get("folds", {}).items()}
