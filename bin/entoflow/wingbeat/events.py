@@ -23,6 +23,7 @@ SETTLING = 1  # grid steps on each side in which the filter settles: at 60 Hz it
 CORE = 120  # grid steps in a part: 60 s
 # The least floor, as a share of the loudest level around: beside digital silence the filter's ringing would be an event.
 QUIET = 1e-4
+SILENT = 1e-15  # level below which there is only what the filter rounds, in digital silence far from any sound
 ROUNDING = 1e-6  # of floating-point seconds
 
 
@@ -160,7 +161,7 @@ def _level(power: np.ndarray, width: int) -> np.ndarray:
 def _floor(level: np.ndarray, at: int) -> float:
     """Return the noise floor at a hop."""
     around = level[max(0, at - AROUND * GRID):at + AROUND * GRID]
-    return max(np.percentile(around, PERCENTILE), QUIET * around.max())
+    return max(np.percentile(around, PERCENTILE), QUIET * around.max(), SILENT)
 
 
 def _runs(masks: Iterable[tuple[np.ndarray, np.ndarray]]) -> Iterator[Run]:
