@@ -5,13 +5,12 @@ Check every file, and write an audit row for what is not taken as it was given.
 
 import argparse
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterable, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Hashable, Sequence
 from multiprocessing.pool import ThreadPool
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
-from entoflow.audit import AuditRow, Note, rows_of, write
+from entoflow.audit import Note
 from entoflow.task import InputError
 
 
@@ -128,16 +127,3 @@ def without_doubles(
             reason = f"{pair} have the same bytes"
         notes += [Note(item.file_name, item.row, "left out", reason) for item in left_out]
     return taken, notes
-
-
-# Until import_recordings.py uses user_path, audit.rows_of and audit.write.
-given = user_path
-
-
-def audit(source: str, stage: str, notes: Iterable[Any]) -> list[dict[str, Any]]:
-    typed = [note if isinstance(note, Note) else Note(*note) for note in notes]
-    return [asdict(row) for row in rows_of(typed, source, stage)]
-
-
-def write_audit(path: Path, rows: Iterable[dict[str, Any]]) -> None:
-    write(path, [AuditRow(**row) for row in rows])

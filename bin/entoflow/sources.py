@@ -222,6 +222,6 @@ Box = SourceBox
 
 
 def Photo(  # noqa: N802
-    file_name: str, path: None, boxes: Sequence[SourceBox], size: tuple[int, int]
+    file_name: str, path: Any, boxes: Sequence[SourceBox], size: tuple[int, int]
 ) -> AnnotatedImage:
     return AnnotatedImage(file_name, size, boxes)
