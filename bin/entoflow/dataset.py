@@ -205,12 +205,12 @@ def arrays_by_image(
     for box in dataset.boxes:
         if label is None or box.label == label:
             taken[box.image_id].append(box)
-    found = {}
+    arrays = {}
     for image_id, boxes in taken.items():
         corners = np.array([box.bbox for box in boxes], dtype=float).reshape(-1, 4)
         corners[:, 2:] += corners[:, :2]
-        found[image_id] = corners, np.array([box.iscrowd for box in boxes], dtype=bool)
-    return found
+        arrays[image_id] = corners, np.array([box.iscrowd for box in boxes], dtype=bool)
+    return arrays
 
 
 def weights_by_image(dataset: Dataset) -> dict[int, "np.ndarray"]:

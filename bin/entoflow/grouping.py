@@ -144,9 +144,9 @@ def _renamed(image: Image, used: set[str], source: str | None) -> Image:
 
     1.jpg of one source is not the 1.jpg of another.
     """
-    given = image.group != image.file_name
-    name = image.group if given or image.group not in used else f"{image.group} ({image.id:x})"
-    return replace(image, group=name, given=given, source=source)
+    is_given = image.group != image.file_name
+    name = image.group if is_given or image.group not in used else f"{image.group} ({image.id:x})"
+    return replace(image, group=name, given=is_given, source=source)
 
 
 def _looks(images: Sequence[Image | Photo]) -> tuple[list[str], list[str], list[str]]:
@@ -161,14 +161,14 @@ def _every_image(merged: Mapping[str, Dataset]) -> list[tuple[str, Image]]:
 
     Of one content only the first, and those that have a group of their own.
     """
-    found: list[tuple[str, Image]] = []
+    members: list[tuple[str, Image]] = []
     seen: set[int] = set()
     for role, content in merged.items():
         for image in content.images:
             if image.id not in seen or image.given:
-                found.append((role, image))
+                members.append((role, image))
             seen.add(image.id)
-    return sorted(found, key=lambda member: member[1].id)
+    return sorted(members, key=lambda member: member[1].id)
 
 
 def _group_name(role: str, image: Image) -> str:
