@@ -11,7 +11,14 @@ from entoflow.demo.pen import Colour
 
 GREENS = ((74, 118, 48), (98, 142, 66), (54, 92, 46), (132, 160, 82), (88, 128, 96), (156, 164, 78))
 EARTHS = ((112, 84, 60), (88, 70, 54), (142, 118, 90), (124, 108, 96), (164, 140, 104))
-WALLS = ((206, 200, 188), (178, 186, 192), (216, 196, 166), (160, 152, 146), (190, 170, 160), (140, 160, 172))
+WALLS = (
+    (206, 200, 188),
+    (178, 186, 192),
+    (216, 196, 166),
+    (160, 152, 146),
+    (190, 170, 160),
+    (140, 160, 172),
+)
 PETALS = ((232, 210, 92), (214, 128, 164), (238, 232, 226), (150, 118, 188), (226, 132, 82))
 SMALL = ((146, 34, 40), (58, 44, 66), (150, 130, 104), (92, 74, 58), (196, 186, 168), (70, 92, 46))
 
@@ -75,7 +82,9 @@ def free_corner(
     for _ in range(60):
         x = int(rng.integers(2, size - width - 1))
         y = int(rng.integers(2, size - height - 1))
-        is_clear = [x + width <= x1 or y + height <= y1 or x >= x2 or y >= y2 for x1, y1, x2, y2 in taken]
+        is_clear = [
+            x + width <= x1 or y + height <= y1 or x >= x2 or y >= y2 for x1, y1, x2, y2 in taken
+        ]
         if all(is_clear):
             return x, y
     return None
