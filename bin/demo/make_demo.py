@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""Draw a synthetic world of insects on cluttered grounds, laid out as a user's own folder, with every true box known.
+"""Draw a synthetic world of insects on cluttered grounds, laid out as a user's own folder, with
+every true box known.
 
 No photograph is in it: figures measured on it show that the suite works, and say nothing about real
-insects. `boxes/` holds insects in general and never the target; `labelled/` has photos of the target
-and of two look-alikes with labels only; `test/` is for measuring. Each image is drawn from its own
-seed, so equal seeds give equal bytes.
+insects. `boxes/` holds insects in general and never the target; `labelled/` has photos of the
+target and of two look-alikes with labels only; `test/` is for measuring. Each image is drawn from
+its own seed, so equal seeds give equal bytes.
 """
 
 import argparse
@@ -189,7 +190,9 @@ def plan_labelled_scene(
 
 
 def plan_test_scene(rng: "np.random.Generator") -> tuple[list[str], str | None]:
-    """Return what the labelled photos show, and look-alikes beside the target, and other insects alone."""
+    """Return what the labelled photos show, and look-alikes beside the target, and other insects
+    alone.
+    """
     from entoflow.demo.insects import LOOK_ALIKES, OTHERS, TARGET
 
     others = [*LOOK_ALIKES, *OTHERS]

@@ -1,10 +1,9 @@
 #!/usr/bin/env python3
 """Make a synthetic set of wingbeat recordings, so that everything can be tried without a sensor.
-
 recordings.csv lists a recording per event, as sensors write them: named after the date and time, in
-a folder per sensor. Kinds of insects differ in their fundamental frequency and harmonics, and fly at
-their hour; sensors differ in what they hear and how well; nights in temperature. The truth is known,
-so figures on these sounds say that the suite works and nothing about real insects.
+a folder per sensor. Kinds of insects differ in their fundamental frequency and harmonics, and fly
+at their hour; sensors differ in what they hear and how well; nights in temperature. The truth is
+known, so figures on these sounds say that the suite works and nothing about real insects.
 """
 
 import argparse
@@ -46,7 +45,8 @@ def main(argv: list[str]) -> None:
     n_kinds = len(set(truth["kind"].tolist()))
     n_sensors = len(set(truth["sensor"].tolist()))
     print(
-        f"Made {len(rows)} events of {n_kinds} kinds at {n_sensors} sensors in {args.nights} nights, "
+        f"Made {len(rows)} events of {n_kinds} kinds at {n_sensors} sensors in {args.nights} "
+        "nights, "
         f"in {args.folder}: all synthetic."
     )
 
@@ -76,7 +76,10 @@ def parse_arguments(argv: list[str]) -> argparse.Namespace:
 
 
 def name_recordings(truth: dict[str, "np.ndarray"]) -> list[str]:
-    """Return the path of each recording below the folder: sensor/yy-mm-dd_hh.mm.ss.hundredths.wav, none twice."""
+    """Return the path of each recording below the folder.
+
+    Sensor/yy-mm-dd_hh.mm.ss.hundredths.wav, none twice.
+    """
     names: dict[str, None] = {}
     for sensor, night, hour in zip(truth["sensor"], truth["night"], truth["hour"]):
         time = time_of_event(int(night), float(hour))
@@ -89,7 +92,9 @@ def name_recordings(truth: dict[str, "np.ndarray"]) -> list[str]:
 
 
 def time_of_event(night: int, hour: float) -> datetime:
-    """Return when an event is: nights last from noon to noon, so an hour before noon is of the next day."""
+    """Return when an event is: nights last from noon to noon, so an hour before noon is of the next
+    day.
+    """
     return FIRST_NIGHT + timedelta(days=night, hours=(hour - 12) % 24)
 
 

@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
-"""Draw a synthetic collection of insects to identify, laid out as a user's own folders, with every true name known.
+"""Draw a synthetic collection of insects to identify, laid out as a user's own folders, with every
+true name known.
 
 No photograph is in it: figures measured on it show that the suite works, and say nothing about real
-insects. `specimens/` is the labelled collection; `test/` has further specimens of its classes, unseen
-classes and junk to measure on; `unlabelled/` is a mix of the same kinds, one more specimen of each
-class among them, whose truth lies beside it. `collection.csv` has the specimens and what there is to
-test on in one table, with a column that says which is which. Half of the unseen classes are near,
-sisters in a genus of the collection; the others are far, of genera or families that it lacks. Equal
-seeds give equal bytes, and no file name tells a class.
+insects. `specimens/` is the labelled collection; `test/` has further specimens of its classes,
+unseen classes and junk to measure on; `unlabelled/` is a mix of the same kinds, one more specimen
+of each class among them, whose truth lies beside it. `collection.csv` has the specimens and what
+there is to test on in one table, with a column that says which is which. Half of the unseen classes
+are near, sisters in a genus of the collection; the others are far, of genera or families that it
+lacks. Equal seeds give equal bytes, and no file name tells a class.
 """
 
 import argparse
@@ -155,7 +156,10 @@ def parse_arguments(argv: list[str]) -> argparse.Namespace:
 
 
 def divide(n_classes: int, n_unseen: int, seed: int) -> Classes:
-    """Return the classes. Every genus of the known and near ones keeps its first species among the known."""
+    """Return the classes.
+
+    Every genus of the known and near ones keeps its first species among the known.
+    """
     import numpy as np
 
     from entoflow.demo.species import taxonomy

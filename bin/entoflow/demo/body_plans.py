@@ -10,8 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from entoflow.demo.colours import BLACK, BLUE, BROWN, CREAM, GLOSSY, GREEN, GREY, OLIVE, ORANGE, RED
-from entoflow.demo.colours import PURPLE, ROSE, RUST, SKY, SLATE, TAN, TEAL, YELLOW
+from entoflow.demo import colours
 from entoflow.demo.insects import vary
 from entoflow.demo.pen import Colour, Pen, Point
 
@@ -24,7 +23,10 @@ ROUND = np.linspace(0, 2 * np.pi, 18, endpoint=False)  # angles of a spot's outl
 
 @dataclass(frozen=True)
 class Shape:
-    """Proportions in the frame, angles in degrees (wings) or radians (antennae); 0 where a plan has none."""
+    """Proportions in the frame, angles in degrees (wings) or radians (antennae).
+
+    0 where a plan has none.
+    """
 
     wide: float = 0  # half width of the abdomen or the wing cases
     shoulder: float = 0  # width at the front of the wing cases, as a share
@@ -112,8 +114,9 @@ def body_field(
 
 
 def wing_field(root: Point, first: float, last: float, reach: Span, slim: float) -> Field:
-    """Return the field of a wing: u turns from the angle `first` to `last`, v goes from the root outwards.
+    """Return the field of a wing.
 
+    U turns from the angle `first` to `last`, v goes from the root outwards.
     Angles are degrees behind sideways. reach: how far the fore and the hind edge go; slim above 0
     makes the wing a drop or blade rather than a sector.
     """
@@ -137,7 +140,10 @@ def region(
     v: Span = (0, 1),
     wave: float = 0,
 ) -> None:
-    """Fill the part of a field between two u and two v; `wave` bends a band forwards at the middle."""
+    """Fill the part of a field between two u and two v.
+
+    `wave` bends a band forwards at the middle.
+    """
     step = np.linspace(0, 1, 14)
     still = np.ones(14)
     across = u[0] + (u[1] - u[0]) * step
@@ -149,7 +155,10 @@ def region(
 
 
 def spot(put: Put, field: Field, middle: Point, radius: float, colour: Colour) -> None:
-    """Fill a round spot at (u, v), cut off at the field's edge; the radius is in half widths of the field."""
+    """Fill a round spot at (u, v), cut off at the field's edge.
+
+    The radius is in half widths of the field.
+    """
     right_and_end = field(np.array([1, 0]), np.array([0.5, 1]))
     left_and_front = field(np.array([-1, 0]), np.array([0.5, 0]))
     wide, long = np.linalg.norm(right_and_end - left_and_front, axis=1)
@@ -223,7 +232,9 @@ def diamonds(put: Put, field: Field, one: Individual, mark: Mark) -> None:
 
 
 def stripes(put: Put, field: Field, one: Individual, mark: Mark) -> None:
-    """Draw a pair of stripes, each further one nearer the margin, over a length that the place sets."""
+    """Draw a pair of stripes, each further one nearer the margin, over a length that the place
+    sets.
+    """
     u = 1.1 * mark.v - 0.1
     half = (0.07 + 0.06 * one.size) * mark.grow
     for side in mark.sides:
@@ -252,7 +263,10 @@ def lighter(colour: Colour, factor: float, more: float, most: int) -> Colour:
 
 
 def collar(put: Put, field: Field, one: Individual) -> None:
-    """Draw a pronotum or thorax: plain, of the trim's colour, edged with it, or with two spots of it."""
+    """Draw a pronotum or thorax.
+
+    Plain, of the trim's colour, edged with it, or with two spots of it.
+    """
     region(put, field, one.trim if one.collar in (1, 2) else one.base)
     if one.collar == 2:
         region(put, field, one.base, u=(-0.6, 0.6), v=(0.12, 0.88))
@@ -291,7 +305,10 @@ LEGS = (
 def legs(
     pen: Pen, one: Individual, rng: np.random.Generator, wide: float, middle: float = 0.0
 ) -> None:
-    """Draw three pairs of bent legs that reach beyond a body of half width `wide`; each joint a little elsewhere."""
+    """Draw three pairs of bent legs that reach beyond a body of half width `wide`.
+
+    Each joint a little elsewhere.
+    """
     for k, (hip, knee, foot) in enumerate(LEGS):
         start = np.array([wide, hip + middle])
         joints = [
@@ -309,7 +326,9 @@ def legs(
 def feelers(
     pen: Pen, one: Individual, rng: np.random.Generator, root: Point, club: float = 0.0
 ) -> None:
-    """Draw both antennae: joints that curl outwards, ringed in some genera, clubbed in some families."""
+    """Draw both antennae: joints that curl outwards, ringed in some genera, clubbed in some
+    families.
+    """
     for side in (-1, 1):
         point = np.array(root)
         turn = one.shape.splay + rng.normal(0, 0.12)
@@ -336,12 +355,12 @@ def draw_beetle(pen: Pen, one: Individual, rng: np.random.Generator) -> None:
     feelers(pen, one, rng, (shape.head * 0.6, -0.9 - shape.snout * 0.5), shape.club)
     if shape.snout:
         pen.stroke([(0, -0.8), (0, -0.95 - shape.snout)], 0.13, darker(one.base, 0.7))
-    head = vary(BLACK, rng) if one.limbs else darker(one.base, 0.7)
+    head = vary(colours.BLACK, rng) if one.limbs else darker(one.base, 0.7)
     pen.ellipse((0, -0.84), (shape.head, 0.17), head)
     pen.dots((shape.head * 0.85, -0.86), (0.06, 0.07), one.eye)
     cases = body_field(waist - 0.03, 1, shape.wide, shape.shoulder, shape.crest, shape.point)
     back(pen, cases, one, rng)
-    pen.stroke([(0, waist), (0, 0.94)], 0.018, BLACK)
+    pen.stroke([(0, waist), (0, 0.94)], 0.018, colours.BLACK)
     pronotum = body_field(-0.8, waist, shape.wide * shape.neck, shape.nape, 0.66, 0.22)
     collar(pen.shape, pronotum, one)
     scutellum = [(-0.09, waist), (0.09, waist), (0, waist + 0.14)]
@@ -349,7 +368,9 @@ def draw_beetle(pen: Pen, one: Individual, rng: np.random.Generator) -> None:
 
 
 def draw_bug(pen: Pen, one: Individual, rng: np.random.Generator) -> None:
-    """Draw a shield: shoulders, a triangle on the back, a banded edge, the dark membrane of the wings."""
+    """Draw a shield: shoulders, a triangle on the back, a banded edge, the dark membrane of the
+    wings.
+    """
     shape = one.shape
     wide = shape.wide
     legs(pen, one, rng, wide * 0.86)
@@ -406,7 +427,7 @@ def draw_winged(pen: Pen, one: Individual, rng: np.random.Generator) -> None:
     region(pen.shape, abdomen, one.base)
     pattern(pen.shape, abdomen, one, rng)
     collar(pen.shape, body_field(-0.72, shape.waist + 0.06, shape.chest, 0.5, 0.45, 0.5), one)
-    pen.ellipse((0, -0.82), (shape.head, 0.17), vary(BLACK, rng))
+    pen.ellipse((0, -0.82), (shape.head, 0.17), vary(colours.BLACK, rng))
     pen.dots((shape.head * 0.75, -0.83), (shape.eyes, shape.eyes * 1.15), one.eye)
 
 
@@ -438,7 +459,10 @@ def _mark_glass_wing(pen: Pen, field: Field, one: Individual) -> None:
 
 
 def draw_broad_winged(pen: Pen, one: Individual, rng: np.random.Generator) -> None:
-    """Draw scaled wings, the motif on the fore ones, an eye or a margin on the hind ones; the body a mere line."""
+    """Draw a body that is a mere line, and scaled wings.
+
+    The motif is on the fore wings, an eye or a margin on the hind ones.
+    """
     shape = one.shape
     lift = rng.normal(0, 4)
     hind_reach = (shape.wing * shape.hind, shape.wing * shape.hind * 0.9)
@@ -454,7 +478,7 @@ def draw_broad_winged(pen: Pen, one: Individual, rng: np.random.Generator) -> No
         region(pen.pair, field, colour, u=(-0.9, 0.9), v=(0, inner))
     if one.second == 2:
         spot(pen.pair, hind, (0, 0.6), 0.4, one.trim)
-        spot(pen.pair, hind, (0, 0.6), 0.18, BLACK)
+        spot(pen.pair, hind, (0, 0.6), 0.18, colours.BLACK)
     if one.second == 3:
         region(pen.pair, fore, one.trim, v=(0.8, 1))
     pattern(pen.pair, fore, one, rng, sides=(1,))
@@ -531,14 +555,21 @@ PLANS = {
     "shield_bug": Plan(
         draw=draw_bug,
         length=0.68,
-        colours=(BROWN, GREEN, OLIVE, RUST, TAN, SLATE),
+        colours=(
+            colours.BROWN,
+            colours.GREEN,
+            colours.OLIVE,
+            colours.RUST,
+            colours.TAN,
+            colours.SLATE,
+        ),
         motifs=BACK_MOTIFS,
         spans=BUG,
     ),
     "seed_bug": Plan(
         draw=draw_bug,
         length=0.68,
-        colours=(RED, ORANGE, TAN, SLATE, BLACK),
+        colours=(colours.RED, colours.ORANGE, colours.TAN, colours.SLATE, colours.BLACK),
         motifs=BACK_MOTIFS,
         spans={
             **BUG,
@@ -552,7 +583,7 @@ PLANS = {
     "ladybird": Plan(
         draw=draw_beetle,
         length=0.62,
-        colours=(RED, ORANGE, YELLOW, BLACK, TAN),
+        colours=(colours.RED, colours.ORANGE, colours.YELLOW, colours.BLACK, colours.TAN),
         motifs=["spots", "rings", "half_bands", "bands"],
         spans={
             **BEETLE,
@@ -568,7 +599,7 @@ PLANS = {
     "ground_beetle": Plan(
         draw=draw_beetle,
         length=0.66,
-        colours=GLOSSY,
+        colours=colours.GLOSSY,
         motifs=BACK_MOTIFS,
         spans={
             **BEETLE,
@@ -583,7 +614,14 @@ PLANS = {
     "longhorn": Plan(
         draw=draw_beetle,
         length=0.6,
-        colours=(BROWN, GREY, BLACK, TAN, RUST, TEAL),
+        colours=(
+            colours.BROWN,
+            colours.GREY,
+            colours.BLACK,
+            colours.TAN,
+            colours.RUST,
+            colours.TEAL,
+        ),
         motifs=BACK_MOTIFS,
         spans={
             **BEETLE,
@@ -601,7 +639,14 @@ PLANS = {
     "scarab": Plan(
         draw=draw_beetle,
         length=0.64,
-        colours=(GREEN, BROWN, RUST, BLACK, TEAL, TAN),
+        colours=(
+            colours.GREEN,
+            colours.BROWN,
+            colours.RUST,
+            colours.BLACK,
+            colours.TEAL,
+            colours.TAN,
+        ),
         motifs=BACK_MOTIFS,
         spans={
             **BEETLE,
@@ -619,7 +664,14 @@ PLANS = {
     "weevil": Plan(
         draw=draw_beetle,
         length=0.6,
-        colours=(GREY, BROWN, GREEN, SLATE, TAN, SKY),
+        colours=(
+            colours.GREY,
+            colours.BROWN,
+            colours.GREEN,
+            colours.SLATE,
+            colours.TAN,
+            colours.SKY,
+        ),
         motifs=BACK_MOTIFS,
         spans={
             **BEETLE,
@@ -639,7 +691,14 @@ PLANS = {
     "jewel_beetle": Plan(
         draw=draw_beetle,
         length=0.7,
-        colours=(GREEN, TEAL, BLUE, PURPLE, RUST, OLIVE),
+        colours=(
+            colours.GREEN,
+            colours.TEAL,
+            colours.BLUE,
+            colours.PURPLE,
+            colours.RUST,
+            colours.OLIVE,
+        ),
         motifs=BACK_MOTIFS,
         spans={
             **BEETLE,
@@ -656,14 +715,21 @@ PLANS = {
     "fly": Plan(
         draw=draw_winged,
         length=0.58,
-        colours=(SLATE, TEAL, BLUE, BROWN, TAN, ORANGE),
+        colours=(
+            colours.SLATE,
+            colours.TEAL,
+            colours.BLUE,
+            colours.BROWN,
+            colours.TAN,
+            colours.ORANGE,
+        ),
         motifs=["spots", "bands", "diamonds", "half_bands"],
         spans=WINGED,
     ),
     "wasp": Plan(
         draw=draw_winged,
         length=0.66,
-        colours=(YELLOW, BLACK, ORANGE, RUST),
+        colours=(colours.YELLOW, colours.BLACK, colours.ORANGE, colours.RUST),
         motifs=["bands", "half_bands", "spots", "diamonds"],
         spans={
             **WINGED,
@@ -683,7 +749,7 @@ PLANS = {
     "bee": Plan(
         draw=draw_winged,
         length=0.56,
-        colours=(ORANGE, BROWN, BLACK, TAN, GREY),
+        colours=(colours.ORANGE, colours.BROWN, colours.BLACK, colours.TAN, colours.GREY),
         motifs=["bands", "half_bands", "diamonds"],
         spans={
             **WINGED,
@@ -702,7 +768,14 @@ PLANS = {
     "dragonfly": Plan(
         draw=draw_winged,
         length=0.8,
-        colours=(GREEN, BLUE, RED, SKY, BLACK, YELLOW),
+        colours=(
+            colours.GREEN,
+            colours.BLUE,
+            colours.RED,
+            colours.SKY,
+            colours.BLACK,
+            colours.YELLOW,
+        ),
         motifs=["bands", "spots", "half_bands", "diamonds"],
         spans={
             **WINGED,
@@ -724,7 +797,7 @@ PLANS = {
     "cicada": Plan(
         draw=draw_winged,
         length=0.6,
-        colours=(OLIVE, GREEN, BROWN, BLACK, TAN),
+        colours=(colours.OLIVE, colours.GREEN, colours.BROWN, colours.BLACK, colours.TAN),
         motifs=["bands", "spots", "half_bands", "diamonds"],
         spans={
             **WINGED,
@@ -745,7 +818,14 @@ PLANS = {
     "moth": Plan(
         draw=draw_broad_winged,
         length=0.58,
-        colours=(TAN, BROWN, GREY, CREAM, ROSE, OLIVE),
+        colours=(
+            colours.TAN,
+            colours.BROWN,
+            colours.GREY,
+            colours.CREAM,
+            colours.ROSE,
+            colours.OLIVE,
+        ),
         motifs=["bands", "spots", "rings", "diamonds"],
         spans={
             **BROAD,
@@ -763,7 +843,14 @@ PLANS = {
     "butterfly": Plan(
         draw=draw_broad_winged,
         length=0.52,
-        colours=(ORANGE, YELLOW, CREAM, SKY, BROWN, RUST),
+        colours=(
+            colours.ORANGE,
+            colours.YELLOW,
+            colours.CREAM,
+            colours.SKY,
+            colours.BROWN,
+            colours.RUST,
+        ),
         motifs=["bands", "spots", "rings", "diamonds"],
         spans=BROAD,
     ),

@@ -54,7 +54,10 @@ def pick(colours: Sequence[Colour], rng: np.random.Generator) -> Colour:
 def legs(
     pen: Pen, colour: Colour, rng: np.random.Generator, reach: float = 1.0, width: float = 0.05
 ) -> None:
-    """Draw three pairs of bent legs; each joint is moved a little, so that no two insects stand alike."""
+    """Draw three pairs of bent legs.
+
+    Each joint is moved a little, so that no two insects stand alike.
+    """
     for hip, knee, foot in LEGS:
         for side in (-1, 1):
             bent = [np.array(joint) * reach + rng.normal(0, 0.05, 2) for joint in (knee, foot)]

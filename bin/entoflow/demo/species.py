@@ -156,7 +156,10 @@ def draw_genus(plan_name: str, rng: np.random.Generator) -> GenusTraits:
 
 
 def draw_codes(count: int, rng: np.random.Generator) -> list[Code]:
-    """Return the codes of a genus's species: its first one with two or three choices changed, and all APART."""
+    """Return the codes of a genus's species.
+
+    They are the first one with two or three choices changed, and all lie APART.
+    """
     first = Code(**{name: int(rng.integers(n_choices)) for name, n_choices in CHOICES.items()})
     codes = [first]
     while len(codes) < count:

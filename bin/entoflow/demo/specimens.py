@@ -52,7 +52,9 @@ class Pinned(Pen):
 
 
 def draw_individual(species: Species, rng: np.random.Generator) -> Individual:
-    """Return one specimen: a little larger, slimmer, paler or redder than its species, perhaps without a leg or antenna."""
+    """Return one specimen: a little larger, slimmer, paler or redder than its species, perhaps
+    without a leg or antenna.
+    """
     traits = species.traits
     code = species.code
     shape = {name: value * rng.normal(1, 0.035) for name, value in traits.shape.items()}
@@ -90,7 +92,10 @@ def draw_individual(species: Species, rng: np.random.Generator) -> Individual:
 def photograph(
     insect: Image.Image, length: float, size: int, rng: np.random.Generator
 ) -> np.ndarray:
-    """Return uint8 RGB size x size: the insect, RGBA, near the middle of a ground, with its shadow."""
+    """Return a photo, uint8 RGB size x size.
+
+    It shows the insect (RGBA) near the middle of a ground, with its shadow.
+    """
     layer = Image.new("RGBA", (size, size))
     x, y = (size - insect.width) // 2 + rng.normal(0, 0.035 * size, 2)
     layer.paste(insect, (int(x), int(y)))
@@ -105,7 +110,9 @@ def photograph(
 
 
 def draw_ground(size: int, rng: np.random.Generator) -> np.ndarray:
-    """Return float RGB: pale card, white foam, cork or grey board, its grain, and at times dirt on it."""
+    """Return float RGB: pale card, white foam, cork or grey board, its grain, and at times dirt on
+    it.
+    """
     kind = rng.choice(4, p=GROUND_SHARES)
     texture = noise(size, rng, (4, size // 4, size // 2)) * GRAINS[kind] * 1.5
     image = np.array(vary(GROUNDS[kind], rng), np.float32) + texture[..., None]
@@ -117,7 +124,9 @@ def draw_ground(size: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def expose(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Return uint8: uneven light, balance, focus, sensor noise and the traces of JPEG, of a casual photo."""
+    """Return uint8: uneven light, balance, focus, sensor noise and the traces of JPEG, of a casual
+    photo.
+    """
     size = len(image)
     light = uneven_light(size, rng)
     balance = np.float32(rng.uniform(0.8, 1.1) * rng.uniform(0.95, 1.05, 3))

@@ -64,7 +64,10 @@ def _has_tall_lines(power: np.ndarray, mains: int) -> np.ndarray:
 
 
 def _has_narrow_lines(power: np.ndarray, rows: np.ndarray, widths: np.ndarray) -> np.ndarray:
-    """Return rows x 2 bool: whether enough lines are narrow. widths: of a line in Hz, of each row."""
+    """Return rows x 2 bool: whether enough lines are narrow.
+
+    widths: of a line in Hz, of each row.
+    """
     rows = rows[:, None, None, None]
     widths = widths[:, None, None, None]
     near = power[rows, _LINE_HZ[..., None] + np.arange(-1, 2)]  # the mains are seldom farther off

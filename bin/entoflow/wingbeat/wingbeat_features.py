@@ -68,7 +68,8 @@ def table(
     """Return n x len(FEATURES) float32, always finite, of clips.
 
     clips: n x samples float, zero-padded past their lengths in samples; sample_rate in Hz; limits:
-    lowest and highest F0 in Hz. Raises InputError where they leave no F0 below half the sample rate.
+    lowest and highest F0 in Hz. Raises InputError where they leave no F0 below half the sample
+    rate.
     """
     sizes = average_spectra.whole_lengths(clips, lengths)
     rows = np.zeros((len(clips), len(FEATURES)), np.float32)

@@ -179,14 +179,14 @@ def damaged(name):
     ("a stream in flac", "^does not say how long it is; wanted a whole file, not a stream$"),
 ])
 def test_a_bad_recording_is_told_with_its_reason(saved, name, reason):
-    with pytest.raises(audio.BadRecording, match=reason):
+    with pytest.raises(audio.BadRecordingError, match=reason):
         audio.describe(saved(damaged(name)))
 
 
 @pytest.mark.parametrize("name, reason", [("none.wav", "^is absent$"), ("", r"^cannot be read \(Is a directory\)$"), ("a\0b.wav", "^cannot be read")])
 def test_a_file_that_cannot_be_opened_is_a_bad_recording(tmp_path, name, reason):
     for use in (audio.read_header, audio.describe, audio.read):
-        with pytest.raises(audio.BadRecording, match=reason):
+        with pytest.raises(audio.BadRecordingError, match=reason):
             use(tmp_path / name)
 
 
@@ -204,7 +204,7 @@ def test_what_a_header_declares_beyond_the_bytes_is_told_and_takes_no_memory(sav
     path = saved(huge(form))
     tracemalloc.start()
     try:
-        with pytest.raises(audio.BadRecording, match="^is (truncated|damaged)"):
+        with pytest.raises(audio.BadRecordingError, match="^is (truncated|damaged)"):
             use(path)
         assert tracemalloc.get_traced_memory()[1] < 50e6
     finally:
@@ -231,7 +231,7 @@ def test_damage_anywhere_in_a_file_is_a_bad_recording_or_a_recording_and_nothing
         try:
             fact = audio.describe(path)
             assert len(audio.read(path, chosen=fact.channels)[0]) == fact.frames
-        except audio.BadRecording as error:
+        except audio.BadRecordingError as error:
             assert str(error)
 
 
@@ -251,12 +251,12 @@ def test_three_hours_are_read_in_the_memory_of_a_block(tmp_path):
 
 @pytest.mark.parametrize("start, stop", [(2, 1), (1, 1), (-1, 1), (0, 2.6), (3, 4), (float("nan"), 1), (0, float("nan")), (0, float("inf"))])
 def test_a_part_that_a_recording_does_not_hold_is_told(saved, start, stop):
-    with pytest.raises(audio.BadRecording, match=f"^lasts 2.5 s and is asked for {start:g} to {stop:g} s; wanted a start before the end, both within it$"):
+    with pytest.raises(audio.BadRecordingError, match=f"^lasts 2.5 s and is asked for {start:g} to {stop:g} s; wanted a start before the end, both within it$"):
         audio.read(saved(encoded(noise())), start, stop)
 
 
 def test_a_part_between_two_samples_is_told(saved):
-    with pytest.raises(audio.BadRecording, match="^has no sample from 1 to 1.00001 s; wanted one or more$"):
+    with pytest.raises(audio.BadRecordingError, match="^has no sample from 1 to 1.00001 s; wanted one or more$"):
         audio.read(saved(encoded(noise())), 1, 1.00001)
 
 
