@@ -266,8 +266,8 @@ def read_names(
     time is unknown}).
     """
     firsts = first_of_each_file(parts)
-    said_by_names = recording_names.read([part.file_name for part in firsts], pattern, date_order)
-    facts = [replace(said, **part.columns) for said, part in zip(said_by_names, firsts)]
+    read_facts = recording_names.read([part.file_name for part in firsts], pattern, date_order)
+    facts = [replace(read, **part.columns) for read, part in zip(read_facts, firsts)]
     paths = [part.path for part in firsts]
     return dict(zip(paths, facts)), dict(zip(paths, recording_names.night_groups(facts)))
 

@@ -65,9 +65,9 @@ def read(
         _refuse_unmatched(names, texts, pattern)
     else:
         texts = [_match(PurePosixPath(name).name, PATTERNS) for name in names]
-    dated = {name: found for name, found in zip(names, texts) if found and "d1" in found}
+    dated = {name: match for name, match in zip(names, texts) if match and "d1" in match}
     order = _determine_order(dated, date_order) if dated else None
-    return [_read_facts(name, found or {}, order) for name, found in zip(names, texts)]
+    return [_read_facts(name, match or {}, order) for name, match in zip(names, texts)]
 
 
 def night(time: datetime) -> date:
@@ -142,7 +142,7 @@ def _match(text: str, patterns: Sequence[str]) -> dict[str, str] | None:
 
 
 def _refuse_unmatched(names: Sequence[str], texts: Sequence[Texts | None], pattern: str) -> None:
-    unmatched = [name for name, found in zip(names, texts) if found is None]
+    unmatched = [name for name, match in zip(names, texts) if match is None]
     if unmatched:
         raise InputError(
             f"{unmatched[0]}: does not match the pattern {pattern} "
