@@ -1,10 +1,13 @@
 #!/usr/bin/env python3
-"""What does the wingbeat chain say where there is nothing to learn? Two SYNTHETIC sets with a known answer go through the real command.
-
-Rigged: one kind of insect at 24 sensors, each with a response and a noise of its own; twelve of them, drawn by lot, are labelled one thing and twelve
-another. Who knows the sensor knows the label, and no new sensor tells anything: with single events held out the scores are high, with whole sensors (the
-groups) they are chance. Shuffled: six kinds of insects, dealt out anew among the events: chance either way.
+"""What does the wingbeat chain say where there is nothing to learn? Two SYNTHETIC sets with a known
+answer go through the real command.
+Rigged: one kind of insect at 24 sensors, each with a response and a noise of its own; twelve of
+them, drawn by lot, are labelled one thing and twelve another. Who knows the sensor knows the label,
+and no new sensor tells anything: with single events held out the scores are high, with whole
+sensors (the groups) they are chance. Shuffled: six kinds of insects, dealt out anew among the
+events: chance either way.
 """
+
 import argparse
 import csv
 import json
@@ -25,13 +28,41 @@ def main(argv):
     from entoflow.demo import transits
 
     rng = np.random.default_rng(args.seed)
-    sensors = tuple(transits.Sensor(f"sensor_{at:02}", tilt, 0, sound_noise.NOISES[at % len(sound_noise.NOISES)], rng.uniform(0, 15))
-                    for at, tilt in enumerate(rng.permutation(np.linspace(-12, 12, SENSORS))))
-    sets = {"rigged": drawn(args.folder / "one_kind", args.events, rng, transits.Scene(kinds=transits.KINDS[2:3], sensors=sensors)),
-            "shuffled": drawn(args.folder / "six_kinds", args.events, rng, transits.Scene(sensors=sensors))}
-    of_sensor = dict(zip((sensor.name for sensor in sensors), rng.permutation(np.repeat(["one", "other"], SENSORS // 2))))
-    labels = {"rigged": [of_sensor[sensor] for sensor in sets["rigged"][1]["sensor"]], "shuffled": rng.permutation(sets["shuffled"][1]["kind"])}
-    print("| set | chance | family | macro-F1, whole sensors held out | single events held out | gap |\n|---|---|---|---|---|---|")
+    sensors = tuple(
+        transits.Sensor(
+            f"sensor_{at:02}",
+            tilt,
+            0,
+            sound_noise.NOISES[at % len(sound_noise.NOISES)],
+            rng.uniform(0, 15),
+        )
+        for at, tilt in enumerate(rng.permutation(np.linspace(-12, 12, SENSORS)))
+    )
+    sets = {
+        "rigged": drawn(
+            args.folder / "one_kind",
+            args.events,
+            rng,
+            transits.Scene(kinds=transits.KINDS[2:3], sensors=sensors),
+        ),
+        "shuffled": drawn(
+            args.folder / "six_kinds", args.events, rng, transits.Scene(sensors=sensors)
+        ),
+    }
+    of_sensor = dict(
+        zip(
+            (sensor.name for sensor in sensors),
+            rng.permutation(np.repeat(["one", "other"], SENSORS // 2)),
+        )
+    )
+    labels = {
+        "rigged": [of_sensor[sensor] for sensor in sets["rigged"][1]["sensor"]],
+        "shuffled": rng.permutation(sets["shuffled"][1]["kind"]),
+    }
+    print(
+        "| set | chance | family | macro-F1, whole sensors held out | single events held out | "
+        "gap |\n|---|---|---|---|---|---|"
+    )
     for name, (recordings, truth) in sets.items():
         table, column = args.folder / f"{name}.csv", labels[name]
         with table.open("w", newline="") as handle:
@@ -39,12 +70,33 @@ def main(argv):
             writer.writerow(("recording", "label", "group"))
             writer.writerows(zip(recordings, column, truth["sensor"]))
         outdir = args.folder / name
-        run([ROOT / "nextflow", "run", ROOT, "--recordings", table, "--families", args.families, "--folds", 4, "--outdir", outdir], args.folder)
+        run(
+            [
+                ROOT / "nextflow",
+                "run",
+                ROOT,
+                "--recordings",
+                table,
+                "--families",
+                args.families,
+                "--folds",
+                4,
+                "--outdir",
+                outdir,
+            ],
+            args.folder,
+        )
         comparison = json.loads((outdir / "wingbeat/comparison.json").read_text())
         for row in comparison["families"].values():
             if not row["floor"]:
-                figures = " | ".join(f"{row[key]['value']:.2f}" for key in ("macro_f1", "random_macro_f1", "optimism_gap"))
-                print(f"| {name} | {1 / len(set(column)):.2f} | {row['name']} | {figures} |", flush=True)
+                figures = " | ".join(
+                    f"{row[key]['value']:.2f}"
+                    for key in ("macro_f1", "random_macro_f1", "optimism_gap")
+                )
+                print(
+                    f"| {name} | {1 / len(set(column)):.2f} | {row['name']} | {figures} |",
+                    flush=True,
+                )
         print(f"{name}: {comparison['verdict']}", file=sys.stderr, flush=True)
 
 
@@ -52,7 +104,9 @@ def parser():
     p = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     p.add_argument("--folder", type=Path, required=True, help="folder for recordings and results")
     p.add_argument("--events", type=int, default=600, help="(default %(default)s)")
-    p.add_argument("--families", default="features,random_convolutions", help="(default %(default)s)")
+    p.add_argument(
+        "--families", default="features,random_convolutions", help="(default %(default)s)"
+    )
     p.add_argument("--seed", type=int, default=1, help="(default %(default)s)")
     return p
 

@@ -90,7 +90,7 @@ def test_the_target_is_labelled_audited_and_tested_but_never_among_the_boxes(wor
     assert insects.TARGET in labels and labels & set(insects.LOOK_ALIKES)
 
 
-def test_labels_name_each_photo_once_with_a_count_and_observations_of_one_or_two_photos_of_one_label(
+def test_labels_name_each_photo_once_and_observations_have_one_or_two_photos_of_one_label(
     world,
 ):
     table = rows(world)

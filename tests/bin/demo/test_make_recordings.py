@@ -12,11 +12,11 @@ from entoflow.wingbeat import recording_names
 
 def made(folder, *options):
     make_recordings.main([f"--folder={folder}", *options])
-    found = []
+    actual = []
     for name in ("recordings.csv", "truth.csv"):
         with (folder / name).open(newline="") as handle:
-            found.append(list(csv.DictReader(handle)))
-    return found
+            actual.append(list(csv.DictReader(handle)))
+    return actual
 
 
 def test_every_recording_is_there_once_with_its_kind_its_sensor_and_a_name_that_says_when(tmp_path):
@@ -29,8 +29,8 @@ def test_every_recording_is_there_once_with_its_kind_its_sensor_and_a_name_that_
         for row in rows
     )
     nights = {
-        recording_names.night(said.time)
-        for said in recording_names.read([row["recording"] for row in rows], date_order="ymd")
+        recording_names.night(printed.time)
+        for printed in recording_names.read([row["recording"] for row in rows], date_order="ymd")
     }
     assert len(nights) == 3 and "synthetic" in (tmp_path / "README.txt").read_text().lower()
     for row in rows:

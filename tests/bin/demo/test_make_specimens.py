@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from conftest import command
-from entoflow.demo import body_plans, specimens, species
+from entoflow.demo import body_plans, species, specimens
 from entoflow.task import InputError
 
 COUNTS = [
@@ -70,7 +70,7 @@ def test_the_same_seed_draws_the_same_bytes_and_another_seed_other_photos_of_oth
     }
 
 
-def test_each_folder_holds_its_photos_its_table_lists_them_all_and_everything_says_that_it_is_synthetic(
+def test_each_table_lists_the_photos_of_its_folder_and_all_say_that_they_are_synthetic(
     world,
 ):
     for (name, count), table in zip(PARTS.items(), tables(world)):
@@ -302,7 +302,8 @@ def test_the_real_command_draws_and_refuses_with_exit_status_2(tmp_path):
     assert (done.returncode, done.stderr) == (0, "")
     assert (
         done.stdout
-        == f"Drew 6 classes and 2 unseen ones, 18 in specimens/, 21 in test/, 15 in unlabelled/ of {tmp_path / 'world'}: all synthetic.\n"
+        == "Drew 6 classes and 2 unseen ones, 18 in specimens/, 21 in test/, 15 in unlabelled/ "
+        f"of {tmp_path / 'world'}: all synthetic.\n"
     )
     done = run("--seed=-1")
     assert (done.returncode, done.stderr) == (

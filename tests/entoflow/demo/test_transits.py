@@ -13,7 +13,7 @@ def rng(seed=1):
     return np.random.default_rng(seed)
 
 
-def test_harmonics_have_the_given_amplitudes_at_the_multiples_of_f0_and_none_above_half_the_sample_rate():
+def test_harmonics_have_their_amplitudes_and_none_is_above_half_the_sample_rate():
     signal = sound_noise.harmonics(
         np.array([800.0, 1500.0]),
         np.array([[1, 0.5, 0.25, 0.2, 0.1]] * 2),
@@ -56,8 +56,8 @@ def test_the_power_of_noise_falls_as_its_kind_says(kind, slope):
     made = sound_noise.noise(kind, 20, 16000, RATE, rng())
     hz, power = welch(made, RATE, nperseg=2048)
     band = (hz > 100) & (hz < 1500)
-    found = np.polyfit(np.log10(hz[band]), np.log10(power.mean(axis=0)[band]), 1)[0]
-    assert found == pytest.approx(slope, abs=0.15)
+    actual = np.polyfit(np.log10(hz[band]), np.log10(power.mean(axis=0)[band]), 1)[0]
+    assert actual == pytest.approx(slope, abs=0.15)
 
 
 def test_hum_is_lines_at_multiples_of_50_or_60_hz():
@@ -91,8 +91,8 @@ def test_mixed_clips_have_the_wanted_snr(snr_db):
         7 * sound_noise.noise("pink", 3, 2000, RATE, rng(2)),
     )
     added = sound_noise.mix(clips, noises, snr_db) - clips
-    found = 10 * np.log10((clips**2).mean(axis=1) / (added**2).mean(axis=1))
-    np.testing.assert_allclose(found, np.broadcast_to(snr_db, 3), atol=1e-3)
+    actual = 10 * np.log10((clips**2).mean(axis=1) / (added**2).mean(axis=1))
+    np.testing.assert_allclose(actual, np.broadcast_to(snr_db, 3), atol=1e-3)
 
 
 def test_a_silent_clip_and_silent_noise_change_nothing():
