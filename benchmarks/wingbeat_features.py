@@ -1,4 +1,4 @@
-"""Features of wingbeats against librosa, on synthetic transits of 5000 samples at 8 kHz, one thread.
+"""Features of wingbeats against librosa: synthetic transits of 5000 samples at 8 kHz, one thread.
 
 librosa is called per clip, as its users do. F0: pitch.f0 against librosa.pyin of the same limits,
 whose value for a clip is the median over the frames of at least half the highest level (over the

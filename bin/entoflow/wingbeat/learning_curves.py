@@ -176,7 +176,7 @@ def _point(
 
 
 def verdict(gain: float, low: float | None, high: float | None) -> str:
-    """Return what the gain in macro-F1, from the largest share of the groups to all of them, means."""
+    """Return what the gain in macro-F1, from the largest share to all groups, means."""
     text = f"From {SHARES[-1]} % of the groups to all, macro-F1 of the best family "
     text += f"moved by {gain:+.2f}"
     if low is None or high is None:
