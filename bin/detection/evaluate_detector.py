@@ -22,15 +22,13 @@ from entoflow.task import InputError, run
 if TYPE_CHECKING:
     import numpy as np
 
+    from entoflow.contact_sheet import TileBox
     from entoflow.detection.detections import Detections
     from entoflow.detection.error_analysis import ErrorCost, FalseAlarm
     from entoflow.detection.matching import Matches
-    from entoflow.plots import Tile
 
 SHOWN = 12  # images of a sheet
 LABELS_ONLY = "labels"  # where the truth of test images comes from if they have no boxes
-
-DrawnBox = tuple[Sequence[float], str, str]  # corners, kind, text
 
 
 @dataclass(frozen=True)
@@ -48,7 +46,7 @@ class Drawing:
     quality: float  # 0 to 1
     margin: float  # among images of equal quality, how clearly
     title: str
-    boxes: list[DrawnBox]
+    boxes: "list[TileBox]"
 
 
 def main(argv: list[str]) -> None:
@@ -208,11 +206,11 @@ def draw_curves(
     curves = {}
     for name, (_, true, false) in points.items():
         curves[name] = true / n_truth, true / np.maximum(true + false, 1)
-    marks = []
-    if metrics["precision"].value is not None:
-        marks = [
-            (metrics["recall"].value, metrics["precision"].value, f"threshold {threshold:.3f}")
-        ]
+    marks: list[plots.Mark] = []
+    recall_at_threshold = metrics["recall"].value
+    if recall_at_threshold is not None and metrics["precision"].value is not None:
+        text = f"threshold {threshold:.3f}"
+        marks.append((recall_at_threshold, metrics["precision"].value, text))
     title = f"AP {metrics['ap'].value:.3f}   AP50 {metrics['ap50'].value:.3f}"
     plots.chart(folder / "precision_recall.png", curves, title, ("recall", "precision"), marks)
 
@@ -243,7 +241,7 @@ def draw_sheets(
     folder: Path, images: Sequence[Image], pack: Pack, drawings: Sequence[Drawing]
 ) -> None:
     """Draw the images where the detector does best, and those where it errs most."""
-    from entoflow import plots
+    from entoflow.contact_sheet import Tile, contact_sheet
 
     rows = [row for row, drawing in enumerate(drawings) if drawing.boxes or drawing.quality < 1]
     best = [row for row in rows if drawings[row].quality > 0]
@@ -251,11 +249,11 @@ def draw_sheets(
     worst = [row for row in rows if drawings[row].quality < 1]
     worst.sort(key=lambda row: (drawings[row].quality, drawings[row].margin, row))
 
-    def tile(row: int) -> plots.Tile:
-        return plots.Tile(pack.read(images[row].id), drawings[row].title, drawings[row].boxes)
+    def tile(row: int) -> Tile:
+        return Tile(pack.read(images[row].id), drawings[row].title, drawings[row].boxes)
 
-    plots.contact_sheet(folder / "best.png", map(tile, best[:SHOWN]), "Best test images", SHOWN)
-    plots.contact_sheet(folder / "worst.png", map(tile, worst[:SHOWN]), "Worst test images", SHOWN)
+    contact_sheet(folder / "best.png", map(tile, best[:SHOWN]), "Best test images", SHOWN)
+    contact_sheet(folder / "worst.png", map(tile, worst[:SHOWN]), "Worst test images", SHOWN)
 
 
 def draw_false_alarms(
@@ -265,24 +263,24 @@ def draw_false_alarms(
 
     A person sees insects that the truth misses.
     """
-    from entoflow import plots
+    from entoflow.contact_sheet import Tile, contact_sheet, short
 
     truth = dataset.arrays_by_image(test)
 
-    def tile(alarm: "FalseAlarm") -> "Tile":
+    def tile(alarm: "FalseAlarm") -> Tile:
         image = images[alarm.image]
         corners, crowd = truth[image.id]
-        boxes: list[DrawnBox] = []
+        boxes: list[TileBox] = []
         for box, is_crowd in zip(corners.tolist(), crowd.tolist()):
             boxes.append((box, "ignored" if is_crowd else "truth", ""))
         boxes.append((alarm.xyxy, "false", f"{alarm.score:.2f}"))
-        title = plots.short(image.file_name)
+        title = short(image.file_name)
         if alarm.is_look_alike:
             title = f"{title}: {image.label}"
-        return plots.Tile(pack.read(image.id), title, boxes, tuple(alarm.xyxy))
+        return Tile(pack.read(image.id), title, boxes, alarm.xyxy)
 
     title = "Surest false alarms: is one of them a real insect that the truth misses?"
-    plots.contact_sheet(path, map(tile, alarms), title, SHOWN)
+    contact_sheet(path, map(tile, alarms), title, SHOWN)
 
 
 def describe_images(
@@ -294,7 +292,7 @@ def describe_images(
     import numpy as np
 
     from entoflow.boxes import to_xyxy
-    from entoflow.plots import short
+    from entoflow.contact_sheet import short
 
     truth = dataset.arrays_by_image(test)
     starts = np.searchsorted(detections.image, np.arange(len(images) + 1))
@@ -327,7 +325,7 @@ def against_label(
 
     boxes, scores: those from the threshold up.
     """
-    drawn: list[DrawnBox] = [
+    drawn: list[TileBox] = [
         (box, "detection", f"{score:.2f}") for box, score in zip(boxes.tolist(), scores)
     ]
     margin = max(scores, default=0) - threshold
@@ -353,7 +351,7 @@ def against_boxes(
 
     matches = match(boxes, truth, crowd, [0.5])[0].tolist()
     missed = set(range(len(truth))).difference(matches, crowd.nonzero()[0].tolist())
-    drawn: list[DrawnBox] = []
+    drawn: list[TileBox] = []
     for row, box in enumerate(truth.tolist()):
         if crowd[row]:
             kind = "ignored"

@@ -25,7 +25,7 @@ def main(argv: list[str]) -> None:
     tensors = weights.read_tensors(
         source, lambda path: published_weights.read_checkpoint(path, architecture, args.scratch)
     )
-    args.weights.write_bytes(save(tensors, weights.own_head(source)))
+    args.weights.write_bytes(save(tensors, weights.input_metadata(source)))
     print(f"{len(tensors)} tensors from {source.name}")
 
 

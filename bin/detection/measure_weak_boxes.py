@@ -499,7 +499,7 @@ def draw(folder: Path, overlaps: "np.ndarray", sums: "np.ndarray") -> None:
     folder.mkdir(parents=True, exist_ok=True)
     plots.histogram(
         folder / "overlap.png",
-        {"weak boxes": overlaps},
+        {"weak boxes": overlaps.tolist()},
         "How well weak boxes lie on true ones",
         ("IoU with the true box", "boxes"),
         np.linspace(0, 1, 21),

@@ -350,7 +350,8 @@ def draw(path: Path, weak: WeakBoxes, packs: Sequence[Path]) -> None:
 
     They are spread evenly over the scores of their best boxes.
     """
-    from entoflow import images, plots
+    from entoflow import images
+    from entoflow.contact_sheet import Tile, contact_sheet, short
 
     boxes_of = {}
     for image_id, boxes in weak.by_image().items():
@@ -361,13 +362,11 @@ def draw(path: Path, weak: WeakBoxes, packs: Sequence[Path]) -> None:
         photos = [photos[round(k * (len(photos) - 1) / (SHOWN - 1))] for k in range(SHOWN)]
     pack = images.Pack(packs)
 
-    def tile(photo: Image) -> plots.Tile:
+    def tile(photo: Image) -> Tile:
         drawn = [drawn_box(box) for box in boxes_of[photo.id]]
-        return plots.Tile(pack.read(photo.id), plots.short(photo.file_name), drawn)
+        return Tile(pack.read(photo.id), short(photo.file_name), drawn)
 
-    plots.contact_sheet(
-        path, map(tile, photos), "Weak boxes, from the surest photo to the least sure"
-    )
+    contact_sheet(path, map(tile, photos), "Weak boxes, from the surest photo to the least sure")
 
 
 def drawn_box(box: WeakBox) -> tuple[Corners, str, str]:

@@ -23,7 +23,7 @@ from entoflow.detection.review_queue import Item
 from entoflow.detection.weak_boxes import WeakBox
 from entoflow.formats import label_studio, supervisely
 from entoflow.images import Pack
-from entoflow.sources import Box, Photo
+from entoflow.sources import AnnotatedImage, SourceBox
 from entoflow.task import run
 
 COLUMNS = (
@@ -109,39 +109,39 @@ def draw(path: Path, items: Sequence[Item], boxes_of: BoxesByImage, pack: Pack) 
     """
     from textwrap import fill
 
-    from entoflow import plots
+    from entoflow.contact_sheet import Tile, contact_sheet, short
 
     kinds = {"accept": "weak", "ignore": "ignored", "drop": "detection"}
 
-    def tile(rank: int, item: Item) -> plots.Tile:
+    def tile(rank: int, item: Item) -> Tile:
         boxes = [box for box in boxes_of[item.image.id] if box.band != "drop"]
         if item.box:
             boxes = [item.box]
         drawn = [
             (corners(box), kinds[box.band], f"{box.evidence.probability:.2f}") for box in boxes
         ]
-        title = f"{rank}: {plots.short(item.image.file_name)}\n{fill(item.reason, 40)}"
-        return plots.Tile(pack.read(item.image.id), title, drawn)
+        title = f"{rank}: {short(item.image.file_name)}\n{fill(item.reason, 40)}"
+        return Tile(pack.read(item.image.id), title, drawn)
 
     tiles = (tile(rank, item) for rank, item in enumerate(items, 1))
-    plots.contact_sheet(
+    contact_sheet(
         path, tiles, "Photos most worth a look; numbers: probability of the target", SHOWN
     )
 
 
-def photo_for_tools(image: Image, boxes: Sequence[WeakBox], target: str) -> Photo:
+def photo_for_tools(image: Image, boxes: Sequence[WeakBox], target: str) -> AnnotatedImage:
     """Return a photo with its boxes as the labelling tools get it."""
     drawn = []
     for box in boxes:
         if box.band != "drop":
             label = target if box.band == "accept" else IGNORE
-            drawn.append(Box(inside(box, image), label))
+            drawn.append(SourceBox(inside(box, image), label))
     if not drawn and boxes:
         likeliest = max(boxes, key=lambda box: box.evidence.probability or 0.0)
-        drawn.append(Box(inside(likeliest, image), IGNORE))
+        drawn.append(SourceBox(inside(likeliest, image), IGNORE))
     if not drawn:
-        drawn.append(Box((0, 0, image.width, image.height), IGNORE))
-    return Photo(image.member, Path(), drawn, (image.width, image.height))
+        drawn.append(SourceBox((0, 0, image.width, image.height), IGNORE))
+    return AnnotatedImage(image.member, (image.width, image.height), drawn)
 
 
 def inside(box: WeakBox, image: Image) -> Corners:
@@ -153,7 +153,7 @@ def inside(box: WeakBox, image: Image) -> Corners:
 
 
 def write_label_studio(
-    folder: Path, photos: Sequence[Photo], items: Sequence[Item], labels: Sequence[str]
+    folder: Path, photos: Sequence[AnnotatedImage], items: Sequence[Item], labels: Sequence[str]
 ) -> None:
     """Write the tasks and their labelling interface.
 
@@ -168,7 +168,11 @@ def write_label_studio(
 
 
 def write_supervisely(
-    folder: Path, photos: Sequence[Photo], items: Sequence[Item], labels: Sequence[str], pack: Pack
+    folder: Path,
+    photos: Sequence[AnnotatedImage],
+    items: Sequence[Item],
+    labels: Sequence[str],
+    pack: Pack,
 ) -> None:
     """Write the project and its images."""
     folder.mkdir(exist_ok=True)

@@ -30,9 +30,9 @@ def photos(tmp_path):
     photos, members = [], []
     for name in ("a käfer.jpg", "b.png"):
         facts = images.describe(tmp_path / name)
-        members.append((tmp_path / name, facts["sha256"], facts["suffix"]))
-        of_size = photo(facts["id"], width=facts["width"], height=facts["height"])
-        member = images.member_name(facts["sha256"], facts["suffix"])
+        members.append((tmp_path / name, facts.sha256, facts.suffix))
+        of_size = photo(facts.id, width=facts.width, height=facts.height)
+        member = images.member_name(facts.sha256, facts.suffix)
         photos.append(replace(of_size, file_name=name, member=member))
     images.write_pack(tmp_path / "p.zip", members)
     return photos
@@ -218,10 +218,8 @@ def test_the_copies_of_photos_are_known_by_their_bytes_or_their_names(review, ph
     copies = []
     for path in (review / "supervisely/dataset/img").iterdir():
         facts = images.describe(path)
-        size = {"width": facts["width"], "height": facts["height"]}
-        copies.append(
-            dataset.Image(facts["id"], f"dataset/img/{path.name}", **size, source="export")
-        )
+        size = {"width": facts.width, "height": facts.height}
+        copies.append(dataset.Image(facts.id, f"dataset/img/{path.name}", **size, source="export"))
     assert {copy.id for copy in copies} != {photo.id for photo in photos}
     labelled = {photo.id: photo for photo in photos}
     pairs, rows = reviewed.match_photos(copies, labelled, "split_images")

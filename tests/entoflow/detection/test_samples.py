@@ -23,8 +23,8 @@ def extract(tmp_path):
         PillowImage.fromarray(pixels.astype(np.uint8)).save(tmp_path / "photo.png")
         facts = images.describe(tmp_path / "photo.png")
         pack = tmp_path / "pack.zip"
-        images.write_pack(pack, [(tmp_path / "photo.png", facts["sha256"], facts["suffix"])])
-        image = Image(facts["id"], "photo.png", width=size[0], height=size[1], part="train")
+        images.write_pack(pack, [(tmp_path / "photo.png", facts.sha256, facts.suffix)])
+        image = Image(facts.id, "photo.png", width=size[0], height=size[1], part="train")
         of_image = [Box(image.id, "insect", box[:4], **dict(*box[4:])) for box in boxes]
         dataset = Dataset([image], of_image, ["insect"])
         folder = tmp_path / f"scratch_{seed}"
