@@ -1,4 +1,7 @@
-"""A headless Chromium, driven from outside as its developer tools do: JSON through a pipe, ended by a zero byte."""
+"""A headless Chromium, driven from outside as its developer tools do.
+
+Messages are JSON through a pipe, each ended by a zero byte.
+"""
 
 import fcntl
 import json
@@ -96,7 +99,10 @@ class Chromium:
         return self.n_calls
 
     def read(self):
-        """Return the next message; a page that asks whether to leave it is left, and counted in asked_to_stay."""
+        """Return the next message.
+
+        A page that asks whether to leave it is left, and counted in asked_to_stay.
+        """
         message = self.next_message()
         if (
             message.get("method") == "Page.javascriptDialogOpening"
@@ -160,11 +166,11 @@ class Chromium:
         self.painted()
 
     def click(self, target, keys=0):
-        """Click a place in the window, or the middle of the element of a selector, brought into sight."""
+        """Click a place in the window, or the middle of an element, brought into sight."""
         if isinstance(target, str):
-            target = self.run(f"""(found => {{
-              found.scrollIntoView({{block: "nearest"}});
-              const box = found.getBoundingClientRect();
+            target = self.run(f"""(target => {{
+              target.scrollIntoView({{block: "nearest"}});
+              const box = target.getBoundingClientRect();
               return [box.x + box.width / 2, box.y + box.height / 2];
             }})(document.querySelector('{target}'))""")
         self.drag(target, keys=keys)
@@ -197,7 +203,7 @@ class Chromium:
         return folder / name
 
     def faults(self):
-        """Return what the page reported, and each address that it asked for and that is neither itself nor within it."""
+        """Return what the page reported, and each address beyond itself that it asked for."""
         faults = []
         for event in self.events:
             params = event.get("params", {})

@@ -1,4 +1,4 @@
-"""What tests of the pages share: pictures, a text that would become markup, and what a browser reads in a page."""
+"""What tests of pages share: pictures, text that would be markup, what a browser would read."""
 
 import io
 from html.parser import HTMLParser
@@ -41,7 +41,7 @@ class Blocks(HTMLParser):
 
 
 class Reader(HTMLParser):
-    """Collects what a browser would show, and complains about elements that are not closed in order."""
+    """Collects what a browser would show; elements must be closed in order."""
 
     def __init__(self, html):
         super().__init__()

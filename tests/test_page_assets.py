@@ -1,4 +1,4 @@
-"""Templates, style sheets and scripts of pages are inputs of exactly the tasks that write with them."""
+"""Templates, styles and scripts of pages are inputs of exactly the tasks that write with them."""
 
 import json
 import os
@@ -38,13 +38,13 @@ def page_files(script):
     to_read = [script, *(PACKAGE / f"{name}.py" for name in modules)]
     names = set()
     while to_read:
-        found = {
+        named = {
             name
             for name in QUOTED.findall(to_read.pop().read_text(encoding="utf-8"))
             if name in files
         }
-        to_read += [files[name] for name in found - names]
-        names |= found
+        to_read += [files[name] for name in named - names]
+        names |= named
     return names
 
 
@@ -74,14 +74,16 @@ def test_the_pages_are_those_of_four_tasks_and_no_file_is_without_a_page():
 
 def test_scripts_and_style_sheets_go_to_their_own_page_alone():
     files = {script.stem: page_files(script) for script in WRITERS}
-    assert {name for name, own in files.items() if "map.js" in own or "map.css" in own} == {
+    assert {name for name, names in files.items() if "map.js" in names or "map.css" in names} == {
         "write_map"
     }
-    assert {name for name, own in files.items() if "sheet.js" in own or "review.js" in own} == {
-        "write_sheet"
+    assert {
+        name for name, names in files.items() if "sheet.js" in names or "review.js" in names
+    } == {"write_sheet"}
+    assert {name for name, names in files.items() if "detection.html.j2" in names} == {
+        "write_report"
     }
-    assert {name for name, own in files.items() if "detection.html.j2" in own} == {"write_report"}
-    assert all("palette.css" in own and "page.html.j2" in own for own in files.values())
+    assert all("palette.css" in names and "page.html.j2" in names for names in files.values())
 
 
 def test_the_rule_finds_what_templates_and_scripts_refer_to():
@@ -118,14 +120,14 @@ workflow {{
     }}
 }}
 """)
-    said = Flow(tmp_path, pipeline=tmp_path / "main.nf").run(parser=parser)[0]
-    found = {}
-    for line in said.splitlines():
+    printed = Flow(tmp_path, pipeline=tmp_path / "main.nf").run(parser=parser)[0]
+    handed_on = {}
+    for line in printed.splitlines():
         if line.startswith("FILES "):
             name, *files = line.split()[1:]
-            found[name] = set(files)
+            handed_on[name] = set(files)
     scripts = {script.stem: script for script in SCRIPTS}
-    assert found == {name: page_files(scripts[name]) for name in names}
+    assert handed_on == {name: page_files(scripts[name]) for name in names}
 
 
 @pytest.mark.parametrize("script", WRITERS, ids=lambda path: path.stem)
@@ -197,7 +199,8 @@ include { WRITE_REPORT } from './entoflow/modules/local/suite/write_report'
 
 workflow {
     metrics = [file("${projectDir}/metrics.json")]
-    WRITE_REPORT([], [], [], [], [], metrics, [], [], [], [], [], [], [], [], '{}', suite('write_report', [:]))
+    code = suite('write_report', [:])
+    WRITE_REPORT([], [], [], [], [], metrics, [], [], [], [], [], [], [], [], '{}', code)
 }
 """
 

@@ -5,28 +5,28 @@ export const data = JSON.parse(element("data").textContent);
 export const thumbnails = element("thumbnails").textContent.split("\n"); // JPEGs in base64, decoded only where shown
 
 export function make(tag, className = "", text = "", ...children) {
-  const made = document.createElement(tag);
-  if (className) made.className = className;
-  if (text) made.textContent = text;
-  made.append(...children);
-  return made;
+  const node = document.createElement(tag);
+  if (className) node.className = className;
+  if (text) node.textContent = text;
+  node.append(...children);
+  return node;
 }
 
 export function button(text, className, action) {
-  const made = make("button", className, text);
-  made.type = "button";
-  made.onclick = action;
-  return made;
+  const node = make("button", className, text);
+  node.type = "button";
+  node.onclick = action;
+  return node;
 }
 
 export const thumbnailUrl = i => "data:image/jpeg;base64," + thumbnails[i];
 
 export function thumbnail(i, replacement) {
   if (!thumbnails[i]) return make("span", "none", replacement);
-  const made = make("img");
-  made.alt = "";
-  made.src = thumbnailUrl(i);
-  return made;
+  const node = make("img");
+  node.alt = "";
+  node.src = thumbnailUrl(i);
+  return node;
 }
 
 // Long names may break after what joins their words.

@@ -318,9 +318,9 @@ function numberRange() {
 }
 
 function swatch(colour) {
-  const made = make("span", "swatch");
-  if (colour) made.style.background = colour;
-  return made;
+  const node = make("span", "swatch");
+  if (colour) node.style.background = colour;
+  return node;
 }
 
 function showLegend() {
@@ -442,13 +442,13 @@ function details(i) {
 
 function thumbnailStrip(images, action) {
   return images.map(i => {
-    const made = button("", "", () => action(i));
-    made.append(thumbnail(i, "–"));
-    made.title = imageNames[i];
-    made.setAttribute("aria-label", imageNames[i]);
-    made.setAttribute("aria-pressed", i === marked);
-    made.dataset.i = i;
-    return made;
+    const node = button("", "", () => action(i));
+    node.append(thumbnail(i, "–"));
+    node.title = imageNames[i];
+    node.setAttribute("aria-label", imageNames[i]);
+    node.setAttribute("aria-pressed", i === marked);
+    node.dataset.i = i;
+    return node;
   });
 }
 
@@ -495,7 +495,7 @@ function listImages(images, total = images.length) {
 function showListed(i) {
   const here = element("here");
   here.querySelector(".details").replaceWith(details(i));
-  for (const made of here.querySelectorAll(".strip button")) made.setAttribute("aria-pressed", Number(made.dataset.i) === i);
+  for (const node of here.querySelectorAll(".strip button")) node.setAttribute("aria-pressed", Number(node.dataset.i) === i);
   here.dataset.i = marked = i;
   if (!isInView(i)) [view.x, view.y] = [points[2 * i], points[2 * i + 1]];
   draw();

@@ -69,9 +69,9 @@ function keep() {
 
 function restore() {
   try {
-    const kept = JSON.parse(localStorage.getItem(data.key));
-    review.restore(kept);
-    isSaved = kept.isSaved === true;
+    const snapshot = JSON.parse(localStorage.getItem(data.key));
+    review.restore(snapshot);
+    isSaved = snapshot.isSaved === true;
   } catch {
     return; // nothing was kept, or nothing that can be read
   }
@@ -130,10 +130,10 @@ function summary(k) {
   for (const i of review.imagesOf(k)) counts[verdicts[i]] = (counts[verdicts[i]] || 0) + 1;
   const kinds = Object.entries(counts).sort((a, b) => b[1] - a[1]);
   const texts = kinds.map(([kind, count]) => `${count === clusters[k].size ? "all" : count} ${kind}`);
-  const made = make("p", "soft", `${counted(clusters[k].size)}, ${texts.join(", ")}`);
+  const node = make("p", "soft", `${counted(clusters[k].size)}, ${texts.join(", ")}`);
   const gain = clusters[k].gain.toLocaleString("en", {maximumFractionDigits: 1});
-  made.title = `Expected number of images labelled per click: ${gain}`;
-  return made;
+  node.title = `Expected number of images labelled per click: ${gain}`;
+  return node;
 }
 
 function nameField(label, placeholder, k, commit) {
@@ -184,14 +184,14 @@ function clusterChange(k, label) {
 }
 
 function nearestClass(k, {label, similarity, pictures}) {
-  const made = button("", "", () => nameCluster(k, clusterLabel(k) === label ? "" : label));
+  const node = button("", "", () => nameCluster(k, clusterLabel(k) === label ? "" : label));
   const name = breakable(label);
   name.className = "wrapped";
   const thumbnails = make("span", "pictures", "", ...pictures.map(line => thumbnail(line, "")));
-  made.append(thumbnails, name, make("span", "figure", similarity.toFixed(2)));
-  made.title = `${label}, similarity ${similarity.toFixed(2)}: click to give the cluster this name`;
-  made.dataset.label = label;
-  return made;
+  node.append(thumbnails, name, make("span", "figure", similarity.toFixed(2)));
+  node.title = `${label}, similarity ${similarity.toFixed(2)}: click to give the cluster this name`;
+  node.dataset.label = label;
+  return node;
 }
 
 // What becomes of the images that were taken out.
@@ -228,13 +228,13 @@ function splits(k) {
     if (label && label !== OPEN) groups.set(label, [...groups.get(label) || [], i]);
   }
   return [...groups].map(([label, members]) => {
-    const made = button("", "", () => {
+    const node = button("", "", () => {
       change(`Took ${counted(members.length)} out`, members.map(i => ({kind: "image", index: i, label: OPEN})));
       part(k, ".other").focus();
     });
-    made.append(make("span", "label", label === REJECT ? "No insect" : label), make("span", "figure", String(members.length)));
-    made.title = "Name these anew";
-    return made;
+    node.append(make("span", "label", label === REJECT ? "No insect" : label), make("span", "figure", String(members.length)));
+    node.title = "Name these anew";
+    return node;
   });
 }
 
@@ -249,53 +249,53 @@ function hints(k) {
   const labels = new Set([clusterLabel(k), ...review.imagesOf(k).map(i => review.labels.image[i])]);
   return [...labels].filter(meantName).map(label => {
     const meant = meantName(label);
-    const made = button(meant, "link", () => {
+    const node = button(meant, "link", () => {
       const moves = review.imagesLabelled(k, label).map(i => ({kind: "image", index: i, label: meant}));
       if (clusterLabel(k) === label) moves.unshift({kind: "cluster", index: k, label: meant});
       change(`Renamed ${label} to ${meant}`, moves);
     });
-    return make("span", "", "", `${label} is new. Do you mean `, made, "? ");
+    return make("span", "", "", `${label} is new. Do you mean `, node, "? ");
   });
 }
 
 // The images of a cluster
 
 function grid(k) {
-  const made = make("div", "grid");
-  made.setAttribute("role", "group");
-  made.setAttribute("aria-label", `Images of cluster ${clusterNumber(k)}, the most typical first; arrow keys move, Space takes out`);
-  made.onclick = event => {
+  const node = make("div", "grid");
+  node.setAttribute("role", "group");
+  node.setAttribute("aria-label", `Images of cluster ${clusterNumber(k)}, the most typical first; arrow keys move, Space takes out`);
+  node.onclick = event => {
     const tile = event.target.closest(".tile");
     if (tile) pressTile(k, imageOf(tile), event.shiftKey);
   };
-  made.onkeydown = event => onGridKey(k, event);
-  made.addEventListener("focusin", event => event.target.matches(".tile") && moveTabStop(made, event.target));
-  fillGrid(k, made);
-  return made;
+  node.onkeydown = event => onGridKey(k, event);
+  node.addEventListener("focusin", event => event.target.matches(".tile") && moveTabStop(node, event.target));
+  fillGrid(k, node);
+  return node;
 }
 
-function fillGrid(k, made) {
+function fillGrid(k, node) {
   const all = review.imagesOf(k);
   const isCut = all.length > MOST_TILES && !expandedClusters.has(k);
   const shown = isCut ? [...all.slice(0, END_TILES), ...all.slice(-END_TILES)] : all;
-  made.replaceChildren(...shown.map(makeTile));
-  made.querySelector(".tile").tabIndex = 0;
+  node.replaceChildren(...shown.map(makeTile));
+  node.querySelector(".tile").tabIndex = 0;
   if (!isCut) return;
   const between = counted(all.length - 2 * END_TILES);
-  made.children[END_TILES].before(button(`${between} between these: show all`, "more", () => {
+  node.children[END_TILES].before(button(`${between} between these: show all`, "more", () => {
     expandedClusters.add(k);
-    fillGrid(k, made);
+    fillGrid(k, node);
     refresh(k);
-    made.children[END_TILES].focus();
+    node.children[END_TILES].focus();
   }));
 }
 
 function makeTile(i) {
-  const made = button("", "tile");
-  made.append(thumbnail(i, "no picture"), make("span", "tag"));
-  made.dataset.i = i;
-  made.tabIndex = -1;
-  return made;
+  const node = button("", "tile");
+  node.append(thumbnail(i, "no picture"), make("span", "tag"));
+  node.dataset.i = i;
+  node.tabIndex = -1;
+  return node;
 }
 
 // One tile of a grid is reached with the Tab key, the others with the arrow keys.
@@ -351,7 +351,7 @@ function refresh(k) {
   name.placeholder = label === REJECT ? "No insect, or not to be used" : "Name";
   part(k, ".reject").setAttribute("aria-pressed", label === REJECT);
   part(k, ".hint").replaceChildren(...hints(k));
-  for (const made of section(k).querySelectorAll(".nearest button")) made.setAttribute("aria-pressed", made.dataset.label === label);
+  for (const node of section(k).querySelectorAll(".nearest button")) node.setAttribute("aria-pressed", node.dataset.label === label);
   part(k, ".taken").hidden = !nTakenOut;
   part(k, ".taken p").textContent = `${counted(nTakenOut)} taken out`;
   part(k, ".splits").replaceChildren(...splits(k));
@@ -402,13 +402,13 @@ function offerNames(owner) {
 
 function makeChoice(name, j, similarity) {
   const remark = similarity || (knownNames.has(name) ? "" : "new");
-  const made = make("li", "", "", make("span", "label", name), make("span", "figure", remark));
-  made.id = `choice${j}`;
-  made.setAttribute("role", "option");
-  made.dataset.label = name;
-  made.onmousedown = event => event.preventDefault(); // the field keeps the focus
-  made.onclick = () => takeChoice(name);
-  return made;
+  const node = make("li", "", "", make("span", "label", name), make("span", "figure", remark));
+  node.id = `choice${j}`;
+  node.setAttribute("role", "option");
+  node.dataset.label = name;
+  node.onmousedown = event => event.preventDefault(); // the field keeps the focus
+  node.onclick = () => takeChoice(name);
+  return node;
 }
 
 function placeChoices() {
@@ -545,10 +545,10 @@ function reserveHeights() {
 }
 
 function makeSection(k) {
-  const made = make("section", "cluster");
-  made.dataset.k = k;
-  made.setAttribute("aria-label", `Cluster ${clusterNumber(k)}`);
-  return made;
+  const node = make("section", "cluster");
+  node.dataset.k = k;
+  node.setAttribute("aria-label", `Cluster ${clusterNumber(k)}`);
+  return node;
 }
 
 function buildWhenNear() {

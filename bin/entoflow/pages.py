@@ -1,8 +1,8 @@
-"""Pages that open offline: one HTML file that holds its style, script, pictures and data, and loads nothing.
+"""Pages that open offline: one HTML file that holds all it shows and loads nothing.
 
-A page is a template (*.html.j2) with style sheets and at most one script of web/. These files are inputs of the task that
-writes the page: modules/lib/suite.nf finds them by their names in quotes, in the task's code and in each other, and
-stages them in page_files/ beside this package.
+A page is a template (*.html.j2) with style sheets and at most one script of web/. These files are
+inputs of the task that writes the page: modules/lib/suite.nf finds them by their names in quotes,
+in the task's code and in each other, and stages them in page_files/ beside this package.
 """
 
 import base64
@@ -42,22 +42,23 @@ def render(
 ) -> str:
     """Return a page as text.
 
-    styles, script: names of files in web/. content: what the template shows, by name. Every string in it is text and is
-    escaped where the template shows it. Raises jinja2.UndefinedError for what the template uses and content lacks.
+    styles, script: names of files in web/. content: what the template shows, by name. Every string
+    in it is text and is escaped where the template shows it. Raises jinja2.UndefinedError for what
+    the template uses and content lacks.
     """
     from markupsafe import Markup
 
     style = "".join(read(name) for name in styles)
     code = bundle(script) if script else ""
     shell = Shell(Markup(style), Markup(code), security_policy(style, code))
-    found = environment()
-    found.filters.update(filters or {})
-    return found.get_template(template).render(shell=shell, **content)
+    templates = environment()
+    templates.filters.update(filters or {})
+    return templates.get_template(template).render(shell=shell, **content)
 
 
 @cache
 def environment() -> "Environment":
-    """Return the environment of the templates, in which all text is escaped and an unknown name is an error."""
+    """Return the environment of the templates: all text is escaped, an unknown name is an error."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     return Environment(
@@ -71,14 +72,17 @@ def environment() -> "Environment":
 
 
 def folders() -> list[Path]:
-    """Return where templates and the files of web/ are: one folder in a task, several in the repository."""
+    """Return where templates and files of web/ are: one folder in a task, else several."""
     if STAGED.is_dir():
         return [STAGED]
     return [*sorted(PACKAGE.rglob("templates")), PACKAGE.parent.parent / "web"]
 
 
 def read(name: str) -> str:
-    """Return the text of a template or a file of web/. Raises FileNotFoundError where it was not staged."""
+    """Return the text of a template or a file of web/.
+
+    Raises FileNotFoundError where it was not staged.
+    """
     for folder in folders():
         if (folder / name).is_file():
             return (folder / name).read_text(encoding="utf-8")
@@ -86,9 +90,10 @@ def read(name: str) -> str:
 
 
 def bundle(name: str) -> str:
-    """Return a module of web/ and all that it imports as one plain script, each file once and after those that it imports.
+    """Return a module of web/ and all that it imports as one plain script.
 
-    Browsers load no module from a file that was opened offline. Imports and exports stand at the start of a line of their own.
+    Each file is in it once, after those that it imports, for browsers load no module from a file
+    that was opened offline. Imports and exports are at the start of a line of their own.
     """
     parts: dict[str, str] = {}
     _add_module(name, parts)
@@ -105,9 +110,13 @@ def _add_module(name: str, parts: dict[str, str]) -> None:
 
 
 def security_policy(style: str, script: str) -> str:
-    """Return a Content-Security-Policy that allows one style, one script ("" for none) and pictures within the page."""
+    """Return a Content-Security-Policy for a page with one style and one script, "" for none.
+
+    It allows these two, pictures within the page, and nothing else.
+    """
     scripts = f"script-src '{_hash(script)}'; " if script else ""
-    return f"default-src 'none'; img-src data:; {scripts}style-src '{_hash(style)}'; base-uri 'none'; form-action 'none'"
+    allowed = f"img-src data:; {scripts}style-src '{_hash(style)}'"
+    return f"default-src 'none'; {allowed}; base-uri 'none'; form-action 'none'"
 
 
 def _hash(code: str) -> str:
@@ -115,9 +124,10 @@ def _hash(code: str) -> str:
 
 
 def embedded_json(data: Any) -> str:
-    """Return JSON as markup for a script element of type application/json, which nothing in it can end.
+    """Return JSON as markup for a script element, which nothing in it can end.
 
-    <, > and & are escaped as json allows, and so is all beyond ASCII, among it U+2028 and U+2029.
+    The element is of type application/json. Escaped, as JSON allows it, are <, > and &, and all
+    beyond ASCII, among it U+2028 and U+2029.
     """
     from markupsafe import Markup
 
@@ -126,7 +136,7 @@ def embedded_json(data: Any) -> str:
 
 
 def embedded_lines(pictures: Sequence[bytes | None]) -> str:
-    """Return the bytes of pictures as markup: base64, a line each, an empty one where there is no picture."""
+    """Return pictures as markup: base64, a line each, an empty one where there is no picture."""
     from markupsafe import Markup
 
     return Markup("\n".join(base64_text(picture or b"") for picture in pictures))

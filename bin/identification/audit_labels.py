@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """List the labels that are worth checking: specimens that all others say are of another class.
 
-With three labels a class, one wrong label is a third of what is known of it. The list is ranked by how much more probable
-another class is than the label; nothing is changed. A person corrects the table that the labels came from, or the gallery
-with edit_gallery.py.
+With three labels a class, one wrong label is a third of what is known of it. The list is ranked by
+how much more probable another class is than the label; nothing is changed. A person corrects the
+table that the labels came from, or the gallery with edit_gallery.py.
 """
 
 import argparse
@@ -121,11 +121,13 @@ def find_doubtful(
 
 def summarise(n_doubtful: int, n_checked: int, n_labels: int) -> str:
     """Return what the audit found, and how many labels it could not check."""
-    summary = f"{n_doubtful} of {n_checked} labels are doubtful: the other specimens suggest another class."
+    doubtful = f"{n_doubtful} of {n_checked} labels are doubtful"
+    summary = f"{doubtful}: the other specimens suggest another class."
     if n_checked == n_labels:
         return summary
     return (
-        f"{summary} {n_labels - n_checked} labels could not be checked: their class has no other group, or the embedder was "
+        f"{summary} {n_labels - n_checked} labels could not be checked: their class has no other "
+        "group, or the embedder was "
         "trained on them and the one before training agrees with too few of them."
     )
 
@@ -133,32 +135,35 @@ def summarise(n_doubtful: int, n_checked: int, n_labels: int) -> str:
 def write_page(
     doubtful: Sequence[DoubtfulLabel], images: Sequence[Image], summary: str, packs: Sequence[Path]
 ) -> str:
-    """Return the page: each doubtful specimen beside some of its label and some of the suggested class."""
+    """Return the page: doubtful specimens beside some of their label and of the suggested class."""
     from entoflow import pages
     from entoflow.identification import label_audit, thumbnails
 
     ids_by_label = defaultdict(list)
     for image in images:
         ids_by_label[image.label].append(image.id)
-    beside = []
+    ids_by_row = []
     for row in doubtful[:MOST_SHOWN]:
         fellows = [
             image_id for image_id in ids_by_label[row.image.label] if image_id != row.image.id
         ]
-        beside.append(
+        ids_by_row.append(
             ([row.image.id], fellows[:MOST_PICTURES], ids_by_label[row.suggested][:MOST_PICTURES])
         )
-    wanted = [image_id for columns in beside for ids in columns for image_id in ids]
+    wanted = [image_id for columns in ids_by_row for ids in columns for image_id in ids]
     jpegs = thumbnails.read_thumbnails(packs, wanted, SIDE)
     pictures = {image_id: pages.base64_text(jpeg) for image_id, jpeg in jpegs.items()}
-    shown = [shown_doubt(row, columns, pictures) for row, columns in zip(doubtful, beside)]
+    shown = [shown_doubt(row, columns, pictures) for row, columns in zip(doubtful, ids_by_row)]
     return label_audit.page(label_audit.LabelAudit(summary, shown))
 
 
 def shown_doubt(
     row: DoubtfulLabel, columns: Sequence[Sequence[int]], pictures: Mapping[int, str]
 ) -> "ShownDoubt":
-    """Return a row of the page. columns: ids of the specimen, of others of its label, and of the suggested class."""
+    """Return a row of the page.
+
+    columns: ids of the specimen, of others of its label, and of the suggested class.
+    """
     from entoflow.identification.label_audit import ShownDoubt
 
     of_image, of_label, of_suggested = (

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""Draw the map of a gallery and of the images identified by it: similar images are near each other, in one page that opens offline.
+"""Draw the map of a gallery and of identified images, in one page that opens offline.
 
-t-SNE (van der Maaten and Hinton 2008) of the vectors places them: neighbours mean something, distances between groups and the
-sizes of groups do not. Points are coloured by class, cluster, verdict, or error: whether a test specimen was identified wrongly.
+Similar images are near each other. t-SNE (van der Maaten and Hinton 2008) of the vectors places
+them: neighbours mean something, distances between groups and the sizes of groups do not. Points are
+coloured by class, cluster, verdict, or error: whether a test specimen was identified wrongly.
 """
 
 import argparse
@@ -177,7 +178,10 @@ def place_images(items: Sequence[Item], packs: Sequence[Path], seed: int) -> "li
 
 
 def layout(vectors: "np.ndarray", seed: int) -> "np.ndarray":
-    """Return n x 2 points of n x d vectors: t-SNE that starts from the principal axes; these alone for few vectors."""
+    """Return n x 2 points of n x d vectors, so that similar ones are near each other.
+
+    t-SNE starts from the principal axes; few vectors are placed by these alone.
+    """
     import numpy as np
     from sklearn.decomposition import PCA
     from sklearn.manifold import TSNE

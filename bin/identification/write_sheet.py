@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""Write the sheet on which a person names clusters of images: a page that works offline, and the same as a table for a spreadsheet.
+"""Write the sheet on which a person names clusters: a page that works offline, and a table.
 
-The cluster whose naming gives the most correct labels per click comes first. Images that the gallery holds, or that a person
-rejected, are done and left away; so are single images, which clusters.csv lists. What the person saves is given back with --reviewed.
+The cluster whose naming gives the most correct labels per click comes first. Images that the
+gallery holds, or that a person rejected, are done and left away; so are single images, which
+clusters.csv lists. What the person saves is given back with --reviewed.
 """
 
 import argparse
@@ -97,7 +98,10 @@ def rejected_ids(paths: Sequence[Path], names: Mapping[int, str]) -> set[int]:
 
 
 def open_images(rows: Sequence[Mapping[str, Any]], done: set[int]) -> "dict[int, list[SheetImage]]":
-    """Return {cluster: its images that are not done, each once, the most typical first}. rows: those of clusters.csv."""
+    """Return {cluster: its images that are not done, each once, the most typical first}.
+
+    rows: those of clusters.csv.
+    """
     from entoflow.identification.sheet_page import SheetImage
 
     members: dict[int, dict[int, SheetImage]] = defaultdict(dict)
@@ -137,7 +141,7 @@ def rank_clusters(
 
 
 def take_first(clusters: "Sequence[SheetCluster]", most_images: int) -> "list[SheetCluster]":
-    """Return the first clusters that together have at most so many images, but at least one cluster."""
+    """Return the first clusters: at most so many images together, but at least one cluster."""
     n_images = 0
     first: list[SheetCluster] = []
     for cluster in clusters:
@@ -153,7 +157,10 @@ def add_pictures(
     ids_by_class: Mapping[str, Sequence[int]],
     packs: Sequence[Path],
 ) -> "list[SheetCluster]":
-    """Return the clusters with thumbnails of their images, and of some specimens of each similar class, where the packs hold them."""
+    """Return the clusters with thumbnails of images and of specimens of the similar classes.
+
+    They are left out where the packs do not hold them.
+    """
     from entoflow.identification import thumbnails
 
     wanted = []

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""Write the one page to open after a run: a self-contained HTML file, verdicts first, pictures within.
+"""Write the report of a run: one self-contained page, with what to know first on top.
 
-It reads a results folder as it is published, so the report of an old run can be written anew. What a chain did not leave
-there is left out: no number is made up, and what was not measured is shown as such.
+It reads a results folder as it is published, so the report of an old run can be written anew. What
+a chain did not leave there is left out: no number is made up, and what was not measured is shown as
+such.
 """
 
 import argparse
@@ -30,14 +31,17 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument(
         "--versions",
         type=Path,
-        help="JSON with more software versions (default: only those in the model folders are shown)",
+        help="JSON with more software versions (default: only those in the model folders)",
     )
     p.add_argument("--report", type=Path, required=True, help="HTML file to write")
     return p
 
 
 def read_json_object(path: Path | None) -> dict[str, Any]:
-    """Return the object in a JSON file, empty for no path. Raises InputError for a missing file or anything else in it."""
+    """Return the object in a JSON file, empty for no path.
+
+    Raises InputError for a missing file or anything else in it.
+    """
     if path is None:
         return {}
     content = results.read_json(path)

@@ -50,10 +50,12 @@ def test_a_bundle_has_each_module_once_and_after_those_that_it_imports(staged):
     staged("b.js", 'import {c} from "./c.js";\nexport function b() { return c; }\n')
     staged(
         "a.js",
-        'import {b} from "./b.js";\nimport {c} from "./c.js";\nexport class A {}\nexport async function a() { b(c); }\n',
+        'import {b} from "./b.js";\nimport {c} from "./c.js";\n'
+        "export class A {}\nexport async function a() { b(c); }\n",
     )
     assert pages.bundle("a.js") == (
-        '"use strict";\nconst c = 1;\nfunction b() { return c; }\nclass A {}\nasync function a() { b(c); }\n'
+        '"use strict";\nconst c = 1;\nfunction b() { return c; }\n'
+        "class A {}\nasync function a() { b(c); }\n"
     )
 
 

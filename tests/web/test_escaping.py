@@ -1,4 +1,4 @@
-"""What data hold is shown as text on every page, and no element is made of it: looked at in a browser."""
+"""Data are shown as text on every page, and no element is made of them, as a browser sees it."""
 
 import json
 

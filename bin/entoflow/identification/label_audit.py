@@ -1,8 +1,9 @@
 """Which labels may be wrong: specimens that the others say are of another class.
 
-With three labels a class, one wrong label is a third of what is known of it. Each specimen is classified by a gallery without
-its group, with vectors of an embedder that was not trained on it: one that was has learned its wrong label, too. Vectors by
-which most labels seem wrong cannot check labels at all.
+With three labels a class, one wrong label is a third of what is known of it. Each specimen is
+classified by a gallery without its group, with vectors of an embedder that was not trained on it:
+one that was has learned its wrong label, too. Vectors by which most labels seem wrong cannot check
+labels at all.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,12 +21,13 @@ LEAST_AGREEMENT = (
     0.5  # share of the labels that vectors must find the most probable, to be used on the others
 )
 LEAST_DOUBT = 0.5  # how much more probable another class must be to be listed
-CLASSIFIER = "class_mean"  # by the nearest specimen, one wrong label would make all correct ones of its class doubtful
+# By the nearest specimen, one wrong label would make all correct ones of its class doubtful
+CLASSIFIER = "class_mean"
 
 
 @dataclass(frozen=True)
 class Doubts:
-    """How much more probable another class is than the label, for each specimen that could be checked (m)."""
+    """How doubtful the labels are of those specimens (m) that could be checked."""
 
     rows: np.ndarray  # (m,) of the specimens
     others: np.ndarray  # (m,) the most probable other class
@@ -55,9 +57,10 @@ class LabelAudit:
 
 
 def checked_specimens(parts: Sequence[str], comparison: Mapping[str, Any]) -> dict[str, np.ndarray]:
-    """Return {name of vectors: which specimens (n bool) to check with them}, without vectors that have none.
+    """Return {name of vectors: which specimens (n bool) to check with them}.
 
-    comparison: what choose_embedder.py wrote. Specimens that the chosen embedder was trained on are checked with the frozen one.
+    Vectors without a specimen to check are left out. comparison: what choose_embedder.py wrote.
+    Specimens that the chosen embedder was trained on are checked with the frozen one.
     """
     chosen = comparison["chosen"]["vectors"]
     is_trained_on = np.asarray(parts) == "train"
@@ -73,8 +76,8 @@ def doubts(
 ) -> Doubts:
     """Return how doubtful the labels of the checked specimens are.
 
-    vectors: n x d. classes: n numbers from 0. groups: n. is_checked: n bool. A specimen whose class has no other group cannot
-    be checked and is left out.
+    vectors: n x d. classes: n numbers from 0. groups: n. is_checked: n bool. A specimen whose class
+    has no other group cannot be checked and is left out.
     """
     rows = np.flatnonzero(is_checked)
     n_classes = classes.max(initial=0) + 1

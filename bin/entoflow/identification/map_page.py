@@ -1,4 +1,7 @@
-"""The page of a map: images as points in the plane, in one HTML file that opens offline. web/map.js draws it."""
+"""The page of a map: images as points in the plane, in one HTML file that opens offline.
+
+web/map.js draws it.
+"""
 
 import math
 from collections import Counter
@@ -15,7 +18,8 @@ Value = str | float | bool | None
 
 KINDS = ("class", "number")
 STYLES = ("palette.css", "app.css", "map.css")
-MOST_COLOURS = 360  # with more classes colours repeat: an eye tells some twenty apart, legend and search do the rest
+# With more classes colours repeat: an eye tells some twenty apart, legend and search do the rest
+MOST_COLOURS = 360
 SCALE_STEPS = 64
 PAPERS = (
     (0.986, 0.0, 0.0),
@@ -37,8 +41,9 @@ class MapImage:
 def page(title: str, images: Sequence[MapImage], colourings: Mapping[str, Kind]) -> str:
     """Return the map as a page.
 
-    colourings: the columns that can colour the map, and how; the first one does when the page opens. Raises ValueError for a
-    place that is not finite, an image without a name, or a colouring that no image has.
+    colourings: the columns that can colour the map, and how; the first one does when the page
+    opens. Raises ValueError for a place that is not finite, an image without a name, or a colouring
+    that no image has.
     """
     check(images, colourings)
     columns = [_text_column("image", [image.name for image in images])] if images else []
@@ -82,7 +87,8 @@ def check(images: Sequence[MapImage], colourings: Mapping[str, Kind]) -> None:
             )
         if images and column not in known:
             raise ValueError(
-                f"colouring {column} is no column of the images; wanted one of {', '.join(known) or 'none'}."
+                f"colouring {column} is no column of the images; wanted one of "
+                f"{', '.join(known) or 'none'}."
             )
 
 
@@ -113,7 +119,10 @@ def _text_column(name: str, texts: Sequence[str]) -> dict[str, Any]:
 
 
 def _class_column(name: str, texts: Sequence[str]) -> dict[str, Any]:
-    """Return a column of classes: their names by falling frequency, and the code of each image; one more code for none."""
+    """Return a column of classes: their names by falling frequency, and the code of each image.
+
+    One more code stands for no class.
+    """
     counts = Counter(text for text in texts if text)
     names = sorted(counts, key=lambda text: (-counts[text], text))
     codes = {text: code for code, text in enumerate(names)}
@@ -135,9 +144,10 @@ def _text(value: Value) -> str:
 
 
 def palette(n: int) -> list[str]:
-    """Return n colours, each as far as possible from both backgrounds and from those before it: the first ones differ most.
+    """Return n colours that differ as much as possible, the first ones most.
 
-    Greedy in OKLab, among calm colours that stand out on light and dark. The first ones are the same for any n.
+    Each is as far as possible from both backgrounds and from those before it. Greedy in OKLab,
+    among calm colours that stand out on light and dark. The first ones are the same for any n.
     """
     lightness, chroma, hue = np.meshgrid(
         np.arange(0.48, 0.79, 0.03),
@@ -159,7 +169,10 @@ def palette(n: int) -> list[str]:
 
 
 def sequential_colours() -> list[str]:
-    """Return colours for low to high numbers: from a deep blue to a bright ochre in even steps of lightness."""
+    """Return colours for low to high numbers: from a deep blue to a bright ochre.
+
+    Their lightness rises in even steps.
+    """
     share = np.linspace(0, 1, SCALE_STEPS)
     chroma = 0.13 - 0.06 * np.sin(
         np.pi * share
@@ -177,7 +190,9 @@ def oklab(lightness: np.ndarray, chroma: np.ndarray, hue: np.ndarray) -> np.ndar
 
 
 def srgb(lab: np.ndarray) -> np.ndarray:
-    """Return n x 3 sRGB of OKLab, in 0-1 where a screen can show it (Ottosson 2020, "A perceptual color space for image processing")."""
+    """Return n x 3 sRGB of OKLab, in 0-1 where a screen can show it (Ottosson 2020, "A perceptual
+    color space for image processing").
+    """
     to_cones = np.array(
         [
             [1, 1, 1],

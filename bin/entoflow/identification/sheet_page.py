@@ -1,7 +1,8 @@
-"""The page of a cluster sheet: clusters of unlabelled images to name, in one HTML file that works offline. web/sheet.js shows it.
+"""The page of a cluster sheet: clusters to name, in one HTML file that works offline.
 
-It saves review.csv, which has a row for each cluster, without an image, whose label is that of all its images, and a row for
-each image, whose own label wins. A label is a name, `reject` (no insect, or not to be used), `?` (looked at and left open), or empty.
+web/sheet.js shows it. It saves review.csv, which has a row for each cluster, without an image,
+whose label is that of all its images, and a row for each image, whose own label wins. A label is a
+name, `reject` (no insect, or not to be used), `?` (looked at and left open), or empty.
 """
 
 import hashlib
@@ -59,15 +60,16 @@ class SheetCluster:
 
     @property
     def distance(self) -> str:
-        """Return the distance to the nearest known class as text, nothing where no class is known."""
+        """Return the distance to the nearest known class as text, nothing where none is known."""
         return f"{max(0, 1 - self.nearest[0].similarity):.4f}" if self.nearest else ""
 
 
 def page(title: str, clusters: Sequence[SheetCluster], labels: Iterable[str]) -> str:
     """Return the sheet as a page.
 
-    clusters: those most worth naming first. labels: the names of all known classes. Raises ValueError for a cluster or an
-    image that occurs twice, an unknown verdict, or a number that is not finite.
+    clusters: those most worth naming first. labels: the names of all known classes. Raises
+    ValueError for a cluster or an image that occurs twice, an unknown verdict, or a number that is
+    not finite.
     """
     check(clusters)
     images = [image for cluster in clusters for image in cluster.images]
@@ -96,7 +98,7 @@ def page(title: str, clusters: Sequence[SheetCluster], labels: Iterable[str]) ->
 
 
 def review_rows(clusters: Sequence[SheetCluster]) -> list[tuple[str, ...]]:
-    """Return the rows of review.csv with all labels empty; no cell is one that a spreadsheet would run."""
+    """Return the rows of review.csv with all labels empty, safe to open in a spreadsheet."""
     rows: list[tuple[str, ...]] = []
     for cluster in clusters:
         number = str(cluster.number)
@@ -135,8 +137,8 @@ def _check_cluster(cluster: SheetCluster) -> None:
         raise ValueError(f"{name} has {counts}; wanted some, and up to {MOST_NEAREST}.")
     for image in cluster.images:
         if not image.name or image.verdict not in VERDICTS:
-            found = f"image {image.name!r} with verdict {image.verdict!r}"
-            raise ValueError(f"{name} has {found}; wanted a name, and {', '.join(VERDICTS)}.")
+            wrong = f"image {image.name!r} with verdict {image.verdict!r}"
+            raise ValueError(f"{name} has {wrong}; wanted a name, and {', '.join(VERDICTS)}.")
     similarities = [known.similarity for known in cluster.nearest]
     typicalities = [image.typicality for image in cluster.images]
     for number in [cluster.gain, *similarities, *typicalities]:
@@ -147,7 +149,10 @@ def _check_cluster(cluster: SheetCluster) -> None:
 def _cluster(
     cluster: SheetCluster, class_pictures: dict[bytes, int], n_images: int
 ) -> dict[str, Any]:
-    """Return a cluster as the page holds it. class_pictures: {picture: its number after those of the images}, which grows."""
+    """Return a cluster as the page holds it.
+
+    class_pictures: {picture: its number after those of the images}, which grows.
+    """
     nearest = []
     for known in cluster.nearest:
         lines = [

@@ -15,7 +15,10 @@ QUALITY = 60  # about 1.3 kB each
 def read_thumbnails(
     packs: Sequence[Path], ids: Iterable[int], side: int = SIDE
 ) -> dict[int, bytes]:
-    """Return {image id: a JPEG} of those images that the packs hold. Each is read once, and one is in memory at a time."""
+    """Return {image id: a JPEG} of those images that the packs hold.
+
+    Each is read once, and one is in memory at a time.
+    """
     from entoflow.images import Pack
 
     pack = Pack(packs)
@@ -23,7 +26,7 @@ def read_thumbnails(
 
 
 def jpeg(image: "np.ndarray", side: int = SIDE) -> bytes:
-    """Return an image (H x W x 3 uint8 RGB) as a JPEG whose longer side has at most so many pixels."""
+    """Return an image (H x W x 3 uint8 RGB) as a JPEG, its longer side at most so many pixels."""
     from PIL import Image
 
     small = Image.fromarray(image)

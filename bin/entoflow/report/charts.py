@@ -58,7 +58,8 @@ def line_chart(
 ) -> LineChart | None:
     """Return a chart of lines over epochs or another unit, None where there is no point.
 
-    lines: {name: [(x, y)]}. marked: an x to point out. highest: the top of the y axis, None to fit the values.
+    lines: {name: [(x, y)]}. marked: an x to point out. highest: the top of the y axis, None to fit
+    the values.
     """
     lines = {name: points for name, points in lines.items() if points}
     if not lines:

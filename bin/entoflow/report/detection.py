@@ -1,4 +1,4 @@
-"""The detection chain in the report: what its published files hold, typed, and what follows from it.
+"""The detection chain in the report: its published files, typed, and what follows from them.
 
 The words stand in templates/detection.html.j2.
 """
@@ -72,7 +72,10 @@ class Evaluation:
 
     @property
     def false_alarms_per_image(self) -> float | None:
-        """Return false alarms per image at the threshold: precision is a share of so many detections in so many images."""
+        """Return false alarms per image at the threshold, None where they were not measured.
+
+        Precision is a share of so many detections in so many images.
+        """
         if "precision" not in self.metrics or not self.n_images:
             return None
         precision = self.metric("precision")
@@ -280,7 +283,10 @@ class Detection:
 
     @property
     def next_steps(self) -> list[str]:
-        """Return what is likely to improve the detector, or the trust in its metrics, most important first; the last is how to use it."""
+        """Return what is likely to improve the detector or the trust in it, most important first.
+
+        The last step is how to use it.
+        """
         steps = ["own_data"] if self.synthetic else []
         return [
             *steps,
@@ -335,12 +341,12 @@ class Detection:
         """Return F1 by round, None for a single round."""
         if len(self.rounds) < 2:
             return None
-        kept = next(each.number for each in self.rounds if each.is_kept)
+        kept_round = next(each.number for each in self.rounds if each.is_kept)
         lines = {
             "held-out F1": _f1_line(self.rounds, "held_out_f1"),
             "true F1": _f1_line(self.rounds, "true_f1"),
         }
-        return line_chart("F1 by round", lines, "round", kept, 1)
+        return line_chart("F1 by round", lines, "round", kept_round, 1)
 
     @property
     def final_model(self) -> str:
@@ -350,7 +356,10 @@ class Detection:
 
 
 def read(folder: Path, params: Mapping[str, Any]) -> Detection:
-    """Return what results/detection holds. params: the run's parameters. Raises InputError for a file that cannot be read."""
+    """Return what results/detection holds. params: the run's parameters.
+
+    Raises InputError for a file that cannot be read.
+    """
     models = [
         _read_model(folder / name) for name in MODELS if (folder / name / "model.json").is_file()
     ]
@@ -504,8 +513,8 @@ def _model_facts(content: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def _parameters(content: Mapping[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = content.get("provenance", {}).get("parameters", {})
-    return found
+    parameters: dict[str, Any] = content.get("provenance", {}).get("parameters", {})
+    return parameters
 
 
 def _first_class(content: Mapping[str, Any]) -> str | None:
@@ -514,18 +523,21 @@ def _first_class(content: Mapping[str, Any]) -> str | None:
 
 
 def _weak_plots(folder: Path) -> list[Path]:
-    """Return the plots of the weak boxes: in a folder of their own as published, beside the tables in the report's task."""
+    """Return the plots of the weak boxes.
+
+    They are in a folder of their own as published, beside the tables in the report's task.
+    """
     paths = [*folder.glob("*.png"), *folder.glob("plots/*.png")]
     return sorted((path for path in paths if path.stem != "samples"), key=lambda path: path.name)
 
 
 def _pictures(paths: Iterable[Path]) -> list[Picture]:
-    found = [results.read_picture(path) for path in paths]
-    return [picture for picture in found if picture]
+    pictures = [results.read_picture(path) for path in paths]
+    return [picture for picture in pictures if picture]
 
 
 def _split_table(rows: Sequence[Mapping[str, str]]) -> SplitTable | None:
-    """Count the images of split.csv by part for each role, label or class that it has, and the groups by part."""
+    """Count the images of split.csv by part for each role and label, and the groups by part."""
     if not rows:
         return None
     keys = [name for name in ("role", "label", "class") if name in rows[0]]

@@ -54,7 +54,7 @@ def only_interval(text: str) -> str:
 def in_order(
     metrics: Mapping[str, Metric], labels: Iterable[str], hidden: Iterable[str] = ()
 ) -> list[str]:
-    """Return the names of metrics: those with a label in the order of the labels, then the others by name."""
+    """Return names of metrics: those with a label in the labels' order, then the others by name."""
     labelled = [name for name in labels if name in metrics]
     others = sorted(set(metrics) - set(labelled))
     return [name for name in [*labelled, *others] if name not in set(hidden)]

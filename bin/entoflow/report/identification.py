@@ -1,4 +1,4 @@
-"""The identification chain in the report: what its published files hold, typed, and what follows from it.
+"""The identification chain in the report: its files, typed, and what follows from them.
 
 The words stand in templates/identification.html.j2.
 """
@@ -26,7 +26,7 @@ Trust = Literal["not_measured", "synthetic", "few_groups", "known_only", "measur
 
 @dataclass(frozen=True)
 class Comparison:
-    """A kind of vectors with a classifier on the test specimens, and how the chosen one compares with it."""
+    """A kind of vectors with a classifier on the test specimens, compared with the chosen one."""
 
     vectors: str
     classifier: str
@@ -183,7 +183,10 @@ class Identification:
 
 
 def read(folder: Path, params: Mapping[str, Any]) -> Identification:
-    """Return what results/identification holds. params: the run's parameters. Raises InputError for a file that cannot be read."""
+    """Return what results/identification holds. params: the run's parameters.
+
+    Raises InputError for a file that cannot be read.
+    """
     evaluation = results.read_json(folder / "evaluation/metrics.json")
     comparison = results.read_object(folder / "evaluation/classifier_comparison.json")
     provenance = results.read_object(folder / "embedder/model.json").get("provenance", {})

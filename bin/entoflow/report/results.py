@@ -1,4 +1,7 @@
-"""Reads published files for the report. Each may be absent: a chain that was cut short, or had less input, leaves fewer."""
+"""Reads published files for the report.
+
+Each may be absent: a chain that was cut short, or had less input, leaves fewer.
+"""
 
 import csv
 import json
@@ -39,7 +42,10 @@ class Audit:
 
 
 def read_json(path: Path) -> Any:
-    """Return the content of a JSON file, None where there is no file. Raises InputError where it is not JSON."""
+    """Return the content of a JSON file, None where there is no file.
+
+    Raises InputError where it is not JSON.
+    """
     if not path.is_file():
         return None
     try:
@@ -64,7 +70,10 @@ def read_table(path: Path) -> list[dict[str, str]]:
 
 
 def read_metric(entry: Mapping[str, Any] | None) -> Metric:
-    """Return a metric of a JSON file; UNMEASURED for none, and value None where it is no finite number."""
+    """Return a metric of a JSON file, UNMEASURED for none.
+
+    Its value is None where it is no finite number.
+    """
     if not entry:
         return UNMEASURED
     value, low, high = (_finite(entry.get(name)) for name in ("value", "low", "high"))
@@ -105,12 +114,12 @@ def read_described_picture(path: Path) -> Picture:
 
 def numbers(row: Mapping[str, str]) -> dict[str, float]:
     """Return those cells of a row that are finite numbers."""
-    found = {}
+    cells = {}
     for name, cell in row.items():
         number = _number(cell)
         if number is not None:
-            found[name] = number
-    return found
+            cells[name] = number
+    return cells
 
 
 def one_line(value: Any) -> str:

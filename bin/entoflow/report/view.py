@@ -38,7 +38,10 @@ class Report:
 
 
 def read(folder: Path, params: Mapping[str, Any], versions: Mapping[str, Any]) -> Report:
-    """Return the report of a results folder. Raises InputError where it holds no chain, or a file that cannot be read."""
+    """Return the report of a results folder.
+
+    Raises InputError where it holds no chain, or a file that cannot be read.
+    """
     ran = [name for name in CHAINS if (folder / name).is_dir()]
     if not ran:
         raise InputError(

@@ -1,4 +1,4 @@
-"""The wingbeat chain in the report: what its published files hold, typed, and what follows from it.
+"""The wingbeat chain in the report: its published files, typed, and what follows from them.
 
 The words stand in templates/wingbeat.html.j2.
 """
@@ -134,7 +134,7 @@ class Wingbeat:
 
     @property
     def most_optimistic(self) -> Family | None:
-        """Return the family whose macro-F1 would seem most too high with single events held out, None where none would much."""
+        """Return the family with the most optimism of a random split, None where it is small."""
         families = [family for family in self.families if family.optimism.value is not None]
         most = max(families, key=lambda family: family.optimism.value or 0, default=None)
         return most if most and (most.optimism.value or 0) > LARGE_OPTIMISM else None
@@ -145,7 +145,7 @@ class Wingbeat:
 
     @property
     def best_on_new_sensors(self) -> Family | None:
-        """Return the family to use on new sensors where that is not the best one, None otherwise."""
+        """Return the family to use on new sensors if that is not the best one, None otherwise."""
         families = [
             family
             for family in self.compared_families
@@ -158,7 +158,7 @@ class Wingbeat:
 
     @property
     def close_baseline(self) -> Family | None:
-        """Return the best baseline where it reaches the interval of the best family, None otherwise."""
+        """Return the best baseline if it reaches the best family's interval, None otherwise."""
         lowest = self.best_family.macro_f1.low if self.best_family else None
         baselines = [family for family in self.families if family.is_baseline]
         first = max(baselines, key=lambda family: family.macro_f1.value or 0, default=None)
@@ -205,7 +205,10 @@ class Wingbeat:
 
 
 def read(folder: Path, params: Mapping[str, Any]) -> Wingbeat:
-    """Return what results/wingbeat holds. params: the run's parameters. Raises InputError for a file that cannot be read."""
+    """Return what results/wingbeat holds. params: the run's parameters.
+
+    Raises InputError for a file that cannot be read.
+    """
     content = results.read_object(folder / "comparison.json")
     metrics = results.read_metrics(results.read_object(folder / "evaluation/metrics.json"))
     rows = results.read_table(folder / "split.csv")

@@ -24,7 +24,10 @@ def unit(vectors):
 
 @pytest.fixture
 def audit(tmp_path):
-    """Return a function that audits ten classes of three, of which one image, 4.png, has a wrong label, and returns the rows."""
+    """Return a function that audits ten classes of three specimens and returns the rows.
+
+    One image, 4.png, has a wrong label.
+    """
     rng = np.random.default_rng(2)
     labels = [f"<b>class {n // 3}" for n in range(30)]
     centres = rng.normal(size=(10, 16))
@@ -95,10 +98,10 @@ def test_the_page_shows_it_beside_both_classes_and_runs_nothing(audit, tmp_path)
 def test_vectors_by_which_most_labels_seem_wrong_check_nothing(audit, capsys):
     noise = np.random.default_rng(7).normal(size=(30, 16))
     assert audit(unit(noise)) == []
-    said = capsys.readouterr().out
+    printed = capsys.readouterr().out
     assert (
-        said.startswith("0 of 0 labels are doubtful: ")
-        and " 30 labels could not be checked: " in said
+        printed.startswith("0 of 0 labels are doubtful: ")
+        and " 30 labels could not be checked: " in printed
     )
 
 

@@ -40,7 +40,7 @@ def key(number):
 
 @pytest.fixture
 def write(tmp_path):
-    """Return a function that writes the sheet and returns (rows of review.csv, the data of the page)."""
+    """Return a function that writes the sheet, and returns review.csv and the page's data."""
     folder = lay_out(tmp_path / "shared")
     members = []
     for n, name in enumerate([*IMAGES, *GALLERY], 1):

@@ -124,11 +124,15 @@ def test_the_first_screen_has_the_verdict_the_trust_and_what_to_do_next(report):
     places = [
         text.index(words)
         for words in (
-            "The detector finds 87 % (79 to 93) of the test insects with 0.05 false alarms per image; AP50 is 0.86 (0.80 to 0.91).",
-            "Can I trust it? Yes, for images like the test images. It was tested on 75 independent groups that took no part in training.",
+            "The detector finds 87 % (79 to 93) of the test insects with 0.05 false alarms per "
+            "image; AP50 is 0.86 (0.80 to 0.91).",
+            "Can I trust it? Yes, for images like the test images. It was tested on 75 "
+            "independent groups that took no part in training.",
             "What do I do next?",
-            "To use the detector: ./nextflow run . --model RESULTS/detection/target_detector --predict FOLDER",
-            "Measured on 80 images in 75 groups that were given as test images (--test_boxes); none of them was used for training.",
+            "To use the detector: ./nextflow run . --model RESULTS/detection/target_detector "
+            "--predict FOLDER",
+            "Measured on 80 images in 75 groups that were given as test images (--test_boxes); "
+            "none of them was used for training.",
         )
     ]
     assert places == sorted(places)
@@ -383,7 +387,7 @@ def test_versions_of_the_models_packages_and_of_other_software_are_listed(result
 def test_what_is_no_results_folder_or_no_json_is_refused_in_one_sentence(results, tmp_path):
     with pytest.raises(
         InputError,
-        match="holds none of detection, identification, wingbeat; wanted the results folder of a run",
+        match="holds none of detection, identification, wingbeat; wanted the results folder",
     ):
         write_report.main([f"--results={tmp_path}", f"--report={tmp_path / 'r.html'}"])
     with pytest.raises(InputError, match="nowhere.json: holds no JSON object"):
@@ -461,8 +465,8 @@ def test_what_is_worth_checking_is_shown_with_how_to_give_it_back(report, result
     change_json(folder / "weak_boxes.json", info={**info, "reviewed": 3})
     page = report(target="x")
     assert (
-        "A person reviewed 3 photos: exactly the boxes left on them are accepted. 2 boxes and photos are worth checking"
-        in page.text
+        "A person reviewed 3 photos: exactly the boxes left on them are accepted. 2 boxes and "
+        "photos are worth checking" in page.text
     )
     assert "run the same command with the export: --reviewed EXPORT -resume" in page.text
     assert len(page.sources) == len(PICTURES) + 1
@@ -497,6 +501,6 @@ def test_rounds_are_a_curve_and_a_table_that_say_which_is_kept_and_one_round_is_
     assert "F1 by round: held-out F1 from 0.7 to 0.88; true F1 from 0.81 to 0.86" in descriptions
     assert "Round 3 did not raise it and is not kept." in page.text
     assert (
-        "1 no 8 8 2 0.70 0.81 (0.70 to 0.90) 2 yes 9 10 1 0.90 (0.80 to 1.00) 0.85 (0.75 to 0.90) 3 no"
-        in page.text
+        "1 no 8 8 2 0.70 0.81 (0.70 to 0.90) 2 yes 9 10 1 0.90 (0.80 to 1.00) 0.85 (0.75 to 0.90) "
+        "3 no" in page.text
     )

@@ -27,7 +27,7 @@ def grid(n, thumbnails=None, **columns):
 
 
 def parsed(html):
-    """Return (points, {column: values}, thumbnails, colourings) of a page, read by hand from its data blocks."""
+    """Return (points, {column: values}, thumbnails, colourings) of a page, read by hand."""
     data, thumbnails, _ = Blocks(html).blocks
     data = json.loads(data)
     points = list(struct.iter_unpack("<2d", base64.b64decode(data["points"])))
@@ -169,13 +169,15 @@ class MapPage(Chromium):
     def where(self, image):
         """Return the place in the window of an image's point, by its number."""
         return self.run(
-            f"(box => [place({image})[0] + box.x, place({image})[1] + box.y])(canvas.getBoundingClientRect())"
+            f"(box => [place({image})[0] + box.x, place({image})[1] + "
+            "box.y])(canvas.getBoundingClientRect())"
         )
 
     def colour(self, image):
         """Return the colour of the canvas where an image's point is."""
         pixel = self.run(
-            f"[...context.getImageData(...place({image}).map(k => Math.round(k * devicePixelRatio)), 1, 1).data]"
+            f"[...context.getImageData(...place({image}).map(k => Math.round(k * "
+            "devicePixelRatio)), 1, 1).data]"
         )
         return "#" + "".join(f"{part:02x}" for part in pixel[:3])
 
@@ -198,7 +200,7 @@ def shown(chromium, tmp_path):
 
 @pytest.fixture
 def nine(shown):
-    """The browser with nine images, three each of three labels, in three rows; the last one has no thumbnail."""
+    """The browser with nine images, three of each of three labels; the last has no thumbnail."""
     labels = ["bug"] * 3 + ["bee"] * 3 + [EVIL] * 3
     images = grid(9, [jpeg()] * 8 + [None], label=labels, score=[0.1 * k for k in range(9)])
     return shown(images, {"label": "class", "score": "number"})
@@ -217,7 +219,8 @@ def test_hovering_shows_the_thumbnail_enlarged_with_its_fields(nine):
     assert nine.text("card").split("\n") == ["4.jpg", "label", "bee", "score", "0.4"]
     assert (
         nine.run(
-            "document.querySelector('#card img').decode().then(() => document.querySelector('#card img').width)"
+            "document.querySelector('#card img').decode().then(() => "
+            "document.querySelector('#card img').width)"
         )
         > 48
     )
@@ -436,7 +439,8 @@ def test_hundreds_of_classes_are_listed_when_asked_for(shown):
     assert browser.run("document.querySelectorAll('#legend li').length") == 355
     assert (
         browser.run(
-            "new Set([...document.querySelectorAll('#legend .swatch')].map(one => one.style.background)).size"
+            "new Set([...document.querySelectorAll('#legend .swatch')].map(one => "
+            "one.style.background)).size"
         )
         == 355
     )
@@ -458,7 +462,8 @@ PANNING = """new Promise(done => {
     frames.push(now - last);
     last = now;
     pan(frames.length % 40 < 20 ? 7 : -7, 3);
-    if (frames.length < 80) requestAnimationFrame(step); else done(frames.slice(5).sort((a, b) => a - b));
+    if (frames.length < 80) requestAnimationFrame(step);
+    else done(frames.slice(5).sort((a, b) => a - b));
   };
   requestAnimationFrame(step);
 })"""
@@ -483,7 +488,8 @@ def test_ten_thousand_images_open_within_three_seconds_and_move_smoothly(chromiu
     )
     middle, slow = frames[len(frames) // 2], frames[int(0.95 * len(frames))]
     print(
-        f"10,000 images: opened in {opened:.2f} s; frames of {middle:.0f} ms in the middle, {slow:.0f} ms at 95 %"
+        f"10,000 images: opened in {opened:.2f} s; frames of {middle:.0f} ms in the middle, "
+        f"{slow:.0f} ms at 95 %"
     )
     assert opened < 3 and middle < 50
     assert chromium.faults() == []

@@ -43,7 +43,10 @@ TYPED = [
 
 
 def sheet(*sizes, nearest=NEAREST, names=None):
-    """Return clusters 10, 11, ... of so many images, image1.jpg with id 1 onwards; the last image of each has no thumbnail."""
+    """Return clusters 10, 11, ... of so many images, image1.jpg with id 1 onwards.
+
+    The last image of each has no thumbnail.
+    """
     clusters = []
     start = 1
     for k, size in enumerate(sizes):
@@ -263,13 +266,13 @@ def test_a_cluster_is_named_and_enter_goes_on_to_the_next_one(three, tmp_path):
         "named",
         "",
     ]
-    found = list(csv.DictReader(io.StringIO(three.table(tmp_path).decode("utf-8-sig"))))
-    assert [(row["cluster"], row["label"]) for row in found if not row["image"]] == [
+    table = list(csv.DictReader(io.StringIO(three.table(tmp_path).decode("utf-8-sig"))))
+    assert [(row["cluster"], row["label"]) for row in table if not row["image"]] == [
         ("10", "Musca domestica"),
         ("11", "Käfer 1"),
         ("12", ""),
     ]
-    assert not any(row["label"] for row in found if row["image"])
+    assert not any(row["label"] for row in table if row["image"])
 
 
 def test_one_click_takes_the_name_of_a_known_class_and_another_gives_it_up(three):
@@ -480,13 +483,13 @@ def test_what_was_saved_is_what_the_pipeline_reads(three, tmp_path):
     three.name(1, "Käfer 1", field="other")
     three.tile(1, 2)
     three.click("section:nth-child(3) .reject")
-    found = {
+    labels = {
         row.id: row.label
         for row in cluster_review.read(
             three.saved("#save", tmp_path, "review.csv"), dict.fromkeys(range(20), "")
         )
     }
-    assert found == {
+    assert labels == {
         1: "Käfer 1",
         2: "?",
         3: "=bug",
@@ -518,7 +521,8 @@ def test_a_table_of_other_clusters_names_the_images_that_stood_there(three):
         (b"", "review.csv: it has columns none; wanted cluster, image, label."),
         (
             b"cluster,image,label,id\n99,x.jpg,bug,99\n",
-            "review.csv: none of its images is in this sheet; wanted a table that was saved from it.",
+            "review.csv: none of its images is in this sheet; wanted a table that was saved from "
+            "it.",
         ),
         (
             "cluster,image,label\n10,,Käfer\n".encode("latin-1"),
@@ -535,9 +539,9 @@ def test_a_table_that_cannot_be_read_changes_nothing(three, content, sentence):
 def test_work_is_kept_for_this_sheet_alone_and_leaving_it_unsaved_asks(three, chromium, tmp_path):
     three.name(1, "bug")
     three.tile(2, 1)
-    asked = three.asked_to_stay
+    n_asked = three.asked_to_stay
     three.open(tmp_path / "sheet.html")
-    assert three.asked_to_stay == asked + 1 and three.state() == {"10": "bug", "7": "?"}
+    assert three.asked_to_stay == n_asked + 1 and three.state() == {"10": "bug", "7": "?"}
     assert (
         three.text("progress") == "1 of 3 clusters, 6 of 12 images named"
         and three.run("part(0, '.name').value") == "bug"
@@ -545,7 +549,7 @@ def test_work_is_kept_for_this_sheet_alone_and_leaving_it_unsaved_asks(three, ch
     three.table(tmp_path)
     (tmp_path / "other.html").write_text(page("A sheet", sheet(6, 4, 3), KNOWN))
     three.open(tmp_path / "other.html")
-    assert three.asked_to_stay == asked + 1 and three.state() == {}
+    assert three.asked_to_stay == n_asked + 1 and three.state() == {}
 
 
 def test_what_is_typed_and_not_yet_entered_is_saved_and_clicks_on_with_it(three, tmp_path):
@@ -584,10 +588,11 @@ def test_clusters_are_made_when_they_come_near(shown):
 
 
 def test_cells_are_made_safe_and_read_back_as_in_python(three):
-    found = three.run(
-        f"{json.dumps(TYPED)}.map(text => [safeCell(text), typedCell(text), typedCell(safeCell(text))])"
+    cells = three.run(
+        f"{json.dumps(TYPED)}.map(text => [safeCell(text), typedCell(text), "
+        "typedCell(safeCell(text))])"
     )
-    assert found == [[safe_cell(text), typed_cell(text), text] for text in TYPED]
+    assert cells == [[safe_cell(text), typed_cell(text), text] for text in TYPED]
 
 
 def test_names_of_data_are_text_in_the_page(shown):

@@ -1,4 +1,4 @@
-"""What the report shows of a results folder of identification: numbers as they are, labels as text, and nothing that is not there."""
+"""What the report shows of a results folder of identification, and that it makes nothing up."""
 
 import pytest
 from PIL import Image
@@ -70,7 +70,10 @@ LEFT_OUT = {
 
 
 def epochs(name, best=None, share=1 / 40):
-    """Return thirty rows of training.csv; best: the best epoch, None where each was better than the one before."""
+    """Return thirty rows of training.csv.
+
+    best: the best epoch, None where each was better than the one before.
+    """
     return [(name, n, 3 / n, n * share, best or n) for n in range(1, 31)]
 
 
@@ -139,7 +142,8 @@ def report(folder):
 def test_the_first_screen_has_the_verdict_the_trust_and_what_to_do_next(report):
     text = report().text
     verdict = (
-        "87 % (79 to 93) of the test specimens are identified correctly; unknown classes are separated from known ones at an "
+        "87 % (79 to 93) of the test specimens are identified correctly; unknown classes are "
+        "separated from known ones at an "
         "AUROC of 0.86 (0.80 to 0.91)."
     )
     places = [
@@ -148,7 +152,8 @@ def test_the_first_screen_has_the_verdict_the_trust_and_what_to_do_next(report):
             verdict,
             "Can I trust it? For specimens like these. It was tested on 50 held-out specimens",
             "What do I do next?",
-            "Measured on 50 specimens of 2 classes that were not used for training, and on 1 class held out entirely.",
+            "Measured on 50 specimens of 2 classes that were not used for training, and on 1 "
+            "class held out entirely.",
             "Identified correctly 87 % 95 % interval 79 to 93",
             "Metrics On specimens",
         )
@@ -177,16 +182,16 @@ def test_beside_it_are_the_baselines_with_the_difference_and_its_verdict(report)
     text = report().text
     assert "chance (baseline) 0.04" in text
     assert (
-        "test and unseen nearest class mean 0.87 (0.79 to 0.93) +0.000 (+0.000 to +0.000): not distinguishable"
-        in text
+        "test and unseen nearest class mean 0.87 (0.79 to 0.93) +0.000 (+0.000 to +0.000): not "
+        "distinguishable" in text
     )
     assert (
-        "colour histogram (baseline) nearest neighbour 0.20 (0.10 to 0.30) +0.671 (+0.500 to +0.800): better"
-        in text
+        "colour histogram (baseline) nearest neighbour 0.20 (0.10 to 0.30) +0.671 (+0.500 to "
+        "+0.800): better" in text
     )
     assert (
-        "pixels, 32 x 32 (baseline) ridge regression 0.30 +0.571 (too few classes or groups for an interval)"
-        in text
+        "pixels, 32 x 32 (baseline) ridge regression 0.30 +0.571 (too few classes or groups for "
+        "an interval)" in text
     )
     assert "embedder before training nearest class mean 0.70 0.750 0.3" in text
 
@@ -194,8 +199,8 @@ def test_beside_it_are_the_baselines_with_the_difference_and_its_verdict(report)
 def test_the_effect_of_enrolling_has_similar_classes_and_losses(report):
     text = report().text
     assert (
-        "90 specimens were enrolled into the gallery, 2 were already in it. Old specimens named right: 0.750"
-        in text
+        "90 specimens were enrolled into the gallery, 2 were already in it. Old specimens named "
+        "right: 0.750" in text
     )
     assert f"{EVIL} ant (0.91), {EVIL} (0.10)" in text and f"class specimens {EVIL} 1" in text
 
@@ -211,8 +216,8 @@ def test_identified_images_are_counted_by_verdict_and_class(report):
 def test_parts_are_counted_by_images_classes_and_groups(report):
     text = report().text
     assert (
-        "train the embedder is trained on them 1 1 1 test identified, to measure accuracy 3 2 2 unseen"
-        in text
+        "train the embedder is trained on them 1 1 1 test identified, to measure accuracy 3 2 2 "
+        "unseen" in text
     )
     assert "Käfer.jpg 7 labels.csv import_images is <b>truncated</b>" in text
 
@@ -249,8 +254,8 @@ def test_a_training_that_still_improved_wants_more_epochs(report, folder):
     write_rows(folder / "training.csv", [EPOCHS, *epochs("trained")])
     page = report()
     assert (
-        "The embedder was still improving in its last epochs (30 of 30 was best): raise --max_epochs"
-        in page.text
+        "The embedder was still improving in its last epochs (30 of 30 was best): raise "
+        "--max_epochs" in page.text
     )
     assert any(
         "validation recall at 1 from 0.025 to 0.75" in attrs.get("aria-label", "")
@@ -327,12 +332,12 @@ def test_what_to_do_next_depends_on_what_was_done(report, folder):
     (folder / "identified.csv").unlink()
     text = report().text
     assert (
-        "To identify images: ./nextflow run . --gallery RESULTS/identification/gallery --unlabelled FOLDER"
-        in text
+        "To identify images: ./nextflow run . --gallery RESULTS/identification/gallery "
+        "--unlabelled FOLDER" in text
     )
     assert (
-        "To add specimens, of old classes or new: ./nextflow run . --gallery RESULTS/identification/gallery --specimens NEW"
-        in text
+        "To add specimens, of old classes or new: ./nextflow run . --gallery "
+        "RESULTS/identification/gallery --specimens NEW" in text
     )
 
 
@@ -389,8 +394,8 @@ def test_without_unseen_classes_the_report_says_that_unknown_ones_were_not_measu
     )
     text = report().text
     assert (
-        "50 % of the test specimens are identified correctly; how well unknown classes are recognised was not measured."
-        in text
+        "50 % of the test specimens are identified correctly; how well unknown classes are "
+        "recognised was not measured." in text
     )
     assert "Unknown classes (AUROC) not measured" in text
 

@@ -100,9 +100,11 @@ def test_the_first_screen_has_the_verdict_the_trust_and_how_to_use_the_model(rep
         text.index(words)
         for words in (
             "features is best.",
-            "Can I trust it? For recordings like these. 120 events were each classified by models that were not trained on "
+            "Can I trust it? For recordings like these. 120 events were each classified by models "
+            "that were not trained on "
             "their group (24 groups).",
-            "To use the best model: ./nextflow run . --model RESULTS/wingbeat/best --predict RECORDINGS",
+            "To use the best model: ./nextflow run . --model RESULTS/wingbeat/best --predict "
+            "RECORDINGS",
             "Measured on 120 events of 24 groups",
             "Every family on the same folds",
         )
@@ -129,12 +131,14 @@ def test_families_and_baselines_are_a_table_and_only_pairs_of_families_of_this_r
     [
         (
             {"features": (0.97, 0.78), "rnn": (0.9, 0.88)},
-            "On a sensor that it was not trained on, the features falls from 0.97 to 0.78 in macro-F1. There, the rnn is ahead (0.88): for other "
+            "On a sensor that it was not trained on, the features falls from 0.97 to 0.78 in "
+            "macro-F1. There, the rnn is ahead (0.88): for other "
             "sensors, train it with --families rnn.",
         ),
         (
             {"features": (0.97, 0.78), "rnn": (0.9, 0.7)},
-            "On a sensor that it was not trained on, the features falls from 0.97 to 0.78 in macro-F1.",
+            "On a sensor that it was not trained on, the features falls from 0.97 to 0.78 in "
+            "macro-F1.",
         ),
     ],
 )
@@ -167,8 +171,8 @@ def test_the_optimism_of_a_random_split_is_a_caution_where_it_is_large(report, f
     set_families(folder, **rows)
     text = report().text
     assert (
-        "A random split of single events would be optimistic: RNN would seem 0.08 better in macro-F1"
-        in text
+        "A random split of single events would be optimistic: RNN would seem 0.08 better in "
+        "macro-F1" in text
     )
     assert "RNN 0.08 (0.05 to 0.10)" in text
 
@@ -182,8 +186,8 @@ def test_a_baseline_within_the_interval_and_few_groups_limit_the_trust(report, f
     }
     set_families(folder, features=family("features", metric(0.9, 0.84, 0.95)), floor=baseline)
     assert (
-        "With caution. A simple baseline, F0 alone, does nearly as well (macro-F1 0.85 (0.80 to 0.90))"
-        in report().text
+        "With caution. A simple baseline, F0 alone, does nearly as well (macro-F1 0.85 (0.80 to "
+        "0.90))" in report().text
     )
     set_families(folder, features=family("features", metric(0.9)))
     write_rows(folder / "split.csv", [("recording", "label", "group"), ("a.wav", "fly", "1")])
