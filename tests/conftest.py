@@ -99,7 +99,7 @@ def heard(tmp_path_factory):
 
 
 CHEAP = "--weights none --max_epochs 1 --image_size 64 --weak_rule top1"
-CHECKOUT = ("nextflow", "main.nf", "nextflow.config", "nextflow_schema.json", "bin", "conf", "envs", "examples", "modules", "subworkflows")
+CHECKOUT = ("nextflow", "main.nf", "nextflow.config", "nextflow_schema.json", "bin", "conf", "envs", "examples", "modules", "subworkflows", "web")
 
 
 def commands(page):
