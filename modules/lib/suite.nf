@@ -17,11 +17,13 @@ def suite(task_name, settings, given = [:], use = null) {
     return [flags(chosen), script] + code + pages
 }
 
-// What a page is made of besides data: each template (*.html.j2), style sheet and script that the code names in quotes,
-// and what these name in turn. They lie in the package's folders `templates` and in web/, each under a name of its own.
+// What a page is made of besides data: each template (*.html.j2), style sheet and script that the
+// code names in quotes, and what these name in turn. They are in the package's folders `templates`
+// and in web/; no name is used twice.
 def page_files(code) {
     def folders = templates() + [in_bin('../web')]
-    def known = folders.collectMany { folder -> folder.listFiles().toList() }.collectEntries { path -> [path.name, path] }
+    def paths = folders.collectMany { folder -> folder.listFiles().toList() }
+    def known = paths.collectEntries { path -> [path.name, path] }
     return with_named(named_files(code, known), known).sort().collect { name -> known[name] }
 }
 
@@ -32,13 +34,15 @@ def with_named(names, known) {
 
 def templates() {
     def package_folder = in_bin('entoflow')
-    def folders = [package_folder] + package_folder.listFiles().findAll { path -> path.isDirectory() }
-    return folders.collect { folder -> folder.resolve('templates') }.findAll { folder -> folder.isDirectory() }
+    def rooms = package_folder.listFiles().findAll { path -> path.isDirectory() }
+    def folders = ([package_folder] + rooms).collect { folder -> folder.resolve('templates') }
+    return folders.findAll { folder -> folder.isDirectory() }
 }
 
 // The names in quotes of known files: "page.html.j2", "palette.css", "./csv.js".
 def named_files(paths, known) {
-    def names = paths.collectMany { path -> path.text.findAll(/["'](?:\.\/)?[\w-]+\.(?:html\.j2|css|js)["']/) }
+    def quoted = /["'](?:\.\/)?[\w-]+\.(?:html\.j2|css|js)["']/
+    def names = paths.collectMany { path -> path.text.findAll(quoted) }
     def plain = names.collect { name -> name.replaceAll(/["']|\.\//, '') } as Set
     return plain.findAll { name -> name in known.keySet() } as Set
 }
