@@ -6,9 +6,9 @@ process AUDIT_LABELS {
     input:
     path specimens
     path embeddings, stageAs: 'embeddings/*'
-    path ladder
+    path comparison
     path packs, stageAs: 'packs/*'
-    tuple val(flags), path(script), path('entoflow/*'), path('entoflow/identification/*')
+    tuple val(flags), path(script), path('entoflow/*'), path('entoflow/identification/*'), path('page_files/*')
 
     output:
     path 'label_audit.csv', emit: table
@@ -16,7 +16,7 @@ process AUDIT_LABELS {
 
     script:
     """
-    python3 -m ${script.baseName} --specimens ${specimens} --embeddings embeddings/* --ladder ${ladder} --packs packs/* \\
-        --table label_audit.csv --page label_audit.html ${flags}
+    python3 -m ${script.baseName} --specimens ${specimens} --embeddings embeddings/* \\
+        --comparison ${comparison} --packs packs/* --table label_audit.csv --page label_audit.html ${flags}
     """
 }

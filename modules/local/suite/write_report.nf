@@ -20,7 +20,7 @@ process WRITE_REPORT {
     path wingbeat_evaluation, stageAs: 'results/wingbeat/evaluation/*'
     path wingbeat_plots, stageAs: 'results/wingbeat/evaluation/plots/*'
     val params_json
-    tuple val(flags), path(script), path('entoflow/*'), path('entoflow/report/*')
+    tuple val(flags), path(script), path('entoflow/*'), path('entoflow/report/*'), path('page_files/*')
 
     output:
     path 'report.html', emit: report
