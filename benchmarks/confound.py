@@ -42,7 +42,7 @@ def main(argv):
         run([ROOT / "nextflow", "run", ROOT, "--recordings", table, "--families", args.families, "--folds", 4, "--outdir", outdir], args.folder)
         comparison = json.loads((outdir / "wingbeat/comparison.json").read_text())
         for row in comparison["families"].values():
-            if not row["floor"]:
+            if not row["baseline"]:
                 figures = " | ".join(f"{row[key]['value']:.2f}" for key in ("macro_f1", "random_macro_f1", "optimism_gap"))
                 print(f"| {name} | {1 / len(set(column)):.2f} | {row['name']} | {figures} |", flush=True)
         print(f"{name}: {comparison['verdict']}", file=sys.stderr, flush=True)

@@ -128,11 +128,11 @@ def measure(
             by_share[share] = np.nansum(folds, axis=0)[rows]
         by_share[100] = probabilities[family, grouped][rows]
         scores = comparisons.scores(by_share, class_index[rows], events.groups[rows], seed)
-        curves[family] = [_point(share, trained_on[share], events.groups, scores[share].figure()) for share in by_share]
+        curves[family] = [_point(share, trained_on[share], events.groups, scores[share].metric()) for share in by_share]
         if family == best_family:
             scores_of_best = scores
     gain = comparisons.difference(scores_of_best[100], scores_of_best[SHARES[-1]])
-    sentence = verdict(gain["value"], gain["low"], gain["high"])
+    sentence = verdict(gain.value, gain.low, gain.high)
     return LearningCurves(curves, SHARES[-1], gain, sentence)
 
 
@@ -142,7 +142,7 @@ def _point(share: int, trained_on: Sequence[np.ndarray], groups: np.ndarray, mac
     return Point(share, n_events, n_groups, macro_f1)
 
 
-def verdict(gain: float, low: float | None, high: float | None) -> str:
+def verdict(gain: float | None, low: float | None, high: float | None) -> str:
     """Return what the gain in macro-F1, from the largest share of the groups to all of them, means."""
     text = f"From {SHARES[-1]} % of the groups to all, macro-F1 of the best family moved by {gain:+.2f}"
     if low is None or high is None:
@@ -153,30 +153,3 @@ def verdict(gain: float, low: float | None, high: float | None) -> str:
     if high < LITTLE:
         return f"{text}: more such recordings would hardly help."
     return f"{text}: whether more recordings would help cannot be told."
-
-
-# Until compare_families.py calls measure().
-
-
-def figures(events, named, best, seed):  # type: ignore[no-untyped-def]
-    """Return the curve of each family and what that of the best means, None where no part was learned from.
-
-    {"families": {family: [{"share", "events", "groups", "macro_f1"} from the smallest share to all]}, "gain": figure of what the larger half brought the
-    best family, "verdict": a sentence}; events and groups: mean number learned from.
-    """
-    folds = {name: np.array([clip["folds"][name] for clip in events.clips]) for name in events.partitions if name.startswith("share_")}
-    numbers = [int(name.rpartition("_")[2]) for name in folds if name.startswith(f"share_{SHARES[0]}_")]
-    if not numbers:
-        return None
-    rows = np.flatnonzero(np.isin(named.fold, np.array(numbers) - 1))
-    learned = {share: [folds[f"share_{share}_{number}"] == TRAIN_ONLY for number in numbers] for share in SHARES}
-    learned[100] = [named.fold != number - 1 for number in numbers]
-    curves, found = {}, {}
-    for family in named.families:
-        said = {share: np.nansum([named.by[family, f"share_{share}_{number}"] for number in numbers], axis=0)[rows] for share in SHARES}
-        found[family] = comparisons.scores({**said, 100: named.by[family, named.grouped[0]][rows]}, named.columns[rows], named.groups[rows], seed)
-        curves[family] = [{"share": share, "events": float(np.mean([own.sum() for own in learned[share]])),
-                           "groups": float(np.mean([len(set(events.groups[own].tolist())) for own in learned[share]])), "macro_f1": score.figure()}
-                          for share, score in found[family].items()]
-    gain = comparisons.difference(found[best][100], found[best][SHARES[-1]])
-    return {"families": curves, "share": SHARES[-1], "gain": gain, "verdict": verdict(gain["value"], gain["low"], gain["high"])}

@@ -8,8 +8,7 @@ from entoflow.wingbeat.chosen_events import Event
 
 
 def drawn(folder, kinds, recording="a.wav"):
-    clip = {"recording": recording, "start": 0.0, "end": 0.5, "samples": 100}
-    event = Event(np.ones(100, np.float32), 8000, clip, 0.0, 0.0, ["fly"], [1.0], True, "bee")
+    event = Event(np.ones(100, np.float32), 8000, recording, 0.0, 0.5, False, 0.0, 0.0, ["fly"], [1.0], True, "bee")
     event_pictures.draw(folder, [(kind, event) for kind in kinds], "event_")
 
 

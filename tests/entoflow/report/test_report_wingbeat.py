@@ -11,7 +11,7 @@ def figure(value, low=None, high=None):
 
 def comparison(**families):
     """families: macro-F1 on new groups, and on new sensors."""
-    rows = {name: {"name": f"the {name}", "floor": False, "macro_f1": figure(grouped), "p_best": 0.5, "sensor_macro_f1": figure(sensor)}
+    rows = {name: {"name": f"the {name}", "baseline": False, "macro_f1": figure(grouped), "p_best": 0.5, "sensor_macro_f1": figure(sensor)}
             for name, (grouped, sensor) in families.items()}
     return {"families": rows, "best": [next(iter(families))]}
 
