@@ -68,7 +68,7 @@ def add_noise(
     n_samples = samples.shape[1]
     noises = sound_noise.noise(noise, len(rows), n_samples, events.sample_rate, rng)
     noises[np.arange(n_samples) >= lengths[:, None]] = 0
-    noisy = sound_noise.mixed(samples, noises, snr_db)
+    noisy = sound_noise.mix(samples, noises, snr_db)
     feature_names: list[str] = []
     table = np.empty((len(rows), 0), np.float32)
     if measure_features:

@@ -11,8 +11,14 @@ from sklearn.metrics import balanced_accuracy_score, f1_score
 from entoflow import model_folder
 from entoflow.model_folder import ModelFacts
 from entoflow.task import InputError
-from entoflow.wingbeat import clip_set, fold_predictions, importances, learning_curves
-from entoflow.wingbeat import robustness, wingbeat_features
+from entoflow.wingbeat import (
+    clip_set,
+    fold_predictions,
+    importances,
+    learning_curves,
+    robustness,
+    wingbeat_features,
+)
 from entoflow.wingbeat.clip_set import Clip, ClipSet
 from entoflow.wingbeat.fold_predictions import FoldPredictions
 from entoflow.wingbeat.partitions import TRAIN_ONLY, UNUSED, Kind, Partition
@@ -186,7 +192,7 @@ def test_the_better_family_ships_and_its_metrics_are_those_of_scikit_learn(world
 
 
 def test_each_fold_is_predicted_by_the_family_that_was_best_on_the_other_folds(world, run):
-    """One family is right on fold 1 alone, the other on the others: each loses what it is good at."""
+    """Each of two families is right on one fold alone, and so is not chosen there."""
     for family, is_right in (("features", FOLD == 0), ("rnn", FOLD == 1)):
         named = np.where(is_right, CLASS_INDEX, (CLASS_INDEX + 1) % 3)
         probabilities = (0.1 + 0.7 * np.eye(3)[named]).astype(np.float32)
@@ -197,7 +203,7 @@ def test_each_fold_is_predicted_by_the_family_that_was_best_on_the_other_folds(w
     comparison, content, _ = run()
     values = [row["macro_f1"]["value"] for row in comparison["families"].values()][:2]
     assert values == pytest.approx([0.2, 0.2])
-    # Fold 1 is predicted by rnn, which is wrong there, and fold 2 by features; the others by either.
+    # rnn predicts fold 1, features fold 2, and both are wrong there; either predicts the others.
     assert content["metrics"]["macro_f1"]["value"] == 0
 
 
@@ -232,7 +238,7 @@ def test_label_sets_hold_as_many_true_classes_as_they_should(world, run):
 
 
 def test_f0_is_brought_to_25_degrees_where_all_temperatures_are_known(world, run):
-    """F0 of 200, 210 and 220 Hz at 25 degrees rises by 4 % a degree; nights differ by more than classes."""
+    """F0 rises by 4 % a degree: nights differ by more than classes, which have 200, 210, 220 Hz."""
     predict(world, "features", 0.9)
     degc = 20 + GROUP / 3
     change_clips(world, lambda row, clip: replace(clip, temperature=float(degc[row])))

@@ -1,4 +1,4 @@
-"""Events of two data sets named by a model that was trained on tones: the oracle is what each tone is."""
+"""Events of two data sets are named by a model that was trained on tones."""
 
 import csv
 import json
@@ -88,7 +88,7 @@ def calibrate(folder, known_above):
 
 @pytest.fixture
 def train(tmp_path):
-    """Return a function that trains a family on 60 tones and returns its calibrated model folder."""
+    """Return a function that trains a family on 60 tones: it returns a calibrated model folder."""
 
     def train_family(family):
         sound = tones(60, 1)

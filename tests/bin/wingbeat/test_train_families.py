@@ -9,8 +9,17 @@ from sklearn.metrics import f1_score
 
 from entoflow import model_folder
 from entoflow.task import InputError
-from entoflow.wingbeat import clip_set, event_arrays, families, fold_predictions, importances
-from entoflow.wingbeat import network_settings, robustness, spectrogram_images, wingbeat_features
+from entoflow.wingbeat import (
+    clip_set,
+    event_arrays,
+    families,
+    fold_predictions,
+    importances,
+    network_settings,
+    robustness,
+    spectrogram_images,
+    wingbeat_features,
+)
 from entoflow.wingbeat.clip_set import Clip, ClipSet
 from entoflow.wingbeat.family_network import NetworkFamily
 from entoflow.wingbeat.network_settings import NetworkSettings

@@ -15,7 +15,7 @@ FOLDS = [(np.flatnonzero(FOLD != fold), np.flatnonzero(FOLD == fold)) for fold i
 
 
 def draw_events(seed):
-    """Return (classes, values N x 2): the values of a class spread the wider, the higher its number."""
+    """Return (classes, values N x 2); a class of a higher number is spread wider."""
     rng = np.random.default_rng(seed)
     class_index = rng.integers(0, 4, N)
     means = np.stack([100 * class_index, class_index], axis=1)

@@ -17,7 +17,7 @@ def draw_events(seed, n=400, n_groups=25):
 
 
 def draw_probabilities(true_class, share_right, rng, n_seeds=None):
-    """Return (n_seeds x) n x C of a family that names a share of events right, the others anyhow."""
+    """Return (n_seeds x) n x C of a family that names a share of events right, the rest anyhow."""
     n = len(true_class)
     shape = (n_seeds, n) if n_seeds else (n,)
     is_right = rng.random(shape) < share_right

@@ -18,7 +18,7 @@ def fit_machine(table, class_index):
 def trained():
     """Return (estimator, model, table, classes, groups), the last three of 200 other events.
 
-    The first feature separates the classes, the second a little, the third and a constant not at all.
+    The first feature separates the classes, the second a little, the third and a constant do not.
     """
     rng = np.random.default_rng(1)
     class_index = np.arange(400) % 2

@@ -17,21 +17,26 @@ def signals(seed, n, samples):
 
 
 def by_hand(series, fitted, most=10**9):
-    """Return the features by the paper's words, each kernel and each bias on its output, and the convolution's outputs that count, of these at most so many."""
-    features, bias, at = [], fitted.biases.astype(float), 0
+    """Return the features as the paper describes them, each kernel and each bias on its own.
+
+    Of an output, `most` values at most are taken.
+    """
+    features = []
+    start = 0
     for turn, (dilation, count) in enumerate(zip(fitted.dilations, fitted.counts)):
         for number, twos in enumerate(combinations(range(9), 3)):
             kernel = np.zeros(8 * dilation + 1)
             kernel[::dilation] = [2 if weight in twos else -1 for weight in range(9)]
             reach = 4 * dilation if (number + turn) % 2 == 0 else 0
-            outputs = [
-                np.correlate(np.pad(one.astype(float), reach), kernel, "valid") for one in series
-            ]
-            outputs = [output[:: int(np.ceil(len(output) / most))] for output in outputs]
-            features += [
-                [(output > bias[at + k]).mean() for output in outputs] for k in range(count)
-            ]
-            at += count
+            outputs = []
+            for signal in series:
+                padded = np.pad(signal.astype(float), reach)
+                output = np.correlate(padded, kernel, "valid")
+                step = int(np.ceil(len(output) / most))
+                outputs.append(output[::step])
+            for bias in fitted.biases[start : start + count].astype(float):
+                features.append([(output > bias).mean() for output in outputs])
+            start += count
     return np.array(features).T
 
 
@@ -76,7 +81,7 @@ def test_dilations_rise_from_one_to_the_widest_that_fits_and_share_119_features_
 
 
 def test_dilations_of_a_signal_of_129_samples_are_as_the_papers_formula_gives_them():
-    """Exponents k 4/31, k from 0 to 31: 2 ** x is below 2 for eight of them, below 3 for five more, and 16 for the last."""
+    """Of 2 ** (k 4/31), k from 0 to 31, eight are below 2, five more below 3; the last is 16."""
     dilations, counts = random_convolutions.dilations_of(129)
     assert dilations.tolist() == [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 16]
     of_each = [sum(d <= 2 ** (4 * k / 31) < d + 1 for k in range(32)) for d in dilations]
@@ -84,7 +89,7 @@ def test_dilations_of_a_signal_of_129_samples_are_as_the_papers_formula_gives_th
 
 
 @pytest.mark.parametrize("samples", [50, 400])
-def test_shares_of_the_one_signal_learned_from_are_one_less_the_quantiles_of_the_golden_ratio(
+def test_shares_of_the_one_training_signal_are_one_less_the_quantiles_of_the_golden_ratio(
     samples,
 ):
     series = np.random.default_rng(3).normal(size=(1, samples)).astype(np.float32)
@@ -167,12 +172,12 @@ def test_ridge_on_the_features_tells_pitches_apart_that_differ_by_a_tenth_and_st
         (np.full((2, 50), np.inf), "samples that are no numbers"),
     ],
 )
-def test_signals_that_have_no_features_are_told(series, sentence):
+def test_signals_that_have_no_features_are_refused(series, sentence):
     with pytest.raises(InputError, match=sentence):
         random_convolutions.fit(series.astype(np.float32), np.random.default_rng(1))
 
 
-def test_signals_of_another_length_than_learned_from_are_told():
+def test_signals_of_another_length_are_refused():
     fitted = random_convolutions.fit(signals(8, 2, 50), np.random.default_rng(1))
     with pytest.raises(
         InputError,

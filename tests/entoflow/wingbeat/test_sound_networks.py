@@ -1,4 +1,4 @@
-"""Each network beside what its layers give one clip alone, without padding; scales and patches by hand."""
+"""Networks against what their layers give one clip alone; scales and patches by hand."""
 
 import numpy as np
 import pytest
