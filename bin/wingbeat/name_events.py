@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Name the events of recordings by a model of the wingbeat chain.
 
-Of each is told what it is, how likely that is, its fundamental frequency, and whether it is of a
-known class. Memory is constant: some hundred events are in it at a time.
+The tables say of each event what it is, how likely that is, its fundamental frequency, and whether
+it is of a known class. Memory is constant: some hundred events are in it at a time.
 """
 
 import argparse

@@ -10,7 +10,7 @@ FRAMES = torch.tensor([24, 13, 1, 24, 7])
 
 
 class Scripted:
-    """Draws what it is given_order, in this order."""
+    """Draws these values, one after the other."""
 
     def __init__(self, *values):
         self.values = list(values)

@@ -167,7 +167,7 @@ def test_padding_is_what_lies_behind_the_frames():
     ]
 
 
-def test_a_kind_that_there_is_not_is_told():
+def test_a_kind_that_there_is_not_is_refused():
     with pytest.raises(
         InputError, match="network is of kind 'lstm'; wanted one of image, rnn, transformer"
     ):

@@ -1,4 +1,4 @@
-"""Tiny networks on drawn tones; what is kept, reported and written, by hand."""
+"""Tiny networks on drawn tones."""
 
 import json
 

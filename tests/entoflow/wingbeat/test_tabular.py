@@ -175,7 +175,7 @@ def test_permuted_labels_are_named_by_chance(few):
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
-def test_features_that_are_no_numbers_are_told(bad):
+def test_features_that_are_no_numbers_are_refused(bad):
     table, labels, groups = events(8)
     table[3, 2] = table[3, 4] = table[9, 0] = bad
     with pytest.raises(
@@ -184,7 +184,7 @@ def test_features_that_are_no_numbers_are_told(bad):
         tabular.fit(table, labels, groups, 1)
 
 
-def test_events_of_one_class_are_told():
+def test_events_of_one_class_are_refused():
     with pytest.raises(InputError, match="events have labels aedes; wanted two classes or more"):
         tabular.fit(np.zeros((3, 2)), ["aedes"] * 3, ["a", "b", "c"], 1)
 

@@ -141,7 +141,7 @@ def test_no_rows_have_no_probabilities():
     assert model.predict_proba(other_table[:0]).shape == (0, 3)
 
 
-def test_another_number_of_features_is_told():
+def test_another_number_of_features_is_refused():
     table, class_index, other_table = tables(5, 3)
     model = tabular_model.exported(fit("svm", tabular.SETTINGS["svm"][0], table, class_index), 1.0)
     with pytest.raises(
