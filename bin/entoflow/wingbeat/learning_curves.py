@@ -5,12 +5,12 @@ Models that are trained on a part of the groups are compared with those trained 
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from entoflow.metric import Metric
 from entoflow.wingbeat import comparisons
+from entoflow.wingbeat.comparisons import ScoreDifference
 from entoflow.wingbeat.event_arrays import Events
 from entoflow.wingbeat.partitions import TRAIN_ONLY, UNUSED, Kind, Partition, of_kind
 
@@ -38,7 +38,7 @@ class LearningCurves:
     share: int  # the largest one below all, per cent
     # What comparisons.difference returns: macro-F1 of the best family with all groups, over that
     # with the share.
-    gain: Any
+    gain: ScoreDifference
     verdict: str
 
 
@@ -157,13 +157,13 @@ def measure(
         by_share[100] = probabilities[family, grouped][rows]
         scores = comparisons.scores(by_share, class_index[rows], events.groups[rows], seed)
         curves[family] = [
-            _point(share, trained_on[share], events.groups, scores[share].figure())
+            _point(share, trained_on[share], events.groups, scores[share].metric())
             for share in by_share
         ]
         if family == best_family:
             scores_of_best = scores
     gain = comparisons.difference(scores_of_best[100], scores_of_best[SHARES[-1]])
-    sentence = verdict(gain["value"], gain["low"], gain["high"])
+    sentence = verdict(gain.value, gain.low, gain.high)
     return LearningCurves(curves, SHARES[-1], gain, sentence)
 
 
@@ -175,7 +175,7 @@ def _point(
     return Point(share, n_events, n_groups, macro_f1)
 
 
-def verdict(gain: float, low: float | None, high: float | None) -> str:
+def verdict(gain: float | None, low: float | None, high: float | None) -> str:
     """Return what the gain in macro-F1, from the largest share to all groups, means."""
     text = f"From {SHARES[-1]} % of the groups to all, macro-F1 of the best family "
     text += f"moved by {gain:+.2f}"
@@ -187,57 +187,3 @@ def verdict(gain: float, low: float | None, high: float | None) -> str:
     if high < LITTLE:
         return f"{text}: more such recordings would hardly help."
     return f"{text}: whether more recordings would help cannot be told."
-
-
-# Until compare_families.py calls measure().
-
-
-def figures(events, named, best, seed):  # type: ignore[no-untyped-def]
-    folds = {
-        name: np.array([clip["folds"][name] for clip in events.clips])
-        for name in events.partitions
-        if name.startswith("share_")
-    }
-    numbers = [
-        int(name.rpartition("_")[2]) for name in folds if name.startswith(f"share_{SHARES[0]}_")
-    ]
-    if not numbers:
-        return None
-    rows = np.flatnonzero(np.isin(named.fold, np.array(numbers) - 1))
-    learned = {
-        share: [folds[f"share_{share}_{number}"] == TRAIN_ONLY for number in numbers]
-        for share in SHARES
-    }
-    learned[100] = [named.fold != number - 1 for number in numbers]
-    curves, found = {}, {}
-    for family in named.families:
-        said = {
-            share: np.nansum(
-                [named.by[family, f"share_{share}_{number}"] for number in numbers], axis=0
-            )[rows]
-            for share in SHARES
-        }
-        found[family] = comparisons.scores(
-            {**said, 100: named.by[family, named.grouped[0]][rows]},
-            named.columns[rows],
-            named.groups[rows],
-            seed,
-        )
-        curves[family] = [
-            {
-                "share": share,
-                "events": float(np.mean([own.sum() for own in learned[share]])),
-                "groups": float(
-                    np.mean([len(set(events.groups[own].tolist())) for own in learned[share]])
-                ),
-                "macro_f1": score.figure(),
-            }
-            for share, score in found[family].items()
-        ]
-    gain = comparisons.difference(found[best][100], found[best][SHARES[-1]])
-    return {
-        "families": curves,
-        "share": SHARES[-1],
-        "gain": gain,
-        "verdict": verdict(gain["value"], gain["low"], gain["high"]),
-    }

@@ -54,26 +54,3 @@ def f0_slope(
 def f0_at_reference(log2_f0: np.ndarray, degc: np.ndarray, octaves_per_degc: float) -> np.ndarray:
     """Return log2 of F0 (n) as it would be at REFERENCE_DEGC."""
     return log2_f0 - octaves_per_degc * (degc - REFERENCE_DEGC)
-
-
-# Until the families are rewritten, these take events as dicts, by their earlier names.
-
-
-def of(clips):  # type: ignore[no-untyped-def]
-    return np.array(
-        [
-            np.nan if clip.get("temperature") is None else float(clip["temperature"])
-            for clip in clips
-        ]
-    )
-
-
-def sure(events):  # type: ignore[no-untyped-def]
-    f0, confidence = (
-        events.table[:, events.features.index(name)] for name in ("f0_hz", "f0_confidence")
-    )
-    return (f0 > 0) & (confidence >= SURE)
-
-
-slope = f0_slope
-at_reference = f0_at_reference
