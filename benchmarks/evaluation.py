@@ -30,10 +30,19 @@ def ask(folder, full):
             seconds[name].append(time.perf_counter() - start)
     ratio = np.median(seconds["peer"]) / np.median(seconds["ours"])
     apart = np.abs(values["ours"] - values["peer"]).max()
-    yield Row(f"AP of {n_images:,} images, {len(dataset['annotations']):,} true boxes, {len(detections.scores):,} detections, s, one core ({repetitions} runs each "
-              f"in turn; AP {values['ours'].mean():.3f}, the two apart by {apart:.0e})", span(seconds["ours"], 2),
-              f"{span(seconds['peer'], 2)} (pycocotools)", f"{ratio:.1f} times as fast", f">= {LEAST_RATIO}, apart <= {CLOSE:.0e}",
-              bool(ratio >= LEAST_RATIO and apart <= CLOSE))
+    question = (
+        f"AP of {n_images:,} images, {len(dataset['annotations']):,} true boxes, "
+        f"{len(detections.scores):,} detections, s, one core ({repetitions} runs each in turn; "
+        f"AP {values['ours'].mean():.3f}, the two apart by {apart:.0e})"
+    )
+    yield Row(
+        question,
+        span(seconds["ours"], 2),
+        f"{span(seconds['peer'], 2)} (pycocotools)",
+        f"{ratio:.1f} times as fast",
+        f">= {LEAST_RATIO}, apart <= {CLOSE:.0e}",
+        bool(ratio >= LEAST_RATIO and apart <= CLOSE),
+    )
 
 
 def world(rng, n_images):
