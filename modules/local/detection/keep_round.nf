@@ -16,7 +16,7 @@ process KEEP_ROUND {
 
     output:
     path 'weak_boxes/weak_boxes.json', emit: weak_boxes, includeInputs: true
-    path 'weak_boxes/{samples.png,rounds.csv}', emit: beside, includeInputs: true
+    path 'weak_boxes/{samples.png,rounds.csv}', emit: samples_and_rounds, includeInputs: true
     path 'weak_boxes/{quality,ablation}.json', emit: quality, includeInputs: true, optional: true
     path 'weak_boxes/plots/*', emit: plots, includeInputs: true, optional: true
     path 'target_detector/{README.md,model.json,weights.safetensors}', emit: model, includeInputs: true

@@ -1,0 +1,88 @@
+include { fingerprint; numbered } from './sources'
+include { paths } from './params'
+
+// A channel of one list: the files of a channel by name, so that a task's input does not depend
+// on the order in which other tasks ended.
+def by_name(files) {
+    return files.toSortedList { a, b -> a.name <=> b.name }
+}
+
+// From a channel of [role, value]: the values of one role.
+def of_role(pairs, role) {
+    return pairs.filter { pair -> pair[0] == role }.map { pair -> pair[1] }
+}
+
+// From a channel of [role, file or files]: each file.
+def of_every_role(pairs) {
+    return pairs.flatMap { _role, files -> [files].flatten() }
+}
+
+// A channel of one list: the packs that hold an image of the data set (in some of its parts), which
+// a task gets beside it. `packs` is a channel of one list: every pack.
+def with_packs(dataset, packs, parts = []) {
+    return dataset.combine(packs.toList()).map { path, all -> packs_of(path, all, parts) }
+}
+
+// What PREDICT_BOXES takes, a tuple a pack: the pack, the ids of the images to run on, the model's
+// files. `packs` and `model` are channels of one list (no model: no shard), `ids` of one file.
+def shards(packs, ids, model) {
+    return packs.flatMap { list -> list }.combine(ids).combine(model.map { files -> [files] })
+}
+
+def packs_of(dataset, packs, parts) {
+    def images = images_of(dataset).findAll { image -> !parts || image.part in parts }
+    def names = images.collect { image -> image.pack }.toSet()
+    return packs.findAll { pack -> pack.name in names }
+}
+
+def has_images(dataset) {
+    return !images_of(dataset).isEmpty()
+}
+
+def images_of(dataset) {
+    return new groovy.json.JsonSlurper().parse(dataset.toFile()).images
+}
+
+// What IMPORT_IMAGES and IMPORT_RECORDINGS take, from a map of channels of paths by role: a channel
+// of [role, name, path, fingerprint]. The sources of a role are numbered in the order of their paths.
+def import_sources(sources_by_role, importer) {
+    def channels = sources_by_role.collect { role, sources -> sources.map { path -> [role, path] } }
+    return channels
+        .inject { mixed, pairs -> mixed.mix(pairs) }
+        .toSortedList { a, b -> a.toString() <=> b.toString() }
+        .flatMap { pairs -> numbered(pairs) }
+        .map { role, name, path -> [role, name, path, fingerprint(path, importer)] }
+}
+
+// What FETCH_DETECTOR_WEIGHTS and FETCH_BACKBONE take for 'pretrained' ([]: they download), a path,
+// or 'none': nothing, so that no weights are fetched.
+def weights_to_fetch(weights) {
+    return channel.of(weights)
+        .filter { choice -> choice != 'none' }
+        .map { choice -> choice == 'pretrained' ? [] : file(choice) }
+}
+
+// The files of a folder by name: a task that gets them, not the folder, runs again when one changes.
+def files_of(folder) {
+    if( !file(folder).isDirectory() )
+        return []
+    return file(folder).listFiles().findAll { item -> item.isFile() }.sort { item -> item.name }
+}
+
+// The inputs of ENTOFLOW from the entry's parameters.
+def input_channels(options) {
+    def names = [
+        'boxes', 'labelled_images', 'test_boxes', 'audit_boxes', 'reviewed',
+        'specimens', 'unlabelled', 'recordings', 'predict',
+    ]
+    def inputs = names.collectEntries { name -> [name, channel.fromList(paths(options[name]))] }
+    // A review is of the clusters where there are images to identify, else of the weak boxes.
+    def of_clusters = options.unlabelled != null
+    return inputs + [
+        model: channel.fromList(options.model ? files_of(options.model) : []),
+        gallery: options.gallery,
+        detector: options.detector_model,
+        reviewed_clusters: of_clusters ? inputs.reviewed : channel.empty(),
+        reviewed: of_clusters ? channel.empty() : inputs.reviewed,
+    ]
+}
