@@ -1,4 +1,8 @@
-"""A set of images with their labels and boxes: what every image task reads and writes. Its file is a superset of COCO's JSON."""
+"""A set of images with their labels and boxes: what every image task reads and writes.
+
+Its file is a superset of COCO's JSON.
+"""
+
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
@@ -32,7 +36,10 @@ class Photo:
 
 @dataclass(frozen=True)
 class Image:
-    """One image of a data set. Hashes are of the file's bytes or, phash and mirrored, of what is seen; see images.py."""
+    """One image of a data set.
+
+    Hashes are of the file's bytes or, phash and mirrored, of what is seen; see images.py.
+    """
 
     id: int  # the first 52 bits of its SHA-256
     file_name: str  # as its user knows it
@@ -76,8 +83,12 @@ class Dataset:
 
     images: list[Image]
     boxes: list[Box] = field(default_factory=list)
-    labels: list[str] = field(default_factory=list)  # of boxes, also those that no box has; their COCO ids count from 1
-    role: str | None = None  # what it is for: boxes, labelled, test, audit, reviewed, specimens, unlabelled, predict, training
+    labels: list[str] = field(
+        default_factory=list
+    )  # of boxes, also those that no box has; their COCO ids count from 1
+    role: str | None = (
+        None  # what it is for: boxes, labelled, test, audit, reviewed, specimens, unlabelled ...
+    )
     format: str | None = None  # in which form the user gave it
     source: str | None = None  # name of what the user gave
     truth: str | None = None  # of a test set: where its truth comes from
@@ -91,7 +102,9 @@ class Dataset:
         """Return the data set with the wanted images alone, and the boxes on them."""
         images = [image for image in self.images if wanted(image)]
         ids = {image.id for image in images}
-        return replace(self, images=images, boxes=[box for box in self.boxes if box.image_id in ids])
+        return replace(
+            self, images=images, boxes=[box for box in self.boxes if box.image_id in ids]
+        )
 
     def part(self, *parts: str) -> "Dataset":
         """Return the data set with the images of these parts alone, and the boxes on them."""
@@ -101,8 +114,12 @@ class Dataset:
 def read(path: Path) -> Dataset:
     """Return the data set that a task wrote. Raises InputError where the file holds none."""
     content = read_json(path)
-    if not isinstance(content, dict) or not all(isinstance(content.get(name), list) for name in LISTS):
-        raise InputError(f"{path}: is no set of images; wanted the lists images, annotations and categories.")
+    if not isinstance(content, dict) or not all(
+        isinstance(content.get(name), list) for name in LISTS
+    ):
+        raise InputError(
+            f"{path}: is no set of images; wanted the lists images, annotations and categories."
+        )
     names = {category["id"]: category["name"] for category in content["categories"]}
     info = content.get("info", {})
     return Dataset(
@@ -114,8 +131,13 @@ def read(path: Path) -> Dataset:
 
 
 def write(path: Path, dataset: Dataset) -> None:
-    """Write a data set with one image, annotation or category a line: equal sets give equal bytes."""
-    info = {name: getattr(dataset, name) for name in ("role", "format", "source", "truth", "cropped_by")}
+    """Write a data set with one image, annotation or category a line.
+
+    Equal sets give equal bytes.
+    """
+    info = {
+        name: getattr(dataset, name) for name in ("role", "format", "source", "truth", "cropped_by")
+    }
     numbers = {label: number for number, label in enumerate(dataset.labels, 1)}
     write_coco(
         path,
@@ -133,7 +155,10 @@ def write_coco(
     annotations: Iterable[Mapping[str, Any]],
     categories: Iterable[Mapping[str, Any]],
 ) -> None:
-    """Write COCO's JSON, an entry a line; the lists may be generators, so that memory is constant."""
+    """Write COCO's JSON, an entry a line.
+
+    The lists may be generators, so that memory is constant.
+    """
     with files.whole(path) as file:
         file.write(f'{{"info": {_line(info)}')
         for name, entries in zip(LISTS, (images, annotations, categories)):
@@ -166,8 +191,11 @@ def box_entry(number: int, box: Box, category_id: int) -> dict[str, Any]:
     return entry if box.weight == 1 else {**entry, "weight": box.weight}
 
 
-def arrays_by_image(dataset: Dataset, label: str | None = None) -> dict[int, tuple["np.ndarray", "np.ndarray"]]:
-    """Return {image id: (n x 4 float boxes x1, y1, x2, y2; n bool, true for an ignore region)}, for every image.
+def arrays_by_image(
+    dataset: Dataset, label: str | None = None
+) -> dict[int, tuple["np.ndarray", "np.ndarray"]]:
+    """Return {image id: (n x 4 float boxes x1, y1, x2, y2; n bool, true for an ignore region)}, for
+    every image.
 
     label: of the boxes to take; None takes all.
     """
@@ -177,12 +205,12 @@ def arrays_by_image(dataset: Dataset, label: str | None = None) -> dict[int, tup
     for box in dataset.boxes:
         if label is None or box.label == label:
             taken[box.image_id].append(box)
-    found = {}
+    arrays = {}
     for image_id, boxes in taken.items():
         corners = np.array([box.bbox for box in boxes], dtype=float).reshape(-1, 4)
         corners[:, 2:] += corners[:, :2]
-        found[image_id] = corners, np.array([box.iscrowd for box in boxes], dtype=bool)
-    return found
+        arrays[image_id] = corners, np.array([box.iscrowd for box in boxes], dtype=bool)
+    return arrays
 
 
 def weights_by_image(dataset: Dataset) -> dict[int, "np.ndarray"]:
@@ -206,7 +234,11 @@ def _image(entry: dict[str, Any]) -> Image:
 def _box(entry: dict[str, Any], names: Mapping[int, str]) -> Box:
     x, y, width, height = entry["bbox"]
     return Box(
-        entry["image_id"], names[entry["category_id"]], (x, y, width, height), bool(entry.get("iscrowd", 0)), entry.get("weight", 1.0)
+        entry["image_id"],
+        names[entry["category_id"]],
+        (x, y, width, height),
+        bool(entry.get("iscrowd", 0)),
+        entry.get("weight", 1.0),
     )
 
 

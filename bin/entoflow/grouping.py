@@ -1,4 +1,8 @@
-"""Several data sets as one: an image that two sources hold is kept once, and near-duplicates are of one group."""
+"""Several data sets as one.
+
+An image that two sources hold is kept once, and near-duplicates are of one group.
+"""
+
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -18,14 +22,19 @@ def read(path: Path, roles: Sequence[str]) -> Dataset:
     """Return a data set. Raises InputError where it is of none of the roles."""
     content = dataset.read(path)
     if content.role not in roles:
-        raise InputError(f"{path}: says no role of its images; wanted a data set that import_images.py wrote.")
+        raise InputError(
+            f"{path}: says no role of its images; wanted a data set that import_images.py wrote."
+        )
     return content
 
 
-def merge(datasets: Sequence[Dataset], roles: Sequence[str], stage: str, audit: list[AuditRow]) -> dict[str, Dataset]:
+def merge(
+    datasets: Sequence[Dataset], roles: Sequence[str], stage: str, audit: list[AuditRow]
+) -> dict[str, Dataset]:
     """Return {role: one data set}; an image that several sources of a role hold is kept once.
 
-    One that they label differently is not kept. What is left out has a row in `audit`, which is added to.
+    One that they label differently is not kept. What is left out has a row in `audit`, which is
+    added to.
     """
     cropped_by = one_cropping(datasets)
     merged = {}
@@ -36,19 +45,27 @@ def merge(datasets: Sequence[Dataset], roles: Sequence[str], stage: str, audit: 
 
 
 def one_cropping(datasets: Iterable[Dataset]) -> str | None:
-    """Return the id of the detector that cropped the images, None of whole ones. Raises InputError where they were cropped differently."""
+    """Return the id of the detector that cropped the images, None of whole ones.
+
+    Raises InputError where they were cropped differently.
+    """
     detectors = {each.cropped_by for each in datasets}
     if len(detectors) > 1:
-        raise InputError("--datasets: some are cropped and others not, or by another detector; wanted all by one, or none.")
+        raise InputError(
+            "--datasets: some are cropped and others not, or by another detector; "
+            "wanted all by one, or none."
+        )
     return detectors.pop() if detectors else None
 
 
 def group(
     merged: Mapping[str, Dataset], duplicate_bits: int, stage: str, audit: list[AuditRow]
 ) -> tuple[dict[int, str], "np.ndarray"]:
-    """Return ({image id: group} over all roles: given groups, joined by near-duplicates; ids (k x 2) of images that look alike).
+    """Return ({image id: group} over all roles: given groups, joined by near-duplicates; ids (k x
+    2) of images that look alike).
 
-    Cropped images are near-duplicates if their crops are, or the photos they come from. `audit` is added to.
+    Cropped images are near-duplicates if their crops are, or the photos they come from. `audit` is
+    added to.
     """
     import numpy as np
 
@@ -58,7 +75,9 @@ def group(
     images = [image for _, image in members]
     near, alike = near_duplicates(*_looks(images), duplicate_bits)
     if any(image.photo for image in images):
-        near_photos, _ = near_duplicates(*_looks([image.photo or image for image in images]), duplicate_bits)
+        near_photos, _ = near_duplicates(
+            *_looks([image.photo or image for image in images]), duplicate_bits
+        )
         near = np.unique(np.concatenate([near, near_photos]), axis=0)
     names = [_group_name(role, image) for role, image in members]
     for a, b in near.tolist():
@@ -66,7 +85,11 @@ def group(
             reason = f"nearly the same photo as {images[a].file_name}: both stay in one part"
             audit.append(row(images[b], stage, "joined", reason))
     first: dict[str, int] = {}
-    same = [(first.setdefault(image.group, place), place) for place, image in enumerate(images) if image.given]
+    same = [
+        (first.setdefault(image.group, place), place)
+        for place, image in enumerate(images)
+        if image.given
+    ]
     groups = join(names, [*near.tolist(), *same])
     ids = np.array([image.id for image in images])
     return dict(zip(ids.tolist(), groups)), ids[alike]
@@ -86,9 +109,15 @@ def _merged(datasets: Sequence[Dataset], stage: str, audit: list[AuditRow]) -> D
     boxes: list[Box] = []
     box_labels: dict[str, int] = {}
     for each in datasets:
-        new = [image for image in each.images if image.id not in images and len(labels[image.id]) == 1]
+        new = [
+            image for image in each.images if image.id not in images and len(labels[image.id]) == 1
+        ]
         kept = {image.id: image for image in new}
-        audit += [_left_out(image, labels[image.id], each.source, stage) for image in each.images if kept.get(image.id) is not image]
+        audit += [
+            _left_out(image, labels[image.id], each.source, stage)
+            for image in each.images
+            if kept.get(image.id) is not image
+        ]
         used = {image.group for image in images.values()}
         images |= {image.id: _renamed(image, used, each.source) for image in kept.values()}
         for box in each.boxes:
@@ -111,10 +140,13 @@ def _left_out(image: Image, labels: set[str], source: str | None, stage: str) ->
 
 
 def _renamed(image: Image, used: set[str], source: str | None) -> Image:
-    """Return an image with its source, and with a group of its own: 1.jpg of one source is not the 1.jpg of another."""
-    given = image.group != image.file_name
-    name = image.group if given or image.group not in used else f"{image.group} ({image.id:x})"
-    return replace(image, group=name, given=given, source=source)
+    """Return an image with its source, and with a group of its own.
+
+    1.jpg of one source is not the 1.jpg of another.
+    """
+    is_given = image.group != image.file_name
+    name = image.group if is_given or image.group not in used else f"{image.group} ({image.id:x})"
+    return replace(image, group=name, given=is_given, source=source)
 
 
 def _looks(images: Sequence[Image | Photo]) -> tuple[list[str], list[str], list[str]]:
@@ -125,17 +157,23 @@ def _looks(images: Sequence[Image | Photo]) -> tuple[list[str], list[str], list[
 
 
 def _every_image(merged: Mapping[str, Dataset]) -> list[tuple[str, Image]]:
-    """Return (role, image) of all roles by id; of one content only the first, and those that have a group of their own."""
-    found: list[tuple[str, Image]] = []
+    """Return (role, image) of all roles by id.
+
+    Of one content only the first, and those that have a group of their own.
+    """
+    members: list[tuple[str, Image]] = []
     seen: set[int] = set()
     for role, content in merged.items():
         for image in content.images:
             if image.id not in seen or image.given:
-                found.append((role, image))
+                members.append((role, image))
             seen.add(image.id)
-    return sorted(found, key=lambda member: member[1].id)
+    return sorted(members, key=lambda member: member[1].id)
 
 
 def _group_name(role: str, image: Image) -> str:
-    """Return a name for an image's group: a given one is one in all sources, a file name is one of its role."""
+    """Return a name for an image's group.
+
+    A given one is one in all sources, a file name is one of its role.
+    """
     return f"{role}: {image.group}"

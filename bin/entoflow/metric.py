@@ -1,4 +1,8 @@
-"""A measured number with its interval, as every metrics.json holds it. How it is made stands in statistics.py."""
+"""A measured number with its interval, as every metrics.json holds it.
+
+How it is made stands in statistics.py.
+"""
+
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -25,4 +29,6 @@ class Metric:
 class Difference(Metric):
     """By how much one system is better than another on the same items."""
 
-    verdict: str  # better, worse, or not distinguishable where the interval holds 0 or there is none
+    verdict: (
+        str  # better, worse, or not distinguishable where the interval holds 0 or there is none
+    )

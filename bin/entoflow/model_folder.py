@@ -1,26 +1,35 @@
-"""The model folder: model.json, weights.safetensors and a model card. Nothing in it can carry code."""
-import hashlib
-import json
-import sys
-from dataclasses import dataclass, field, fields
-from importlib.metadata import PackageNotFoundError, version
+"""The model folder: model.json, the weights and a model card. Nothing in it can carry code."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import entoflow
-from entoflow import files
+from entoflow import files, software
 from entoflow.metric import Metric
+from entoflow.model_card import model_card
+from entoflow.tables import read_json
 from entoflow.task import InputError
 
-PACKAGES = ["torch", "torchvision", "ultralytics", "ultralytics-opencv-headless", "timm", "pytorch-metric-learning", "scikit-learn", "numpy", "pillow",
-            "opencv-python-headless"]
-_ORDER = ("name", "kind", "classes", "input", "threshold", "metrics", "metrics_of")  # of model.json
+FORMAT = 1  # of model.json; one more for every change that an older entoflow would misread
 WEIGHTS = ("weights.safetensors", "classifier.npz", "convolutions.npz")  # none can carry code
+REQUIRED = ("name", "kind", "classes", "input", "threshold")
+FACTS = (
+    *REQUIRED,
+    "metrics",
+    "metrics_of",
+    "licence",
+)  # fields of ModelFacts that are keys of model.json
+WANTED = "wanted a model folder that entoflow wrote: model.json and weights.safetensors"
 
 
 @dataclass(frozen=True)
 class ModelFacts:
-    """What model.json says of a model; how it came to be (code, packages, hash of the weights) is added when it is written."""
+    """What model.json says of a model.
+
+    How it came to be (code, packages, hash of the weights) is added when it is written.
+    """
 
     name: str
     kind: str  # detector, embedder, wingbeat
@@ -33,128 +42,94 @@ class ModelFacts:
     data: dict[str, Any]  # what it learned from: counts, hashes
     parameters: dict[str, Any]
     seed: int
-    more: dict[str, Any] = field(default_factory=dict)  # what only its kind has: calibration, clustering, cropped_by ...
+    more: dict[str, Any] = field(
+        default_factory=dict
+    )  # what only its kind has: calibration, clustering, cropped_by ...
     weights_sha256: str = ""  # of a model that was read
 
 
 def write_facts(folder: Path, facts: ModelFacts) -> None:
     """Complete a model folder that holds its weights: model.json, then the card README.md."""
-    known = {each.name for each in fields(ModelFacts)} - {"more", "data", "parameters", "seed", "licence", "weights_sha256"}
+    content = {name: getattr(facts, name) for name in FACTS if name != "licence"}
     provenance = {"data": facts.data, "parameters": facts.parameters, "seed": facts.seed}
-    write(folder, {name: getattr(facts, name) for name in _ORDER if name in known} | facts.more, provenance, facts.licence)
+    write(folder, content | facts.more, provenance, facts.licence)
 
 
 def read_facts(folder: Path) -> ModelFacts:
-    """Return what model.json of a model folder says. Raises InputError where the folder holds no model that this version can read."""
-    content = read(folder)
-    provenance = content.pop("provenance", {})
-    own = {each.name for each in fields(ModelFacts)} - {"more", "data", "parameters", "seed", "weights_sha256"}
-    values = {name: content.pop(name) for name in own & content.keys()}
-    values["metrics"] = {name: Metric(**{"groups": None, "unit": "", **entry}) for name, entry in values.get("metrics", {}).items()}
-    values.setdefault("metrics_of", "")
-    values.setdefault("licence", "")
-    given = {name: provenance.get(name, {}) for name in ("data", "parameters")}
-    return ModelFacts(**values, **given, seed=provenance.get("seed", 0), more=content, weights_sha256=provenance.get("weights_sha256", ""))
+    """Return what model.json of a model folder says.
 
-
-def write(folder, facts, provenance, licence):
-    """Complete a model folder that holds its weights: model.json, then the card README.md.
-
-    facts: name, kind, classes, input, threshold, metrics, metrics_of. provenance: data, parameters, seed.
+    Raises InputError where the folder holds no model that this version can read.
     """
-    weights = hashlib.sha256(weights_of(folder).read_bytes()).hexdigest()
-    provenance = {"code": _code(), **provenance, "packages": _packages(), "weights_sha256": weights}
-    model = {**facts, "licence": licence, "provenance": provenance}
-    files.write_json(folder / "model.json", model)
-    (folder / "README.md").write_text(_card(model), encoding="utf-8")
+    content = read(folder)
+    content.pop("format", None)
+    provenance = content.pop("provenance", {})
+    return ModelFacts(
+        **{name: content.pop(name) for name in REQUIRED},
+        metrics=_metrics(content.pop("metrics", {})),
+        metrics_of=content.pop("metrics_of", ""),
+        licence=content.pop("licence", ""),
+        data=provenance.get("data", {}),
+        parameters=provenance.get("parameters", {}),
+        seed=provenance.get("seed", 0),
+        weights_sha256=provenance.get("weights_sha256", ""),
+        more=content,
+    )
 
 
-def weights_of(folder):
-    """Return the path of the file of a model folder that holds its weights, None where there is none."""
-    return next((Path(folder) / name for name in WEIGHTS if (Path(folder) / name).is_file()), None)
+def write(
+    folder: Path, facts: Mapping[str, Any], provenance: Mapping[str, Any], licence: str
+) -> None:
+    """Complete a model folder, as write_facts does. Until every room uses that.
+
+    facts: name, kind, classes, input, threshold, metrics, metrics_of. provenance: data, parameters,
+    seed.
+    """
+    weights = weights_of(folder)
+    assert weights, "the weights are written first"
+    complete = {
+        "code": {"entoflow": entoflow.__version__, "sha256": software.code_sha256()},
+        **provenance,
+        "packages": software.package_versions(),
+        "weights_sha256": files.sha256(weights),
+    }
+    model = {"format": FORMAT, **facts, "licence": licence, "provenance": complete}
+    files.write_json(Path(folder, "model.json"), model)
+    files.write_text(Path(folder, "README.md"), model_card(model, _metrics(facts["metrics"])))
 
 
-def read(folder):
-    """Return model.json of a model folder. Raises InputError where the folder holds no model that this version can read."""
+def read(folder: Path) -> dict[str, Any]:
+    """Return model.json of a model folder. Until every room uses read_facts.
+
+    Raises InputError where the folder holds no model that this version can read.
+    """
     path = Path(folder) / "model.json"
-    wanted = "wanted a model folder that entoflow wrote: model.json and weights.safetensors"
     if not path.is_file() or not weights_of(folder):
-        raise InputError(f"{folder}: holds no model; {wanted}.")
-    try:
-        model = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise InputError(f"{path}: is not JSON ({error}); {wanted}.") from None
-    missing = [key for key in ("name", "kind", "classes", "input", "threshold") if not isinstance(model, dict) or key not in model]
+        raise InputError(f"{folder}: holds no model; {WANTED}.")
+    model = read_json(path)
+    missing = [name for name in REQUIRED if not isinstance(model, dict) or name not in model]
     if missing:
-        raise InputError(f"{path}: has no {', '.join(missing)}; {wanted}.")
+        raise InputError(f"{path}: has no {', '.join(missing)}; {WANTED}.")
+    if model.get("format", FORMAT) != FORMAT:
+        raise InputError(
+            f"{path}: is of format {model['format']}; wanted {FORMAT}, "
+            f"which entoflow {entoflow.__version__} reads: "
+            "use the entoflow that wrote it, or a newer one."
+        )
     return model
 
 
-def _code():
-    """Version and hash of the code of this task: the script and the package files that were handed to it."""
-    package = Path(__file__).parent
-    script = Path(sys.modules["__main__"].__file__ or package / "__init__.py")
-    files = [script, *sorted(package.rglob("*.py"))]
-    return {"entoflow": entoflow.__version__, "sha256": hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()}
+def weights_of(folder: Path) -> Path | None:
+    """Return the path of the file of a model folder that holds its weights, None where there is
+    none.
+    """
+    paths = [Path(folder) / name for name in WEIGHTS]
+    return next((path for path in paths if path.is_file()), None)
 
 
-def _packages():
-    found = {"python": ".".join(map(str, sys.version_info[:3]))}
-    for name in PACKAGES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
-
-
-def _card(model):
-    """Return the model card: what the model is for, what it learned from, how good it is, under which terms."""
-    rows = [f"| {name} | {_number(entry['value'])} | {_interval(entry)} | {entry['n']} |" for name, entry in model["metrics"].items()]
-    provenance = model["provenance"]
-    lines = [
-        f"# {model['name']}", "",
-        PURPOSE[model["kind"]](model), "",
-        "## Intended use", "",
-        USE[model["kind"]], "",
-        "## Data", "",
-        *[f"- {key}: {value}" for key, value in provenance["data"].items()], "",
-        f"## Figures on the {model['metrics_of']} {'events' if model['kind'] == 'wingbeat' else 'images'}", "",
-        FIGURES[model["kind"]], "",
-        "| metric | value | 95 % interval | n |", "|---|---|---|---|", *rows, "",
-        "## Licence", "",
-        f"{model['licence']}", "",
-        "## Provenance", "",
-        f"- parameters: {json.dumps(provenance['parameters'])}",
-        f"- code: entoflow {provenance['code']['entoflow']} ({provenance['code']['sha256'][:12]})",
-        f"- packages: {', '.join(f'{name} {number}' for name, number in provenance['packages'].items())}",
-    ]
-    return "\n".join(lines) + "\n"
-
-
-PURPOSE = {
-    "detector": lambda model: f"Finds **{', '.join(model['classes'])}** in photos and draws a box around each. "
-                              f"A box counts from score {model['threshold']:.3f}.",
-    "embedder": lambda model: "Turns a photo of one insect into a vector; the nearest vectors of a gallery of named specimens tell what it is. "
-                              f"It learned from {len(model['classes'])} classes and serves for others, too."
-                              f"{' Photos are cropped first, by the detector in the gallery.' if 'cropped_by' in model else ''}",
-    "wingbeat": lambda model: f"Names the sound of a short event: {', '.join(model['classes'])}. It learned from sounds of {model['input']['sample_rate']} Hz.",
-}
-OF_PHOTOS = ("Photos like those it was trained on. On photos of another kind (another camera, background or insect size) measure it first "
-             "(`--test_boxes`). It supports a person's identification and does not replace it.")
-USE = {"detector": OF_PHOTOS, "embedder": OF_PHOTOS,
-       "wingbeat": "Sounds of sensors and places like those it was trained on: another sensor sounds different, and the figures below are of none "
-                   "that it did not know. It supports a person's identification and does not replace it."}
-ON_VALIDATION = ("Training stopped and the threshold was chosen on these images, so they flatter the model; "
-                 "the figures on test images are in evaluation/metrics.json.")
-FIGURES = {"detector": ON_VALIDATION, "embedder": ON_VALIDATION,
-           "wingbeat": "Each event was named by a model of this family that learned from other groups; this one learned from all. The family was "
-                       "chosen by these figures, so they flatter it a little; those in evaluation/metrics.json count the choice in."}
-
-
-def _number(value):
-    return "not measured" if value is None else f"{value:.3f}"
-
-
-def _interval(entry):
-    return "too few groups" if entry["low"] is None else f"{entry['low']:.3f} to {entry['high']:.3f}"
+def _metrics(entries: Mapping[str, Any]) -> dict[str, Metric]:
+    metrics = {}
+    for name, entry in entries.items():
+        metrics[name] = (
+            entry if isinstance(entry, Metric) else Metric(**{"groups": None, "unit": "", **entry})
+        )
+    return metrics

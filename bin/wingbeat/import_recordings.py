@@ -1,234 +1,398 @@
 #!/usr/bin/env python3
-"""Read one source of recordings: check every file, find what is one event, and put the events' samples into one file.
+"""Read one source of recordings: check every file, find the events, and put the events' samples into one file.
 
-A row with start and end is one event, and so is a whole recording, unless it is longer than any event lasts: there the events are those that stand out
-of the noise, and each has the recording's label. A name may say when and by which sensor a recording was made; one sensor's night is then a
-group. Nothing is resampled unless --sample_rate asks for it; what looks wrong with an event is flagged and counted, and whatever is not taken as it
-was given has a row in the audit.
+A row with start and end is one event, and so is a whole recording, unless it is longer than any event lasts: there the
+events are those that stand out of the noise, and each has the recording's label. A name may say when and by which sensor
+a recording was made; one sensor's night is then a group. Nothing is resampled unless --sample_rate asks for it. What
+looks wrong with an event is flagged and counted, and what is not taken as it was given has a row in the audit.
 """
 import argparse
 import hashlib
-import json
 from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from entoflow import importing
+from entoflow import audit, importing
+from entoflow.audit import AuditRow, Note
 from entoflow.tables import plain_text
 from entoflow.task import InputError, run
+from entoflow.wingbeat import clip_set, recording_names
+from entoflow.wingbeat.clip_set import Clip, ClipSet
+from entoflow.wingbeat.recording_names import NameFacts
 
-READERS = {"recordings": "read_labelled", "predict": "read_unlabelled"}  # role -> its reader
-RATES = 200, 1_000_000  # Hz, that hold a wingbeat and can be held
+if TYPE_CHECKING:
+    import numpy as np
+
+    from entoflow.wingbeat.audio import SoundFacts
+    from entoflow.wingbeat.recordings import Listing, Recording
+
+STAGE = "import_recordings"
+ROLES = ("recordings", "predict")  # labelled ones to learn from, and ones to predict
+LEAST_RATE, HIGHEST_RATE = 200, 1_000_000  # Hz: lower ones hold no wingbeat, higher ones no memory
 LONG = 10.0  # seconds; no insect passes a sensor for so long
-AT_ONCE = 1 << 22  # samples of events, padded to one length, to look at for flags
+SAMPLES_AT_ONCE = 1 << 22  # of events, padded to one length, that are checked together
 
 
-def main(argv):
-    args = checked(parser().parse_args(argv))
-    form, parts, notes = read(args.source, args.role)
-    files = list({part.path: part for part in reversed(parts)}.values())[::-1]
-    facts, bad = described(files, args.cpus)
-    importing.refuse_too_many(args.source, files, bad, args.max_bad_files, "recordings")
-    taken, doubles = importing.without_doubles([part for part in parts if part.path in facts], lambda part: (facts[part.path]["sha256"], part.start, part.end))
-    refuse_outside(args.source, taken, facts)
-    rate = one_rate(args, [facts[path]["sample_rate"] for path in {part.path for part in taken}])
-    said = said_of(taken, args)
-    spans, empty = found_events(taken, facts, args.find_events)
+@dataclass(frozen=True)
+class Span:
+    """An event: a part of a recording, in seconds."""
+
+    part: "Recording"
+    start: float
+    end: float
+
+
+@dataclass(frozen=True)
+class Signal:
+    """What was written of an event's samples."""
+
+    n_samples: int
+    flags: list[str]
+
+
+def main(argv: list[str]) -> None:
+    args = parse_arguments(argv)
+    listing = read_source(args.source, args.role)
+    files = first_of_each_file(listing.recordings)
+    facts, unusable = describe_files(files, args.cpus)
+    importing.refuse_too_many(args.source, files, unusable, args.max_bad_files, "recordings")
+    parts, doubles = drop_doubles(listing.recordings, facts)
+    refuse_outside(args.source, parts, facts)
+    sample_rate = determine_sample_rate(args, parts, facts)
+    name_facts, night_groups = read_names(parts, args.name_pattern, args.date_order)
+    spans, without_event = find_spans(parts, facts, args.find_events)
     if not spans:
-        raise InputError(f"{args.source}: has no event to take in its {len(taken)} recordings; wanted at least one.")
-    flags = write_signals(args.signals, spans, facts, rate)
-    clips = build(spans, facts, said, flags, rate)
-    info = {"role": args.role, "format": form, "source": args.source_name, "sample_rate": rate, "signals": args.signals.name}
-    args.dataset.write_text(json.dumps({"info": info, "clips": clips}, ensure_ascii=False) + "\n", encoding="utf-8")
-    channels = [(part.file_name, None, "note", facts[part.path]["note"]) for part in files if part.path in facts and facts[part.path]["note"]]
-    rows = importing.audit(args.source_name, "import_recordings", [*notes, *bad, *doubles, *empty, *channels, *flagged(clips)])
-    importing.write_audit(args.audit, rows)
-    print(summary(args, clips, rows))
+        raise InputError(f"{args.source}: has no event to take in its {len(parts)} recordings; wanted at least one.")
+    signals = write_signals(args.signals, spans, facts, sample_rate)
+    clips = list_clips(spans, signals, facts, name_facts, night_groups, sample_rate)
+    content = ClipSet(clips, sample_rate, [], args.role, listing.format, args.source_name, args.signals.name)
+    clip_set.write(args.dataset, content)
+    notes = [*listing.notes, *unusable, *doubles, *without_event, *note_channels(files, facts), *note_flags(clips)]
+    rows = audit.rows_of(notes, args.source_name, STAGE)
+    audit.write(args.audit, rows)
+    print(summary(clips, rows, args.source_name, args.audit.name))
 
 
-def parser():
-    p = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def parser() -> argparse.ArgumentParser:
+    p = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     p.add_argument("--source", type=Path, required=True, help="file or folder to read")
-    p.add_argument("--role", choices=list(READERS), required=True, help="what its recordings are for")
-    p.add_argument("--sample_rate", type=int, help="Hz to bring all recordings to (default: their own, which must be one)")
-    p.add_argument("--name_pattern", help="regular expression with named groups (d1 d2 d3 or year month day, hour minute second fraction, sensor, temperature, "
-                   "humidity, gain) that says what a recording's name says (default: those of 21-05-21_19.00.11.52 and other usual names)")
-    p.add_argument("--date_order", choices=["ymd", "dmy", "mdy"], help="order of the date's parts in names (default: the only one in which all are dates)")
-    p.add_argument("--find_events", choices=["auto", "true", "false"], default="auto", help="whether events are searched in recordings without start and end; "
-                   f"auto: in those longer than {LONG:g} s (default %(default)s)")
-    p.add_argument("--max_bad_files", type=float, default=0.05,
-                   help="share of files that may be unusable before that is an error (default %(default)s)")
+    p.add_argument("--role", choices=ROLES, required=True, help="what its recordings are for")
+    p.add_argument(
+        "--sample_rate", type=int, help="Hz to bring all recordings to (default: their own, which must be one)"
+    )
+    p.add_argument(
+        "--name_pattern",
+        help="regular expression with named groups (d1 d2 d3 or year month day, hour minute second fraction, sensor, "
+        "temperature, humidity, gain) that reads the recordings' names (default: those of 21-05-21_19.00.11.52 and other "
+        "usual names)",
+    )
+    p.add_argument(
+        "--date_order",
+        choices=list(recording_names.ORDERS),
+        help="order of the date's parts in names (default: the only one in which all are dates)",
+    )
+    p.add_argument(
+        "--find_events",
+        choices=["auto", "true", "false"],
+        default="auto",
+        help="whether events are searched in recordings without start and end; "
+        f"auto: in those longer than {LONG:g} s (default %(default)s)",
+    )
+    p.add_argument(
+        "--max_bad_files",
+        type=float,
+        default=0.05,
+        help="share of files that may be unusable before that is an error (default %(default)s)",
+    )
     p.add_argument("--cpus", type=int, default=2, help="recordings to check at a time (default %(default)s)")
     p.add_argument("--dataset", type=Path, required=True, help="JSON file to write: the events")
-    p.add_argument("--signals", type=Path, required=True, help="npy file to write: the events' samples one behind the other, float32")
-    p.add_argument("--audit", type=Path, required=True, help="JSON file to write: what was not taken as given, and why")
+    p.add_argument(
+        "--signals", type=Path, required=True, help="npy file to write: the events' samples in one row, float32"
+    )
+    p.add_argument(
+        "--audit", type=Path, required=True, help="JSON file to write: what was not taken as it was given, and why"
+    )
     return p
 
 
-def checked(args):
-    """Return the arguments. Raises InputError for a number out of its range."""
+def parse_arguments(argv: list[str]) -> argparse.Namespace:
+    """Return the checked arguments. Raises InputError for a number out of its range."""
+    args = parser().parse_args(argv)
     importing.check_numbers(args, "cpus")
-    if args.sample_rate is not None and not RATES[0] <= args.sample_rate <= RATES[1]:
-        raise InputError(f"--sample_rate is {args.sample_rate}; wanted {RATES[0]} to {RATES[1]} Hz.")
-    args.source = args.source if args.source.name else args.source.resolve()  # `.` has no name to go by
-    args.source_name, args.source = plain_text(args.source.name), importing.given(args.source)
+    if args.sample_rate is not None and not LEAST_RATE <= args.sample_rate <= HIGHEST_RATE:
+        raise InputError(f"--sample_rate is {args.sample_rate}; wanted {LEAST_RATE} to {HIGHEST_RATE} Hz.")
+    source = args.source if args.source.name else args.source.resolve()  # `.` has no name
+    args.source_name = plain_text(source.name)
+    args.source = importing.user_path(source)
     return args
 
 
-def read(source, role):
-    """Return (format, recordings or parts of them in order, notes). Raises InputError for no recording."""
+def read_source(source: Path, role: str) -> "Listing":
+    """Return what a source lists, its recordings in order. Raises InputError for no recording."""
     from entoflow.wingbeat import recordings
 
-    form, parts, notes = getattr(recordings, READERS[role])(source)
-    if not parts:
+    read = recordings.read_labelled if role == "recordings" else recordings.read_unlabelled
+    listing = read(source)
+    if not listing.recordings:
         raise InputError(f"{source}: has no recording to take; wanted at least one WAV, FLAC or OGG file.")
-    return form, sorted(parts, key=lambda part: (part.file_name, part.start or 0, part.end or 0)), notes
+    ordered = sorted(listing.recordings, key=lambda part: (part.file_name, part.start or 0, part.end or 0))
+    return replace(listing, recordings=ordered)
 
 
-def described(files, cpus):
-    """Return ({path: what audio.describe says}, notes of the unusable)."""
+def first_of_each_file(parts: Iterable["Recording"]) -> list["Recording"]:
+    """Return the first part of each recording, in order."""
+    firsts: dict[Path, Recording] = {}
+    for part in parts:
+        firsts.setdefault(part.path, part)
+    return list(firsts.values())
+
+
+def describe_files(files: Sequence["Recording"], cpus: int) -> tuple[dict[Path, "SoundFacts"], list[Note]]:
+    """Return ({path: facts of the recording}, notes on the unusable ones)."""
     from entoflow.wingbeat import audio
 
-    facts, bad = importing.describe_all(files, audio.describe, audio.BadRecording, cpus)
-    return {part.path: facts[part.file_name] for part in files if part.file_name in facts}, bad
+    by_name, unusable = importing.describe_all(files, audio.describe, audio.BadRecording, cpus)
+    return {file.path: by_name[file.file_name] for file in files if file.file_name in by_name}, unusable
 
 
-def refuse_outside(source, parts, facts):
-    """Raise InputError for a part that ends, or starts, where its recording has ended, or that lies between two of its samples."""
+def drop_doubles(
+    parts: Iterable["Recording"], facts: Mapping[Path, "SoundFacts"]
+) -> tuple[list["Recording"], list[Note]]:
+    """Return (usable parts, each content once, notes on the others)."""
+    usable = [part for part in parts if part.path in facts]
+    return importing.without_doubles(usable, lambda part: (facts[part.path].sha256, part.start, part.end))
+
+
+def refuse_outside(source: Path, parts: Iterable["Recording"], facts: Mapping[Path, "SoundFacts"]) -> None:
+    """Raise InputError for a part that lies, wholly or in part, behind the end of its recording, or between two of its samples."""
     from entoflow.wingbeat.audio import ROUNDING
 
     for part in parts:
-        rate = facts[part.path]["sample_rate"]
-        seconds = facts[part.path]["frames"] / rate
-        last = part.end if part.end is not None else part.start or 0
-        if last > seconds + ROUNDING or (part.start or 0) >= seconds:
-            raise InputError(f"{source}, row {part.row}: asks for {part.file_name} up to {last:g} s, which lasts {seconds:g} s; wanted a part of it.")
-        if part.start is not None and round(part.start * rate) >= round(min(part.end or seconds, seconds) * rate):
-            raise InputError(f"{source}, row {part.row}: asks for {part.file_name} from {part.start:g} to {part.end or seconds:g} s, which holds none of its "
-                             f"{rate} samples a second; wanted one or more.")
+        rate = facts[part.path].sample_rate
+        seconds = facts[part.path].seconds
+        start = part.start or 0.0
+        last = start if part.end is None else part.end
+        if last > seconds + ROUNDING or start >= seconds:
+            raise InputError(
+                f"{source}, row {part.row}: asks for {part.file_name} up to {last:g} s, which lasts {seconds:g} s; "
+                "wanted a part of it."
+            )
+        end = part.end or seconds
+        if part.start is not None and round(start * rate) >= round(min(end, seconds) * rate):
+            raise InputError(
+                f"{source}, row {part.row}: asks for {part.file_name} from {start:g} to {end:g} s, which holds none of "
+                f"its {rate} samples a second; wanted one or more."
+            )
 
 
-def one_rate(args, rates):
-    """Return the sample rate of the events. Raises InputError where recordings have several and none is asked for, and for one too low or too high."""
-    counts = Counter(rates)
-    wrong = [rate for rate in counts if not RATES[0] <= rate <= RATES[1]]
-    if wrong:
-        raise InputError(f"{args.source}: has {counts[wrong[0]]} recordings at {wrong[0]} Hz; wanted {RATES[0]} to {RATES[1]} Hz, which hold a wingbeat.")
-    if args.sample_rate or len(counts) == 1:
-        return args.sample_rate or rates[0]
-    told = ", ".join(f"{rate} Hz ({n})" for rate, n in sorted(counts.items()))
-    raise InputError(f"{args.source}: has recordings at {told}; wanted one sample rate, or --sample_rate to bring all to.")
+def determine_sample_rate(
+    args: argparse.Namespace, parts: Iterable["Recording"], facts: Mapping[Path, "SoundFacts"]
+) -> int:
+    """Return the sample rate of the events.
+
+    Raises InputError where the recordings have several and none is asked for, and for one too low or too high.
+    """
+    counts = Counter(facts[part.path].sample_rate for part in first_of_each_file(parts))
+    for rate, n_recordings in counts.items():
+        if not LEAST_RATE <= rate <= HIGHEST_RATE:
+            raise InputError(
+                f"{args.source}: has {n_recordings} recordings at {rate} Hz; "
+                f"wanted {LEAST_RATE} to {HIGHEST_RATE} Hz, which hold a wingbeat."
+            )
+    if args.sample_rate:
+        return args.sample_rate
+    if len(counts) > 1:
+        rates = ", ".join(f"{rate} Hz ({n_recordings})" for rate, n_recordings in sorted(counts.items()))
+        raise InputError(
+            f"{args.source}: has recordings at {rates}; wanted one sample rate, or --sample_rate to bring all to."
+        )
+    return next(iter(counts))
 
 
-def said_of(parts, args):
-    """Return {path: (what name and table say, default group or None)}; what a table says goes before what a name says."""
-    from entoflow.wingbeat import recording_names
+def read_names(
+    parts: Iterable["Recording"], pattern: str | None, date_order: str | None
+) -> tuple[dict[Path, NameFacts], dict[Path, str | None]]:
+    """Return ({path: what the table, or else the name, says}, {path: sensor's night, None where its time is unknown})."""
+    firsts = first_of_each_file(parts)
+    said_by_names = recording_names.read([part.file_name for part in firsts], pattern, date_order)
+    facts = [replace(said, **part.columns) for said, part in zip(said_by_names, firsts)]
+    paths = [part.path for part in firsts]
+    return dict(zip(paths, facts)), dict(zip(paths, recording_names.night_groups(facts)))
 
-    first = {part.path: part for part in reversed(parts)}
-    said = recording_names.read([part.file_name for part in first.values()], args.name_pattern, args.date_order)
-    said = [one._replace(**part.columns) for one, part in zip(said, first.values())]
-    return dict(zip(first, zip(said, recording_names.groups(said))))
 
-
-def found_events(parts, facts, asked):
-    """Return ([(part, start, end) in seconds], notes of the recordings in which nothing stands out)."""
+def find_spans(
+    parts: Iterable["Recording"], facts: Mapping[Path, "SoundFacts"], find_events: str
+) -> tuple[list[Span], list[Note]]:
+    """Return (events, notes on the recordings in which nothing stands out). find_events: auto, true or false."""
     from entoflow.wingbeat import audio, events
 
-    spans, notes = [], []
+    spans: list[Span] = []
+    notes: list[Note] = []
     for part in parts:
-        fact = facts[part.path]
-        seconds = fact["frames"] / fact["sample_rate"]
-        if part.start is not None or asked == "false" or (asked == "auto" and seconds <= LONG):
-            spans.append((part, part.start or 0.0, seconds if part.end is None else min(part.end, seconds)))
+        sound = facts[part.path]
+        seconds = sound.seconds
+        searched = find_events == "true" or (find_events == "auto" and seconds > LONG)
+        if part.start is not None or not searched:
+            end = seconds if part.end is None else min(part.end, seconds)
+            spans.append(Span(part, part.start or 0.0, end))
             continue
-        found = list(events.stream(audio.blocks(part.path, LONG, fact["taken"]), fact["sample_rate"]))
-        spans += [(part, start, min(end, seconds)) for start, end in found]
-        if not found:
-            notes.append((part.file_name, part.row, "left out", f"nothing stands out of the noise of its {seconds:g} s"))
+        blocks = audio.read_blocks(part.path, LONG, sound.channels)
+        detected = list(events.detect(blocks, sound.sample_rate))
+        spans += [Span(part, start, min(end, seconds)) for start, end in detected]
+        if not detected:
+            reason = f"nothing stands out of the noise of its {seconds:g} s"
+            notes.append(Note(part.file_name, part.row, "left out", reason))
     return spans, notes
 
 
-def write_signals(path, spans, facts, rate):
-    """Write the samples of all events to one file, non-finite ones as 0, and return [(number of samples, names of its flags)] of each; memory is constant."""
+def write_signals(
+    path: Path, spans: Sequence[Span], facts: Mapping[Path, "SoundFacts"], sample_rate: int
+) -> list[Signal]:
+    """Write the samples of all events to one file, in constant memory, with 0 for those that are not finite."""
     import numpy as np
 
     from entoflow.wingbeat import audio
 
-    raw, found = path.with_suffix(".raw"), []
-    with raw.open("wb") as file:
-        for batch in batches(audio.read(part.path, start, end, facts[part.path]["taken"]) for part, start, end in spans):
-            for (samples, own), raised in zip(batch, flags_of(batch)):
+    raw_path = path.with_suffix(".raw")
+    signals = []
+    with raw_path.open("wb") as file:
+        for batch in batches(read_spans(spans, facts)):
+            for (samples, own_rate), flags in zip(batch, raise_flags(batch)):
                 samples = np.nan_to_num(samples, nan=0, posinf=0, neginf=0)
-                samples = samples if own == rate else audio.resampled(samples, own, rate)
+                if own_rate != sample_rate:
+                    samples = audio.resample(samples, own_rate, sample_rate)
                 samples.astype(np.float32).tofile(file)
-                found.append((len(samples), raised))
-    total = sum(n for n, _ in found)
-    out, written = np.lib.format.open_memmap(path, "w+", np.float32, (total,)), np.memmap(raw, np.float32, "r", shape=(total,))
-    for first in range(0, total, AT_ONCE):
-        out[first:first + AT_ONCE] = written[first:first + AT_ONCE]
+                signals.append(Signal(len(samples), flags))
+    total = sum(signal.n_samples for signal in signals)
+    raw = np.memmap(raw_path, np.float32, "r", shape=(total,))
+    out = np.lib.format.open_memmap(path, "w+", np.float32, (total,))
+    for first in range(0, total, SAMPLES_AT_ONCE):
+        out[first:first + SAMPLES_AT_ONCE] = raw[first:first + SAMPLES_AT_ONCE]
     out.flush()
-    raw.unlink()
-    return found
+    raw_path.unlink()
+    return signals
 
 
-def batches(clips):
-    """Yield lists of clips (samples, rate) that padded to the longest of them are AT_ONCE samples at most, one clip at least."""
-    held, longest = [], 0
-    for clip in clips:
-        longest = max(longest, len(clip[0]))
-        if held and longest * (len(held) + 1) > AT_ONCE:
-            yield held
-            held, longest = [], len(clip[0])
-        held.append(clip)
-    if held:
-        yield held
+def read_spans(spans: Iterable[Span], facts: Mapping[Path, "SoundFacts"]) -> Iterator[tuple["np.ndarray", int]]:
+    """Yield (samples, sample rate) of each event."""
+    from entoflow.wingbeat import audio
+
+    for span in spans:
+        path = span.part.path
+        yield audio.read(path, span.start, span.end, facts[path].channels)
 
 
-def flags_of(batch):
-    """Return the names of the flags of each clip (samples, rate), at its own rate: resampled, what was clipped or no number no longer looks it."""
+def batches(sounds: Iterable[tuple["np.ndarray", int]]) -> Iterator[list[tuple["np.ndarray", int]]]:
+    """Yield lists of one sound (samples, sample rate) or more, which padded to one length have at most SAMPLES_AT_ONCE samples."""
+    batch: list[tuple[np.ndarray, int]] = []
+    longest = 0
+    for sound in sounds:
+        longest = max(longest, len(sound[0]))
+        if batch and longest * (len(batch) + 1) > SAMPLES_AT_ONCE:
+            yield batch
+            batch = []
+            longest = len(sound[0])
+        batch.append(sound)
+    if batch:
+        yield batch
+
+
+def raise_flags(batch: Sequence[tuple["np.ndarray", int]]) -> list[list[str]]:
+    """Return the names of the flags that each sound (samples, sample rate) raises.
+
+    They are raised at its own rate: once it is resampled, what was clipped or not finite no longer looks it.
+    """
     import numpy as np
 
     from entoflow.wingbeat import signal_quality
 
-    found, padded = [None] * len(batch), np.zeros((len(batch), max(len(samples) for samples, _ in batch)), np.float32)
-    for row, (samples, _) in zip(padded, batch):
-        row[:len(samples)] = samples
-    for rate in {rate for _, rate in batch}:
-        rows = [at for at, (_, own) in enumerate(batch) if own == rate]
-        raised = signal_quality.flags(padded[rows], rate, [len(batch[at][0]) for at in rows])
-        for at, flags in zip(rows, raised):
-            found[at] = [name for name, on in zip(signal_quality.FLAGS, flags) if on]
-    return found
+    lengths = np.array([len(samples) for samples, _ in batch])
+    rates = np.array([rate for _, rate in batch])
+    padded = np.zeros((len(batch), lengths.max()), np.float32)
+    for row, (samples, _) in enumerate(batch):
+        padded[row, :len(samples)] = samples
+    raised = np.zeros((len(batch), len(signal_quality.FLAGS)), bool)
+    for rate in np.unique(rates):
+        rows = np.flatnonzero(rates == rate)
+        raised[rows] = signal_quality.flags(padded[rows], int(rate), lengths[rows])
+    names = np.array(signal_quality.FLAGS)
+    return [names[row].tolist() for row in raised]
 
 
-def build(spans, facts, said, flags, rate):
-    """Return the events as the dataset lists them: in order, with the place of their samples in the file of signals."""
-    clips, first = [], 0
-    for (part, start, end), (n, raised) in zip(spans, flags):
-        sha256, (name, group) = facts[part.path]["sha256"], said[part.path]
-        key = hashlib.sha256(f"{sha256} {start:.6f} {end:.6f}".encode()).hexdigest()
-        clips.append({"id": int(key[:13], 16), "recording": part.file_name, "start": round(start, 6), "end": round(end, 6), "label": part.label,
-                      "group": part.group or group or part.file_name, "given": bool(part.group or group), "fold": part.fold, "sha256": sha256,
-                      "sample_rate": rate, "first": first, "samples": n, **name._asdict(), "time": name.time and name.time.isoformat(),
-                      "flags": raised})
-        first += n
+def list_clips(
+    spans: Iterable[Span],
+    signals: Iterable[Signal],
+    facts: Mapping[Path, "SoundFacts"],
+    name_facts: Mapping[Path, NameFacts],
+    night_groups: Mapping[Path, str | None],
+    sample_rate: int,
+) -> list[Clip]:
+    """Return the events as the data set lists them, in the order of their samples."""
+    clips = []
+    first = 0
+    for span, signal in zip(spans, signals):
+        part = span.part
+        sha256 = facts[part.path].sha256
+        named_group = part.group or night_groups[part.path]
+        key = hashlib.sha256(f"{sha256} {span.start:.6f} {span.end:.6f}".encode()).hexdigest()
+        clip = Clip(
+            id=int(key[:13], 16),
+            recording=part.file_name,
+            start=round(span.start, 6),
+            end=round(span.end, 6),
+            label=part.label,
+            group=named_group or part.file_name,
+            named_group=bool(named_group),
+            fold=part.fold,
+            sha256=sha256,
+            sample_rate=sample_rate,
+            first=first,
+            samples=signal.n_samples,
+            flags=signal.flags,
+            **vars(name_facts[part.path]),
+        )
+        clips.append(clip)
+        first += signal.n_samples
     return clips
 
 
-def flagged(clips):
-    """Return notes of the recordings with flagged events, one each."""
-    raised, n = defaultdict(Counter), Counter(clip["recording"] for clip in clips)
+def note_channels(files: Iterable["Recording"], facts: Mapping[Path, "SoundFacts"]) -> list[Note]:
+    """Return a note on each recording of several channels."""
+    notes = []
+    for file in files:
+        sound = facts.get(file.path)
+        if sound and sound.note:
+            notes.append(Note(file.file_name, None, "note", sound.note))
+    return notes
+
+
+def note_flags(clips: Iterable[Clip]) -> list[Note]:
+    """Return a note on each recording with flagged events."""
+    n_events: Counter[str] = Counter()
+    raised: dict[str, Counter[str]] = defaultdict(Counter)
     for clip in clips:
-        raised[clip["recording"]].update(clip["flags"])
-    return [(name, None, "note", f"of {n[name]} events flagged: {', '.join(f'{flag} {count}' for flag, count in sorted(counts.items()))}")
-            for name, counts in raised.items() if counts]
+        n_events[clip.recording] += 1
+        raised[clip.recording].update(clip.flags)
+    notes = []
+    for recording, counts in raised.items():
+        if counts:
+            flags = ", ".join(f"{flag} {n}" for flag, n in sorted(counts.items()))
+            reason = f"of {n_events[recording]} events flagged: {flags}"
+            notes.append(Note(recording, None, "note", reason))
+    return notes
 
 
-def summary(args, clips, rows):
+def summary(clips: Sequence[Clip], rows: Iterable[AuditRow], source_name: str, audit_name: str) -> str:
     """Return the last line printed: what was taken and what was not."""
-    counts, raised = Counter(row["action"] for row in rows), Counter(flag for clip in clips for flag in clip["flags"])
-    told = f"; flagged: {', '.join(f'{flag} {n}' for flag, n in raised.most_common())}" if raised else ""
-    recordings = len({clip["recording"] for clip in clips})
-    return f"Took {len(clips)} events of {recordings} recordings from {args.source_name}, left out {counts['left out']}{told}: see {args.audit.name}."
+    n_recordings = len({clip.recording for clip in clips})
+    n_left_out = sum(row.action == "left out" for row in rows)
+    text = f"Took {len(clips)} events of {n_recordings} recordings from {source_name}, left out {n_left_out}"
+    raised = Counter(flag for clip in clips for flag in clip.flags)
+    if raised:
+        text += "; flagged: " + ", ".join(f"{flag} {n}" for flag, n in raised.most_common())
+    return f"{text}: see {audit_name}."
 
 
 if __name__ == "__main__":

@@ -7,7 +7,10 @@ from entoflow import dataset
 from entoflow.dataset import Box, Dataset, Image
 from entoflow.task import InputError
 
-IMAGES = [Image(7, "a.jpg", width=40, height=30, part="train"), Image(9, "b.jpg", label="bee", count=2, part="test", genus="Apis")]
+IMAGES = [
+    Image(7, "a.jpg", width=40, height=30, part="train"),
+    Image(9, "b.jpg", label="bee", count=2, part="test", genus="Apis"),
+]
 BOXES = [Box(7, "bee", (1, 2, 3, 4)), Box(9, "ant", (0, 0, 5, 5), iscrowd=True, weight=0.5)]
 SET = Dataset(IMAGES, BOXES, ["bee", "ant"], role="boxes", source="s")
 
@@ -44,7 +47,9 @@ def test_arrays_hold_every_image_and_the_boxes_of_a_label(tmp_path):
     assert np.array_equal(dataset.weights_by_image(SET)[9], [0.5])
 
 
-@pytest.mark.parametrize("content", [[], {"images": []}, {"images": {}, "annotations": [], "categories": []}])
+@pytest.mark.parametrize(
+    "content", [[], {"images": []}, {"images": {}, "annotations": [], "categories": []}]
+)
 def test_a_file_that_holds_no_data_set_is_refused(tmp_path, content):
     (tmp_path / "set.json").write_text(json.dumps(content))
     with pytest.raises(InputError, match="is no set of images"):

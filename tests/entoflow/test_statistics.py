@@ -8,7 +8,10 @@ from entoflow import statistics
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=8))
 def test_holm_rejects_what_the_step_down_rule_rejects(p_values):
-    """The rule by its definition: from the least p on, compare with level / (m - rank); stop at the first that is above."""
+    """The rule by its definition.
+
+    From the least p on, compare with level / (m - rank); stop at the first that is above.
+    """
     raised = statistics.holm(p_values)
     for level in (0.01, 0.05, 0.3):
         rejected = set()
@@ -39,6 +42,9 @@ def test_a_ratio_of_nothing_is_undefined():
 UNSURE = "not distinguishable"
 
 
-@pytest.mark.parametrize("low, high, expected", [(0.1, 0.2, "better"), (-0.2, -0.1, "worse"), (-0.1, 0.1, UNSURE), (None, None, UNSURE)])
+@pytest.mark.parametrize(
+    "low, high, expected",
+    [(0.1, 0.2, "better"), (-0.2, -0.1, "worse"), (-0.1, 0.1, UNSURE), (None, None, UNSURE)],
+)
 def test_a_verdict_needs_an_interval_on_one_side_of_nothing(low, high, expected):
     assert statistics.verdict(low, high) == expected

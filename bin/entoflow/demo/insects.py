@@ -1,57 +1,82 @@
-"""Draw synthetic insects seen from above, one function per kind. No photograph and no real specimen is behind them.
+"""Draw synthetic insects seen from above, one function per kind.
 
-A kind draws with a Pen in the insect's frame: head up, the body from y = -1 (head) to y = 1 (tail), the axis at x = 0.
+No photograph and no real specimen is behind them. A kind draws with a Pen in the insect's frame:
+head up, the body from y = -1 (head) to y = 1 (tail), the axis at x = 0.
 """
+
+from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
 
-from entoflow.demo.pen import Pen, mirror, shade
+from entoflow.demo.pen import Colour, Pen, Points, mirror, shade
 
 TARGET = "halyomorpha_halys"
 LOOK_ALIKES = ("nezara_viridula", "dolycoris_baccarum")
 OTHERS = ("ladybird", "ground_beetle", "fly", "moth", "bee")
 
-BLACK, CREAM = (26, 23, 22), (226, 214, 184)
+BLACK = (26, 23, 22)
+CREAM = (226, 214, 184)
+FEELER = ((0.12, -0.96), (0.27, -1.12), (0.39, -1.27), (0.48, -1.44), (0.53, -1.62))
+# Hip, knee and foot of each pair of legs.
+LEGS = (
+    ((0.3, -0.42), (0.72, -0.72), (0.86, -1.06)),
+    ((0.36, -0.1), (0.84, -0.06), (1.1, 0.16)),
+    ((0.32, 0.2), (0.8, 0.5), (0.98, 0.98)),
+)
 
 
-def draw(kind, length, rng):
-    """Return one insect as uint8 RGBA, cropped to its alpha >= 128, in a random pose; `length` is of its body, in pixels."""
+def draw(kind: str, length: float, rng: np.random.Generator) -> np.ndarray:
+    """Return one insect as uint8 RGBA, cropped to its alpha >= 128, in a random pose.
+
+    length: of its body, in pixels.
+    """
     pen = Pen(length, rng)
     KINDS[kind](pen, rng)
     rgba = shade(pen.finished(), length, rng)
-    rows, columns = (np.flatnonzero((rgba[..., 3] >= 128).any(axis)) for axis in (1, 0))
-    return rgba[rows[0]:rows[-1] + 1, columns[0]:columns[-1] + 1]
+    is_insect = rgba[..., 3] >= 128
+    rows = np.flatnonzero(is_insect.any(axis=1))
+    columns = np.flatnonzero(is_insect.any(axis=0))
+    return rgba[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
 
 
-def vary(colour, rng, by=12):
+def vary(colour: Colour | np.ndarray, rng: np.random.Generator, by: float = 12) -> Colour:
     """Return the colour a little lighter or darker, and a little off in each channel."""
-    return tuple(int(v) for v in np.clip(np.array(colour) * rng.uniform(0.85, 1.15) + rng.normal(0, by / 3, 3), 0, 255))
+    varied = np.array(colour) * rng.uniform(0.85, 1.15) + rng.normal(0, by / 3, 3)
+    return tuple(int(value) for value in np.clip(varied, 0, 255))
 
 
-def pick(colours, rng):
+def pick(colours: Sequence[Colour], rng: np.random.Generator) -> Colour:
+    """Return one of the colours, varied."""
     return vary(colours[rng.integers(len(colours))], rng)
 
 
-def legs(pen, colour, rng, reach=1.0, width=0.05):
+def legs(
+    pen: Pen, colour: Colour, rng: np.random.Generator, reach: float = 1.0, width: float = 0.05
+) -> None:
     """Draw three pairs of bent legs; each joint is moved a little, so that no two insects stand alike."""
-    for (hip, knee, foot) in (((0.3, -0.42), (0.72, -0.72), (0.86, -1.06)),
-                              ((0.36, -0.1), (0.84, -0.06), (1.1, 0.16)),
-                              ((0.32, 0.2), (0.8, 0.5), (0.98, 0.98))):
+    for hip, knee, foot in LEGS:
         for side in (-1, 1):
             bent = [np.array(joint) * reach + rng.normal(0, 0.05, 2) for joint in (knee, foot)]
             pen.stroke(np.array([hip, *bent]) * [side, 1], width, colour)
 
 
-def antennae(pen, joints, colours, width=0.045):
+def antennae(pen: Pen, joints: Points, colours: Sequence[Colour], width: float = 0.045) -> None:
     """Draw both antennae joint by joint, in turns of the given colours."""
     for side in (-1, 1):
         for k, ends in enumerate(pairwise(joints)):
             pen.stroke(np.array(ends) * [side, 1], width, colours[k % len(colours)])
 
 
-def shield_bug(pen, rng, wing, scutellum, pale, dark, membrane):
-    """Draw what the three shield bugs share: the shield outline, its banded edge, the triangle on the back."""
+def shield_bug(
+    pen: Pen,
+    wing: Colour,
+    scutellum: Colour,
+    pale: Colour,
+    dark: Colour,
+    membrane: Colour,
+) -> None:
+    """Draw what the three shield bugs share: outline, banded edge, triangle on the back."""
     edge = np.array([(0.62, -0.42), (0.66, -0.1), (0.68, 0.2), (0.6, 0.52), (0.44, 0.8), (0.2, 0.98)])
     pen.shape([*edge, *mirror(edge)[::-1]], pale, soft=1)
     for k in range(len(edge) - 1):
@@ -68,44 +93,47 @@ def shield_bug(pen, rng, wing, scutellum, pale, dark, membrane):
     pen.dots((0.2, -0.83), (0.05, 0.05), BLACK)
 
 
-FEELER = ((0.12, -0.96), (0.27, -1.12), (0.39, -1.27), (0.48, -1.44), (0.53, -1.62))
-
-
-def halyomorpha_halys(pen, rng):
-    brown, pale = pick(((120, 94, 68), (134, 104, 74), (104, 82, 64)), rng), vary(CREAM, rng)
+def halyomorpha_halys(pen: Pen, rng: np.random.Generator) -> None:
+    brown = pick(((120, 94, 68), (134, 104, 74), (104, 82, 64)), rng)
+    pale = vary(CREAM, rng)
     dark = vary((50, 38, 32), rng)
     legs(pen, vary((112, 84, 60), rng), rng)
     antennae(pen, FEELER, (dark, dark, pale, dark))
-    shield_bug(pen, rng, brown, vary(brown, rng), pale, BLACK, vary((84, 68, 58), rng))
+    shield_bug(pen, brown, vary(brown, rng), pale, BLACK, vary((84, 68, 58), rng))
     speckle(pen, rng, 90, (dark, dark, pale))
 
 
-def dolycoris_baccarum(pen, rng):
-    plum, pale = pick(((134, 62, 66), (120, 54, 72), (148, 76, 66)), rng), vary(CREAM, rng)
+def dolycoris_baccarum(pen: Pen, rng: np.random.Generator) -> None:
+    plum = pick(((134, 62, 66), (120, 54, 72), (148, 76, 66)), rng)
+    pale = vary(CREAM, rng)
     legs(pen, vary((160, 116, 72), rng), rng)
     antennae(pen, FEELER, (BLACK, pale))
-    shield_bug(pen, rng, plum, vary((196, 168, 92), rng), pale, BLACK, vary((96, 70, 62), rng))
+    shield_bug(pen, plum, vary((196, 168, 92), rng), pale, BLACK, vary((96, 70, 62), rng))
     speckle(pen, rng, 24, (vary((70, 30, 38), rng),))
 
 
-def nezara_viridula(pen, rng):
+def nezara_viridula(pen: Pen, rng: np.random.Generator) -> None:
     green = pick(((84, 156, 54), (104, 172, 66), (66, 138, 60)), rng)
     light = vary((150, 198, 104), rng)
     legs(pen, vary((110, 158, 70), rng), rng)
     antennae(pen, FEELER, (light, vary((92, 96, 52), rng)))
-    shield_bug(pen, rng, green, vary(green, rng), light, vary((60, 112, 46), rng), vary((136, 170, 104), rng))
+    shield_bug(pen, green, vary(green, rng), light, vary((60, 112, 46), rng), vary((136, 170, 104), rng))
     pen.dots((0.26, -0.29), (0.04, 0.03), CREAM)
     pen.ellipse((0, -0.29), (0.04, 0.03), CREAM)
 
 
-def speckle(pen, rng, count, colours):
+def speckle(
+    pen: Pen, rng: np.random.Generator, count: int, colours: Sequence[Colour]
+) -> None:
     """Mottle a shield bug's back with small dots."""
     for _ in range(count):
-        x, y, radius = rng.uniform(-0.52, 0.52), rng.uniform(-0.74, 0.5), rng.uniform(0.014, 0.034)
+        x = rng.uniform(-0.52, 0.52)
+        y = rng.uniform(-0.74, 0.5)
+        radius = rng.uniform(0.014, 0.034)
         pen.ellipse((x, y), (radius, radius), colours[rng.integers(len(colours))])
 
 
-def ladybird(pen, rng):
+def ladybird(pen: Pen, rng: np.random.Generator) -> None:
     red = pick(((206, 44, 30), (222, 96, 28), (228, 178, 46)), rng)
     legs(pen, BLACK, rng, reach=0.92, width=0.06)
     antennae(pen, ((0.14, -0.9), (0.3, -1.12)), (BLACK,))
@@ -119,7 +147,7 @@ def ladybird(pen, rng):
     pen.ellipse((0, -0.46), (0.14, 0.1), BLACK)
 
 
-def ground_beetle(pen, rng):
+def ground_beetle(pen: Pen, rng: np.random.Generator) -> None:
     shell = pick(((34, 32, 36), (48, 62, 48), (78, 56, 36), (36, 44, 74)), rng)
     line = tuple(v // 2 for v in shell)
     legs(pen, vary((52, 36, 28), rng), rng, width=0.06)
@@ -133,7 +161,7 @@ def ground_beetle(pen, rng):
         pen.stroke([(x * 0.8, -0.2), (x * 1.1, 0.2), (x * 0.7, 0.8)], 0.018, line)
 
 
-def fly(pen, rng):
+def fly(pen: Pen, rng: np.random.Generator) -> None:
     body = pick(((70, 72, 78), (46, 90, 74), (52, 66, 110), (88, 74, 60)), rng)
     legs(pen, BLACK, rng, reach=0.96, width=0.05)
     pen.ellipse((0, 0.4), (0.34, 0.52), vary(body, rng))
@@ -152,7 +180,7 @@ def fly(pen, rng):
     pen.dots((0.22, -0.76), (0.16, 0.2), pick(((150, 36, 30), (110, 50, 30)), rng))
 
 
-def moth(pen, rng):
+def moth(pen: Pen, rng: np.random.Generator) -> None:
     wing = pick(((196, 178, 148), (150, 120, 88), (226, 220, 206), (176, 150, 172)), rng)
     band = tuple(int(v * rng.uniform(0.5, 0.7)) for v in wing)
     pen.pair([(0.08, 0.0), (0.7, 0.1), (0.96, 0.5), (0.7, 0.92), (0.2, 0.72)], vary(wing, rng))
@@ -167,8 +195,9 @@ def moth(pen, rng):
     pen.ellipse((0, -0.7), (0.14, 0.12), band)
 
 
-def bee(pen, rng):
-    amber, fur = pick(((222, 164, 44), (206, 140, 50), (234, 196, 90)), rng), vary((170, 124, 62), rng)
+def bee(pen: Pen, rng: np.random.Generator) -> None:
+    amber = pick(((222, 164, 44), (206, 140, 50), (234, 196, 90)), rng)
+    fur = vary((170, 124, 62), rng)
     legs(pen, BLACK, rng, reach=0.82, width=0.07)
     antennae(pen, ((0.1, -0.94), (0.24, -1.18), (0.42, -1.3)), (BLACK,), width=0.05)
     glass = (*vary((216, 214, 204), rng), 150)
@@ -183,5 +212,13 @@ def bee(pen, rng):
     pen.dots((0.22, -0.8), (0.08, 0.14), BLACK)
 
 
-KINDS = {story.__name__: story for story in (
-    halyomorpha_halys, nezara_viridula, dolycoris_baccarum, ladybird, ground_beetle, fly, moth, bee)}
+KINDS = {
+    "halyomorpha_halys": halyomorpha_halys,
+    "nezara_viridula": nezara_viridula,
+    "dolycoris_baccarum": dolycoris_baccarum,
+    "ladybird": ladybird,
+    "ground_beetle": ground_beetle,
+    "fly": fly,
+    "moth": moth,
+    "bee": bee,
+}

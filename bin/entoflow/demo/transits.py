@@ -1,30 +1,37 @@
-"""Draw SYNTHETIC wingbeat signals with known truth: insects that cross a sensor. No recording and no real species is behind them.
+"""Draw SYNTHETIC wingbeat signals with known truth: insects that cross a sensor.
 
-A transit is a sum of harmonics of a drifting fundamental under one envelope, as an optical sensor or a near microphone gives it. What
-a kind of insect is called says which laws it has, not what a specimen of it would sound like.
+No recording and no real species is behind them. A transit is a sum of harmonics of a drifting
+fundamental under one envelope, as an optical sensor or a near microphone gives it. The name of a
+kind of insect says which laws it has, not what a specimen of it would sound like.
 """
-from typing import NamedTuple
+
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-from entoflow.sound_noise import harmonics, mixed, noise
+from entoflow.sound_noise import harmonics, mix, noise
 
 REFERENCE_DEGC = 25.0
+COLDEST_HZ = 30.0  # no F0 is lower, however cold the night
 
 
-class Kind(NamedTuple):
+@dataclass(frozen=True)
+class Kind:
     """The laws of one kind of insect; F0 is at 25 degC."""
 
     name: str
     f0_hz: float
     spread_hz: float  # standard deviation between individuals
     slope: float  # Hz per degC
-    harmonics: tuple  # mean amplitudes of the harmonics from the first on
-    duration_s: float  # median, from where the envelope is a tenth of its height to where it is that again
+    harmonics: tuple[float, ...]  # mean amplitudes of the harmonics from the first on
+    # Median, from where the envelope is a tenth of its height to where it is that again.
+    duration_s: float
     hour: float  # of the day at which it is most active
 
 
-class Sensor(NamedTuple):
+@dataclass(frozen=True)
+class Sensor:
     """What one sensor does to all its signals."""
 
     name: str
@@ -49,64 +56,110 @@ SENSORS = (
 )
 
 
-class Scene(NamedTuple):
+@dataclass(frozen=True)
+class Scene:
     """Where and when transits are drawn: all kinds are equally likely at every sensor in every night."""
 
     sample_rate: int = 8000
     samples: int = 5000
-    kinds: tuple = KINDS
-    sensors: tuple = SENSORS
+    kinds: tuple[Kind, ...] = KINDS
+    sensors: tuple[Sensor, ...] = SENSORS
     nights: int = 6
 
 
 SCENE = Scene()
 
 
-def draw(n, rng, scene=SCENE):
+def draw(
+    n: int, rng: np.random.Generator, scene: Scene = SCENE
+) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """Return (clips n x samples float32, truth) of n random transits.
 
-    truth maps each column to its n values: kind, sensor, night (from 0), hour (0..24), temperature_degc, f0_hz (in mid-transit),
-    start_s and stop_s (where the envelope is a tenth of its height), snr_db (over the whole clip).
+    truth maps each column to its n values: kind, sensor, night (from 0), hour (0..24),
+    temperature_degc, f0_hz (in mid-transit), start_s and stop_s (where the envelope is a tenth of
+    its height), snr_db (over the whole clip).
     """
-    kinds, sensors, nights = (rng.integers(0, m, n) for m in (len(scene.kinds), len(scene.sensors), scene.nights))
-    of_kind = {field: np.array([getattr(kind, field) for kind in scene.kinds])[kinds] for field in Kind._fields if field != "harmonics"}
-    degc = rng.normal(24, 2, scene.nights)[nights] + rng.normal(0, 1, n)
-    f0 = np.maximum(of_kind["f0_hz"] + of_kind["slope"] * (degc - REFERENCE_DEGC) + of_kind["spread_hz"] * rng.standard_normal(n), 30)
+    kind = rng.integers(0, len(scene.kinds), n)  # n, into scene.kinds
+    sensor = rng.integers(0, len(scene.sensors), n)
+    night = rng.integers(0, scene.nights, n)
+    degc = rng.normal(24, 2, scene.nights)[night] + rng.normal(0, 1, n)
+    f0 = _draw_f0(scene.kinds, kind, degc, rng)
     times = np.arange(scene.samples) / scene.sample_rate
-    duration = of_kind["duration_s"] * np.exp(0.3 * rng.standard_normal(n))
+    median_s = np.array([each.duration_s for each in scene.kinds])[kind]
+    duration = median_s * np.exp(0.3 * rng.standard_normal(n))
     envelopes, start = transit_envelopes(duration, times, rng)
-    signal = envelopes * harmonics(f0, _amplitudes(scene, kinds, sensors, f0, rng), rng.uniform(-0.02, 0.02, n), times, rng)
-    clips, snr = _sensed(signal, scene, sensors, rng)
-    truth = {"kind": of_kind["name"], "sensor": np.array([sensor.name for sensor in scene.sensors])[sensors], "night": nights,
-             "hour": (of_kind["hour"] + rng.normal(0, 1.5, n)) % 24, "temperature_degc": degc, "f0_hz": f0,
-             "start_s": start, "stop_s": start + duration, "snr_db": snr}
+    amplitudes = _amplitudes(scene, kind, sensor, f0, rng)
+    drift = rng.uniform(-0.02, 0.02, n)
+    signal = envelopes * harmonics(f0, amplitudes, drift, times, rng)
+    clips, snr = _record(signal, scene, sensor, rng)
+    peak_hour = np.array([each.hour for each in scene.kinds])[kind]
+    truth = {
+        "kind": np.array([each.name for each in scene.kinds])[kind],
+        "sensor": np.array([each.name for each in scene.sensors])[sensor],
+        "night": night,
+        "hour": (peak_hour + rng.normal(0, 1.5, n)) % 24,
+        "temperature_degc": degc,
+        "f0_hz": f0,
+        "start_s": start,
+        "stop_s": start + duration,
+        "snr_db": snr,
+    }
     return clips, truth
 
 
-def transit_envelopes(duration_s, times, rng):
-    """Return (n x samples of height 1, starts n in seconds): Gaussian flanks that last 0.3 to 0.7 of the duration each, within the clip where it fits."""
-    share = rng.uniform(0.3, 0.7, len(duration_s))
-    start = rng.uniform(0, 1, len(duration_s)) * np.maximum(times[-1] - duration_s, 0)
+def transit_envelopes(
+    duration_s: np.ndarray, times: np.ndarray, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return (n x samples of height 1, starts n in seconds).
+
+    Gaussian flanks last 0.3 to 0.7 of the duration each, within the clip where it fits.
+    """
+    n = len(duration_s)
+    share = rng.uniform(0.3, 0.7, n)
+    start = rng.uniform(0, 1, n) * np.maximum(times[-1] - duration_s, 0)
     from_top = times - (start + share * duration_s)[:, None]
-    flank = duration_s[:, None] * np.where(from_top < 0, share[:, None], 1 - share[:, None])
+    flank_share = np.where(from_top < 0, share[:, None], 1 - share[:, None])
+    flank = duration_s[:, None] * flank_share
     return np.exp(-np.log(10) * (from_top / flank) ** 2), start
 
 
-def _amplitudes(scene, kinds, sensors, f0, rng):
-    """Return n x harmonics: the kind's, each individual's a little different, as the sensor's response leaves them."""
-    most = max(len(kind.harmonics) for kind in scene.kinds)
-    means = np.array([kind.harmonics + (0,) * (most - len(kind.harmonics)) for kind in scene.kinds])[kinds]
-    octaves = np.log2(f0[:, None] * np.arange(1, most + 1) / 200)
-    tilt = np.array([sensor.tilt_db for sensor in scene.sensors])[sensors, None]
-    return means * np.exp(0.3 * rng.standard_normal(means.shape)) * 10 ** (tilt * octaves / 20)
+def _draw_f0(
+    kinds: Sequence[Kind], kind: np.ndarray, degc: np.ndarray, rng: np.random.Generator
+) -> np.ndarray:
+    """Return n Hz: that of the kind at a temperature, each individual's a little different."""
+    mean = np.array([each.f0_hz for each in kinds])[kind]
+    slope = np.array([each.slope for each in kinds])[kind]
+    spread = np.array([each.spread_hz for each in kinds])[kind]
+    f0 = mean + slope * (degc - REFERENCE_DEGC) + spread * rng.standard_normal(len(kind))
+    return np.maximum(f0, COLDEST_HZ)
 
 
-def _sensed(signal, scene, sensors, rng):
-    """Return (clips n x samples float32, snr_db n): the signal in its sensor's noise, then the sensor's gain, peaks at 0.1 at 0 dB."""
-    snr = np.array([sensor.snr_db for sensor in scene.sensors])[sensors] + rng.normal(0, 4, len(signal))
+def _amplitudes(
+    scene: Scene, kind: np.ndarray, sensor: np.ndarray, f0: np.ndarray, rng: np.random.Generator
+) -> np.ndarray:
+    """Return n x harmonics: the kind's, each individual's a little different, after the sensor's response."""
+    n_harmonics = max(len(each.harmonics) for each in scene.kinds)
+    padded = np.zeros((len(scene.kinds), n_harmonics))
+    for row, each in enumerate(scene.kinds):
+        padded[row, : len(each.harmonics)] = each.harmonics
+    means = padded[kind]
+    octaves = np.log2(f0[:, None] * np.arange(1, n_harmonics + 1) / 200)
+    tilt_db = np.array([each.tilt_db for each in scene.sensors])[sensor, None]
+    return means * np.exp(0.3 * rng.standard_normal(means.shape)) * 10 ** (tilt_db * octaves / 20)
+
+
+def _record(
+    signal: np.ndarray, scene: Scene, sensor: np.ndarray, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return (clips n x samples float32, snr_db n): the signal in its sensor's noise, after its gain.
+
+    Peaks of the signal are at 0.1 at a gain of 0 dB.
+    """
+    mean_snr = np.array([each.snr_db for each in scene.sensors])[sensor]
+    snr = mean_snr + rng.normal(0, 4, len(signal))
     clips = (0.1 * signal / np.abs(signal).max(axis=1, keepdims=True)).astype(np.float32)
-    for number, sensor in enumerate(scene.sensors):
-        rows = np.flatnonzero(sensors == number)
-        noises = noise(sensor.noise, len(rows), scene.samples, scene.sample_rate, rng)
-        clips[rows] = mixed(clips[rows], noises, snr[rows]) * 10 ** (sensor.gain_db / 20)
+    for number, each in enumerate(scene.sensors):
+        rows = np.flatnonzero(sensor == number)
+        noises = noise(each.noise, len(rows), scene.samples, scene.sample_rate, rng)
+        clips[rows] = mix(clips[rows], noises, snr[rows]) * 10 ** (each.gain_db / 20)
     return clips, snr

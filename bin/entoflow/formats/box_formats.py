@@ -1,121 +1,126 @@
-"""Which box format a source has, told by what it holds and not by what it is called."""
-from pathlib import PurePosixPath
+"""The table of box formats. Which one a source has is told by its content, not by its name."""
 
-from entoflow.formats import coco_json, label_studio, pascal_voc, supervisely, yolo_txt
-from entoflow.sources import existing_source, find_images, relative
-from entoflow.tables import read_json, read_text
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Protocol
+
+from entoflow.audit import Note
+from entoflow.formats import coco_json, label_studio, pascal_voc, supervisely, yolo_data, yolo_txt
+from entoflow.sources import Source, SourceContent, SourceImage, existing_source, relative
 from entoflow.task import InputError
 
-WRITERS = {"coco": coco_json.write, "voc": pascal_voc.write, "yolo": yolo_txt.write,
-           "supervisely": supervisely.write, "label_studio": label_studio.write}
-WANTED = ("wanted COCO json, a Pascal VOC folder, YOLO (data.yaml, a list or table of images, or images with their labels), "
-          "a Supervisely project or a Label Studio export (its JSON, not JSON-MIN or CSV)")
+
+class BoxFormat(Protocol):
+    """A module that reads one format."""
+
+    def recognises(self, source: Source) -> bool:
+        """Return whether a file or folder is meant to be of this format."""
+
+    def read(self, source: Source) -> SourceContent:
+        """Return the images with their boxes. Raises InputError where the source is broken."""
 
 
-def read(source):
-    """Return (format, photos, notes); photos sorted by file name, each path once, notes (image, row, action, reason).
+# The first format that recognises a source reads it. Those that need more to be recognised come
+# first.
+FORMATS: tuple[tuple[str, BoxFormat], ...] = (
+    ("supervisely", supervisely),
+    ("yolo", yolo_data),
+    ("label_studio", label_studio),
+    ("coco", coco_json),
+    ("voc", pascal_voc),
+    ("yolo", yolo_txt),
+)
+WANTED = (
+    "wanted COCO json, a Pascal VOC folder, YOLO (data.yaml, a list or table of images, "
+    "or images with their labels), a Supervisely project or a Label Studio export "
+    "(its JSON, not JSON-MIN or CSV)"
+)
 
-    A note tells of each image in a given folder that no annotation mentions: it is not known to be empty.
+
+def read(path: Path) -> SourceContent:
+    """Return the images of a source, sorted by file name, each path once.
+
+    An image in a given folder that no annotation mentions has a note: it is not known to be empty.
     Raises InputError where the source is of no known format, or is broken.
     """
-    path = existing_source(source)
-    name, photos, notes = _read_folder(path) if path.is_dir() else _read_file(path)
-    photos = _join(photos)
-    if path.is_dir():
-        mentioned = {photo.path for photo in photos} | {path / note[0] for note in notes}
-        notes = notes + [(relative(image, path), None, "left out", "no annotation mentions it: not known to be empty")
-                         for image in find_images(path) if image not in mentioned]
-    return name, photos, notes
+    source = Source(existing_source(path))
+    name, box_format = _format(source)
+    _refuse_several_documents(source, box_format)
+    content = box_format.read(source)
+    images = _join_records(content.images)
+    notes = list(content.notes)
+    if source.is_folder:
+        notes += _note_unmentioned(source, images, notes)
+    return SourceContent(images, notes, name)
 
 
-def write(name, folder, photos):
-    """Write photos' boxes (sizes known, corners in pixels) in a format; return the folder where the images belong.
+def _format(source: Source) -> tuple[str, BoxFormat]:
+    for name, box_format in FORMATS:
+        if box_format.recognises(source):
+            return name, box_format
+    if source.is_folder:
+        n_images = len(source.images)
+        raise InputError(
+            f"{source.path}: holds {n_images} images and no boxes in a known format; {WANTED}."
+        )
+    if source.documents:
+        raise InputError(
+            f"{source.path}: is JSON, but neither COCO nor a Label Studio export; {WANTED}."
+        )
+    if yolo_data.is_yaml(source.path):
+        raise InputError(f"{source.path}: is YAML without names, train and val; {WANTED}.")
+    raise InputError(f"{source.path}: is empty; {WANTED}.")
 
-    Images go there under their file names. What a format cannot hold: YOLO no ignore region, VOC and YOLO no two images
-    of one stem (ValueError for both); Supervisely no part of a pixel.
+
+def _refuse_several_documents(source: Source, box_format: BoxFormat) -> None:
+    """Raise InputError for a folder with two JSON files of boxes.
+
+    Either may be the one that was meant.
     """
-    stems = {PurePosixPath(photo.file_name).with_suffix("") for photo in photos}
-    if name in ("voc", "yolo") and len(stems) < len(photos):
-        raise ValueError(f"{name} tells images apart by their names without .jpg or .png")
-    folder.mkdir(parents=True, exist_ok=True)
-    return WRITERS[name](folder, photos)
+    if box_format not in (coco_json, label_studio):
+        return
+    paths = []
+    for path, content in source.documents.items():
+        if coco_json.is_document(content) or label_studio.is_document(content):
+            paths.append(path)
+    if len(paths) > 1:
+        names = ", ".join(path.name for path in paths[:4])
+        raise InputError(
+            f"{source.path}: holds {names}; wanted one JSON file of boxes: name the file."
+        )
 
 
-def _read_folder(path):
-    datasets = supervisely.datasets(path)
-    if datasets:
-        return "supervisely", *supervisely.read(datasets, path)
-    data = [file for file in sorted([*path.glob("*.yaml"), *path.glob("*.yml")]) if yolo_txt.is_data(file)]
-    if data:
-        return "yolo", *yolo_txt.read_data(_only(path, data, "data.yaml"))
-    documents = _documents(path)
-    if documents:
-        file = _only(path, list(documents), "JSON file of boxes")
-        return _read_document(file, documents[file], path)
-    parts = [coco_json.read(file, read_json(file), path) for file in sorted(path.glob("*/_annotations.coco.json"))]  # Roboflow's
-    if parts:
-        return "coco", *(sum(lists, []) for lists in zip(*parts))
-    annotations = pascal_voc.find(path)
-    if annotations:
-        photos, notes = pascal_voc.read(annotations, path)
-        if photos:
-            return "voc", photos, notes
-    found = yolo_txt.read_folder(path)
-    if found:
-        return "yolo", *found
-    count = len(find_images(path))
-    raise InputError(f"{path}: holds {count} images and no boxes in a known format; {WANTED}.")
+def _note_unmentioned(
+    source: Source, images: Sequence[SourceImage], notes: Sequence[Note]
+) -> list[Note]:
+    mentioned = {image.path for image in images} | {source.path / note.file_name for note in notes}
+    unmentioned = [path for path in source.images if path not in mentioned]
+    reason = "no annotation mentions it: not known to be empty"
+    return [Note(relative(path, source.path), None, "left out", reason) for path in unmentioned]
 
 
-def _documents(path):
-    files = sorted(file for folder in (path, path / "annotations", path / "images") for file in folder.glob("*.json"))
-    contents = {file: read_json(file) for file in files}
-    return {file: content for file, content in contents.items()
-            if coco_json.recognises(content) or label_studio.recognises(content)}
+def _join_records(images: Sequence[SourceImage]) -> list[SourceImage]:
+    """Return images sorted, each path once.
+
+    Boxes of two records of an image are joined, equal ones taken once.
+    """
+    joined: dict[Path, SourceImage] = {}
+    for image in images:
+        first = joined.get(image.path)
+        joined[image.path] = _join_two(first, image) if first else image
+    return sorted(joined.values(), key=lambda image: image.file_name)
 
 
-def _only(path, files, what):
-    if len(files) > 1:
-        names = ", ".join(file.name for file in files[:4])
-        raise InputError(f"{path}: holds {names}; wanted one {what}: name the file.")
-    return files[0]
-
-
-def _read_file(path):
-    text = read_text(path)
-    start = text.lstrip()[:1]
-    if start in ("{", "["):
-        return _read_document(path, read_json(path), path.parent)
-    if start == "<":
-        return "voc", *pascal_voc.read([path], path.parent)
-    if path.suffix.lower() in (".yaml", ".yml"):
-        if yolo_txt.is_data(path):
-            return "yolo", *yolo_txt.read_data(path)
-        raise InputError(f"{path}: is YAML without names, train and val; {WANTED}.")
-    if not start:
-        raise InputError(f"{path}: is empty; {WANTED}.")
-    if pascal_voc.is_list(path):
-        return "voc", *pascal_voc.read_list(path)[:2]
-    return "yolo", *(yolo_txt.read_table if yolo_txt.is_table(path) else yolo_txt.read_list)(path)
-
-
-def _read_document(path, content, folder):
-    if coco_json.recognises(content):
-        return "coco", *coco_json.read(path, content, folder)
-    if label_studio.recognises(content):
-        return "label_studio", *label_studio.read(path, content)
-    raise InputError(f"{path}: is JSON, but neither COCO nor a Label Studio export; {WANTED}.")
-
-
-def _join(photos):
-    """Return photos sorted, each path once: boxes of two records of one image are joined, equal ones taken once."""
-    joined = {}
-    for photo in photos:
-        first = joined.setdefault(photo.path, photo)
-        if first is not photo:
-            new = [box for box in photo.boxes if box[:3] not in [known[:3] for known in first.boxes]]
-            first.boxes, first.notes = first.boxes + new, first.notes + photo.notes
-            reason = f"is annotated twice: {len(new)} boxes added to the first record's"
-            first.notes.append((photo.row, "joined", reason))
-            first.problem = first.problem or photo.problem
-    return sorted(joined.values(), key=lambda photo: photo.file_name)
+def _join_two(first: SourceImage, second: SourceImage) -> SourceImage:
+    known = [(box.corners, box.label, box.iscrowd) for box in first.boxes]
+    new = [box for box in second.boxes if (box.corners, box.label, box.iscrowd) not in known]
+    reason = f"is annotated twice: {len(new)} boxes added to the first record's"
+    notes = [replace(note, file_name=first.file_name) for note in second.notes]
+    notes.append(Note(first.file_name, second.row, "joined", reason))
+    return replace(
+        first,
+        boxes=[*first.boxes, *new],
+        notes=[*first.notes, *notes],
+        problem=first.problem or second.problem,
+    )

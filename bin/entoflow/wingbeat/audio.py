@@ -1,76 +1,112 @@
-"""What counts as a readable recording: WAV, FLAC or OGG, told apart by content and decoded to its last sample.
+"""Readable recordings: WAV, FLAC or OGG, recognised by content and decoded to the last sample.
 
-Samples are float32, and full scale is 1 (a float file keeps its own scale). The sample rate is the file's own: nothing is resampled unless asked
-for. A recording is one sensor's, so its channels become one as `channels` chooses.
+Samples are float32, and full scale is 1 (a float file keeps its own scale). The sample rate is the file's own: nothing
+is resampled unless it is asked for. A recording is one sensor's, so its channels become one as `channels` chooses.
 """
-import hashlib
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from entoflow import files
 from entoflow.wingbeat import channels
 
-# The second line holds what is not read: named here, it is reported and not overlooked.
-SUFFIXES = {".wav", ".wave", ".rf64", ".flac", ".ogg", ".oga", ".opus",
-            ".mp3", ".m4a", ".aac", ".mp4", ".mov", ".3gp", ".amr", ".wma", ".aif", ".aiff", ".w64", ".caf", ".au"}
 FORMATS = ("WAV", "WAVEX", "RF64", "FLAC", "OGG")
+READABLE = {".wav", ".wave", ".rf64", ".flac", ".ogg", ".oga", ".opus"}
+# Named here, these are reported as unreadable and not overlooked.
+UNREADABLE = {".mp3", ".m4a", ".aac", ".mp4", ".mov", ".3gp", ".amr", ".wma"} | {".aif", ".aiff", ".w64", ".caf", ".au"}
 BLOCK = 1 << 20  # frames to decode at a time
 ROUNDING = 0.001  # seconds that a time in a table may lie beyond the end
-UNKNOWN = 0xFFFFFFFF  # the length of a WAV that was written as a stream
+UNKNOWN_LENGTH = 0xFFFFFFFF  # as a WAV declares it that was written as a stream
+MOST_FRAMES = 1 << 60  # a FLAC that was written as a stream declares more
+OGG_PAGE = 1 << 16  # bytes, at most
+OPUS_RATE = 48_000  # Hz, in which an Opus file states its length
 
 
 class BadRecording(Exception):
-    """A file that is no usable recording, or a part that it does not hold; the message is the reason."""
+    """A file that is no usable recording, or lacks the part that is asked for; the message is the reason."""
 
 
-def is_sound_name(name):
-    """Tell by its name whether a file is meant to be a recording."""
-    return Path(name).suffix.lower() in SUFFIXES
+@dataclass(frozen=True)
+class Header:
+    """What the header of a recording declares."""
+
+    sample_rate: int  # Hz
+    frames: int
+    n_channels: int
 
 
-def info(path):
-    """Return (sample rate in Hz, frames, channels) as the header says, without decoding. Raises BadRecording."""
-    with _opened(path) as sound:
-        return sound.samplerate, sound.frames, sound.channels
+@dataclass(frozen=True)
+class SoundFacts:
+    """What a full decoding says of a recording."""
+
+    sample_rate: int  # Hz
+    frames: int
+    n_channels: int
+    channels: tuple[int, ...]  # from 1, whose mean is the recording
+    note: str | None  # what was done to several channels
+    sha256: str  # of the file's bytes
+
+    @property
+    def seconds(self) -> float:
+        return self.frames / self.sample_rate
 
 
-def describe(path):
-    """Check a recording by full decoding, in constant memory, and return what a dataset says of it. Raises BadRecording.
+def is_sound_name(name: str) -> bool:
+    """Return whether a file is meant to be a recording, by its name."""
+    return Path(name).suffix.lower() in READABLE | UNREADABLE
 
-    sample_rate (Hz), frames, channels, taken (the channels, from 1, whose mean is the recording), note (what was done to channels, or None),
-    sha256 (of the file's bytes).
-    """
-    with _opened(path) as sound:
-        covariance, n_finite = channels.covariance(_decoded(sound, 0, sound.frames, BLOCK))
+
+def read_header(path: Path) -> Header:
+    """Return what the header declares, without decoding. Raises BadRecording."""
+    with _open(path) as sound:
+        return Header(sound.samplerate, sound.frames, sound.channels)
+
+
+def describe(path: Path) -> SoundFacts:
+    """Check a recording by full decoding, in constant memory, and return its facts. Raises BadRecording."""
+    with _open(path) as sound:
+        covariance, n_finite = channels.covariance(_decode(sound, 0, sound.frames, BLOCK))
         if not n_finite:
             raise BadRecording("has no finite sample")
-        taken, note = channels.choose(covariance)
-        return {"sample_rate": sound.samplerate, "frames": sound.frames, "channels": sound.channels, "taken": taken, "note": note,
-                "sha256": _sha256(path)}
+        choice = channels.choose(covariance)
+        return SoundFacts(
+            sound.samplerate, sound.frames, sound.channels, choice.channels, choice.note, files.sha256(path)
+        )
 
 
-def read(path, start=0.0, stop=None, taken=None):
+def read(
+    path: Path, start: float = 0.0, stop: float | None = None, chosen: Sequence[int] | None = None
+) -> tuple[np.ndarray, int]:
     """Return (float32 samples, sample rate in Hz) of a recording from start to stop in seconds, or to its end.
 
-    `taken` are the channels that describe chose; without it the whole recording is asked, so that every part has the same channels.
-    Raises BadRecording, also for a part that the recording does not hold.
+    chosen: the channels that `describe` chose; where they are not given, the whole recording is described, so that every
+    part has the same channels. Raises BadRecording, also for a part that the recording does not hold.
     """
-    taken = taken or _taken(path)
-    with _opened(path) as sound:
-        first, last = _span(sound, start, stop)
-        return np.concatenate([channels.mixed(block, taken) for block in _decoded(sound, first, last, BLOCK)]), sound.samplerate
+    chosen = chosen or _choose_channels(path)
+    with _open(path) as sound:
+        first, last = _frames_between(sound, start, stop)
+        blocks = [channels.mix(block, chosen) for block in _decode(sound, first, last, BLOCK)]
+        return np.concatenate(blocks), sound.samplerate
 
 
-def blocks(path, seconds, taken=None):
-    """Yield a recording as float32 blocks of at most so many seconds: memory is constant. `taken` as for read. Raises BadRecording."""
-    taken = taken or _taken(path)
-    with _opened(path) as sound:
-        for block in _decoded(sound, 0, sound.frames, max(1, min(round(seconds * sound.samplerate), BLOCK))):
-            yield channels.mixed(block, taken)
+def read_blocks(path: Path, seconds: float, chosen: Sequence[int] | None = None) -> Iterator[np.ndarray]:
+    """Yield a recording as float32 blocks of at most so many seconds, in constant memory.
+
+    chosen: as for `read`. Raises BadRecording.
+    """
+    chosen = chosen or _choose_channels(path)
+    with _open(path) as sound:
+        size = max(1, min(round(seconds * sound.samplerate), BLOCK))
+        for block in _decode(sound, 0, sound.frames, size):
+            yield channels.mix(block, chosen)
 
 
-def resampled(samples, sample_rate, new_rate):
+def resample(samples: np.ndarray, sample_rate: int, new_rate: int) -> np.ndarray:
     """Return samples (n, or n x channels) at another rate, band-limited to the lower of the two, by soxr's HQ filter."""
     import soxr
 
@@ -78,22 +114,24 @@ def resampled(samples, sample_rate, new_rate):
 
 
 @contextmanager
-def _opened(path):
-    """Give the decoder of a file that is as long as it declares."""
+def _open(path: Path) -> Iterator[Any]:
+    """Yield the decoder of a file that is as long as it declares."""
     import soundfile
 
-    with _file(path) as file:
+    with _open_bytes(path) as file:
         _refuse_truncated_wav(file)
         try:
-            with soundfile.SoundFile(file.fileno(), closefd=False) as sound:  # a number: soundfile would go by the name of an `x.raw`
-                _refuse(sound, path)
+            # By its number: soundfile would take the content of an `x.raw` from its name.
+            with soundfile.SoundFile(file.fileno(), closefd=False) as sound:
+                _refuse_unusable(sound, path)
                 yield sound
         except soundfile.LibsndfileError as error:
-            what = "is no WAV, FLAC or OGG" if error.code == 1 else f"is damaged ({error.error_string.rstrip('. ')})"
-            raise BadRecording(what) from None
+            if error.code == 1:
+                raise BadRecording("is no WAV, FLAC or OGG") from None
+            raise BadRecording(f"is damaged ({error.error_string.rstrip('. ')})") from None
 
 
-def _file(path):
+def _open_bytes(path: Path) -> FileIO:
     try:
         return open(path, "rb", buffering=0)
     except FileNotFoundError:
@@ -102,60 +140,86 @@ def _file(path):
         raise BadRecording(f"cannot be read ({getattr(error, 'strerror', error)})") from None
 
 
-def _refuse(sound, path):
+def _refuse_unusable(sound: Any, path: Path) -> None:
     if sound.format not in FORMATS:
         raise BadRecording(f"is {sound.format}; wanted WAV, FLAC or OGG")
     if sound.format == "OGG":
         _refuse_truncated_ogg(sound, path)
     if sound.frames < 2:
         raise BadRecording(f"has {sound.frames} samples; wanted 2 or more")
-    if sound.frames > 1 << 60:
+    if sound.frames > MOST_FRAMES:
         raise BadRecording("does not say how long it is; wanted a whole file, not a stream")
 
 
-def _refuse_truncated_wav(file):
-    """Walk a WAV's chunks to its samples: libsndfile takes what is there of them and says nothing."""
-    size, declared = file.seek(0, 2), UNKNOWN
+def _refuse_truncated_wav(file: FileIO) -> None:
+    """Raise BadRecording for an empty file, and for a WAV with fewer samples than it declares.
+
+    libsndfile reads the samples that are there and reports nothing.
+    """
+    size = file.seek(0, 2)
     file.seek(0)
     if size == 0:
         raise BadRecording("is empty")
-    riff = file.read(12)[:4] in (b"RIFF", b"RF64")
-    while riff and len(head := file.read(8)) == 8:
-        length = int.from_bytes(head[4:], "little")
-        if head[:4] == b"ds64":  # an RF64's lengths: of all, then of the samples
-            declared = int.from_bytes(file.read(16)[8:], "little")
-            length -= 16
-        elif head[:4] == b"data":
-            declared, here = declared if length == UNKNOWN else length, size - file.tell()
-            if declared > here and declared != UNKNOWN:
-                raise BadRecording(f"is truncated (declares {declared} bytes of samples, has {here})")
-            break
-        file.seek(length + length % 2, 1)
+    if file.read(12)[:4] in (b"RIFF", b"RF64"):
+        declared = _declared_bytes(file)
+        available = size - file.tell()
+        if declared is not None and declared > available:
+            raise BadRecording(f"is truncated (declares {declared} bytes of samples, has {available})")
     file.seek(0)
 
 
-def _refuse_truncated_ogg(sound, path):
-    """Look at the last page: whole files mark it, and it says how long they are; libsndfile skips what it cannot decode and says nothing."""
+def _declared_bytes(file: FileIO) -> int | None:
+    """Return how many bytes of samples a WAV declares, None where it does not say, and move the file to the first of them."""
+    declared_64 = UNKNOWN_LENGTH
+    while len(head := file.read(8)) == 8:
+        length = int.from_bytes(head[4:], "little")
+        if head[:4] == b"data":
+            declared = declared_64 if length == UNKNOWN_LENGTH else length
+            return None if declared == UNKNOWN_LENGTH else declared
+        if head[:4] == b"ds64":  # the lengths of an RF64: of the file, then of the samples
+            declared_64 = int.from_bytes(file.read(16)[8:], "little")
+            length -= 16
+        file.seek(length + length % 2, 1)
+    return None
+
+
+def _refuse_truncated_ogg(sound: Any, path: Path) -> None:
+    """Raise BadRecording for an OGG whose last page is missing, or that is shorter than that page says.
+
+    libsndfile skips what it cannot decode and reports nothing.
+    """
     with open(path, "rb") as file:
-        file.seek(max(0, file.seek(0, 2) - (1 << 17)))  # a page has at most 64 KiB
+        file.seek(max(0, file.seek(0, 2) - 2 * OGG_PAGE))
         page = file.read().rpartition(b"OggS")[2]
-    if len(page) < 23 or len(page) < 23 + page[22] + sum(page[23:23 + page[22]]) or not page[1] & 4:
+    if not _is_last_page(page):
         raise BadRecording("is truncated (its last page is missing)")
     seconds = sound.frames / sound.samplerate
-    declared = int.from_bytes(page[2:10], "little") / (48000 if sound.subtype == "OPUS" else sound.samplerate)
+    rate = OPUS_RATE if sound.subtype == "OPUS" else sound.samplerate
+    declared = int.from_bytes(page[2:10], "little") / rate
     if seconds < declared - 0.1:  # Opus counts up to 80 ms that are not played
         raise BadRecording(f"is damaged ({seconds:.2f} of {declared:.2f} s can be decoded)")
 
 
-def _decoded(sound, first, last, size):
-    """Yield frames first..last as float32 frames x channels blocks: what a header declares is never allocated at once.
+def _is_last_page(page: bytes) -> bool:
+    """Return whether an OGG's page, less its first four bytes, is whole and marked as the last one."""
+    if len(page) < 23:
+        return False
+    n_segments = page[22]
+    whole_length = 23 + n_segments + sum(page[23:23 + n_segments])
+    return len(page) >= whole_length and bool(page[1] & 4)
 
-    libsndfile misses its place in the last page of an OGG, which has fewer than BLOCK frames: there, what comes before is decoded too.
+
+def _decode(sound: Any, first: int, last: int, size: int) -> Iterator[np.ndarray]:
+    """Yield the frames first..last as float32 blocks (frames x channels): what a header declares is never allocated at once.
+
+    libsndfile loses its place in the last page of an OGG, which has fewer than BLOCK frames: there, what comes before
+    the first frame is decoded too.
     """
     at = min(first, max(0, sound.frames - BLOCK)) if sound.format == "OGG" else first
     sound.seek(at)
     while at < last:
-        block = sound.read(min(size, (first if at < first else last) - at), dtype="float32", always_2d=True)
+        end = first if at < first else last
+        block = sound.read(min(size, end - at), dtype="float32", always_2d=True)
         if not len(block):
             raise BadRecording(f"is truncated (ends after {at} of {sound.frames} samples)")
         if at >= first:
@@ -163,24 +227,19 @@ def _decoded(sound, first, last, size):
         at += len(block)
 
 
-def _taken(path):
-    return (1,) if info(path)[2] == 1 else describe(path)["taken"]
+def _choose_channels(path: Path) -> tuple[int, ...]:
+    return (1,) if read_header(path).n_channels == 1 else describe(path).channels
 
 
-def _span(sound, start, stop):
+def _frames_between(sound: Any, start: float, stop: float | None) -> tuple[int, int]:
     seconds = sound.frames / sound.samplerate
     stop = seconds if stop is None else stop
     if not 0 <= start < stop <= seconds + ROUNDING:
-        raise BadRecording(f"lasts {seconds:g} s and is asked for {start:g} to {stop:g} s; wanted a start before the end, both within it")
-    first, last = round(start * sound.samplerate), min(round(stop * sound.samplerate), sound.frames)
+        raise BadRecording(
+            f"lasts {seconds:g} s and is asked for {start:g} to {stop:g} s; wanted a start before the end, both within it"
+        )
+    first = round(start * sound.samplerate)
+    last = min(round(stop * sound.samplerate), sound.frames)
     if first >= last:
         raise BadRecording(f"has no sample from {start:g} to {stop:g} s; wanted one or more")
     return first, last
-
-
-def _sha256(path):
-    digest = hashlib.sha256()
-    with open(path, "rb") as file:
-        while data := file.read(1 << 20):
-            digest.update(data)
-    return digest.hexdigest()

@@ -1,82 +1,104 @@
 """The power of whole events at every whole Hz: what F0 and most features are read from.
 
-An event of up to 0.64 s, as long as most transits, is one Hann window, so that no resolution is lost; a longer one is the mean of windows of
-0.64 s that overlap by half or more (Welch 1967), so that a drifting F0 stays a line. Bins lie 1 Hz apart whatever the sample rate is: harmonic k
-of f Hz is bin k f.
+An event of up to 0.64 s, as long as most transits, is one Hann window, so that no resolution is
+lost; a longer one is the mean of windows of 0.64 s that overlap by half or more (Welch 1967), so
+that a drifting F0 stays a line. Bins lie 1 Hz apart whatever the sample rate: harmonic k of f Hz is
+bin k f.
 """
-from typing import NamedTuple
+
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 WINDOW_S = 0.64
 BLOCK = 64  # clips at a time: their arrays stay in the cache of a core
+HANN_POWER = 0.375  # mean of a squared Hann window
 
 
-class Spectra(NamedTuple):
-    """What average() gives."""
+@dataclass(frozen=True)
+class Spectra:
+    """Spectra of n clips."""
 
-    power: np.ndarray  # n x (sample_rate // 2 + 1) float32: one-sided power per Hz, of bins at 0, 1, 2, ... Hz
+    power: np.ndarray  # n x (sample_rate // 2 + 1) float32: one-sided, per Hz, at 0, 1, 2, ... Hz
     resolution_hz: np.ndarray  # n float32: half the width of a line, from its top to its first zero
 
 
-def average(clips, sample_rate, lengths=None):
-    """Return the Spectra of clips, equal to scipy.signal.welch's with Hann windows and a transform of sample_rate points.
+def average(
+    clips: np.ndarray, sample_rate: int, lengths: np.ndarray | Sequence[int] | None = None
+) -> Spectra:
+    """Return the spectra of clips.
 
-    clips: n x samples float, ignored past their lengths and 0 where no number; sample_rate in Hz, an integer; lengths: n, in samples (default: all).
-    A clip of fewer than 3 samples has no power.
+    They equal those of scipy.signal.welch with Hann windows and a transform of sample_rate points.
+    clips: n x samples float, ignored past their lengths, and 0 where not finite; sample_rate in Hz;
+    lengths: n, in samples (default: all). A clip of fewer than 3 samples has no power.
     """
-    lengths = np.full(len(clips), clips.shape[1]) if lengths is None else np.asarray(lengths)
+    sizes = whole_lengths(clips, lengths)
     power = np.empty((len(clips), sample_rate // 2 + 1), np.float32)
     for start in range(0, len(clips), BLOCK):
         rows = slice(start, start + BLOCK)
-        power[rows] = _averaged(finite(clips[rows]), sample_rate, lengths[rows])
-    widths = np.clip(lengths, 1, _window_samples(sample_rate))
+        power[rows] = _average(finite(clips[rows]), sample_rate, sizes[rows])
+    widths = np.clip(sizes, 1, _window_samples(sample_rate))
     return Spectra(power, (2 * sample_rate / widths).astype(np.float32))
 
 
-def finite(clips):
-    """Return clips as float32 with 0 for what is no number."""
+def whole_lengths(
+    clips: np.ndarray, lengths: np.ndarray | Sequence[int] | None
+) -> np.ndarray:
+    """Return the lengths (n) of clips (n x samples): those that are given, or all samples."""
+    if lengths is None:
+        return np.full(len(clips), clips.shape[1])
+    return np.asarray(lengths)
+
+
+def finite(clips: np.ndarray) -> np.ndarray:
+    """Return clips as float32 with 0 for samples that are not finite."""
     clips = np.asarray(clips, np.float32)
-    return clips if np.isfinite(clips).all() else np.nan_to_num(clips, nan=0, posinf=0, neginf=0)
+    if np.isfinite(clips).all():
+        return clips
+    return np.nan_to_num(clips, nan=0, posinf=0, neginf=0)
 
 
-def centred(clips, lengths):
-    """Return clips (n x samples) less the mean of each over its length, 0 past it and where no number."""
-    held = np.arange(clips.shape[1]) < lengths[:, None]
-    clips = np.where(held, finite(clips), 0)
-    mean = clips.sum(axis=1, keepdims=True, dtype=float) / np.maximum(lengths, 1)[:, None]
-    return np.where(held, clips - mean.astype(np.float32), 0)
+def centred(clips: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    """Return clips (n x samples) less the mean of each over its length, and 0 past it."""
+    inside = np.arange(clips.shape[1]) < lengths[:, None]
+    usable = np.where(inside, finite(clips), 0)
+    mean = usable.sum(axis=1, keepdims=True, dtype=float) / np.maximum(lengths, 1)[:, None]
+    return np.where(inside, usable - mean.astype(np.float32), 0)
 
 
-def _window_samples(sample_rate):
+def _window_samples(sample_rate: int) -> int:
     return round(WINDOW_S * sample_rate)
 
 
-def _averaged(clips, sample_rate, lengths):
-    """Return n x bins: the mean over each clip's windows, the last of which ends where the clip ends."""
+def _average(clips: np.ndarray, sample_rate: int, lengths: np.ndarray) -> np.ndarray:
+    """Return n x bins: the mean over each clip's windows, the last of which ends with the clip."""
     width = max(min(_window_samples(sample_rate), clips.shape[1]), 1)
-    windows = np.where(lengths > width, 1 + np.ceil(2 * (lengths - width) / width), 1).astype(int)
-    step = np.maximum(lengths - width, 0) / np.maximum(windows - 1, 1)
+    is_long = lengths > width
+    n_windows = np.where(is_long, 1 + np.ceil(2 * (lengths - width) / width), 1).astype(int)
+    step = np.maximum(lengths - width, 0) / np.maximum(n_windows - 1, 1)
     total = _power(clips[:, :width], np.minimum(lengths, width), sample_rate)
-    for number in range(1, windows.max()):
-        chosen = np.flatnonzero(number < windows)
-        starts = np.round(step[chosen] * number).astype(int)
-        cut = clips[chosen[:, None], starts[:, None] + np.arange(width)]
-        total[chosen] += _power(cut, np.full(len(chosen), width), sample_rate)
-    return total / windows[:, None].astype(np.float32) if windows.max() > 1 else total
+    if n_windows.max() == 1:
+        return total
+    for number in range(1, n_windows.max()):
+        rows = np.flatnonzero(number < n_windows)
+        starts = np.round(step[rows] * number).astype(int)
+        windows = clips[rows[:, None], starts[:, None] + np.arange(width)]
+        total[rows] += _power(windows, np.full(len(rows), width), sample_rate)
+    return total / n_windows[:, None].astype(np.float32)
 
 
-def _power(cut, lengths, sample_rate):
-    """Return n x bins float32: power per Hz of cuts less their mean, under a window of their length."""
+def _power(clips: np.ndarray, lengths: np.ndarray, sample_rate: int) -> np.ndarray:
+    """Return n x bins float32: power per Hz of clips less their mean, under windows of their length."""
     from scipy.fft import rfft
 
-    width = cut.shape[1]
+    width = clips.shape[1]
     if (lengths < width).any():
-        cut = np.where(np.arange(width) < lengths[:, None], cut, 0)
-    mean = cut @ np.ones(width, np.float32) / np.maximum(lengths, 1)
-    centred = cut - mean[:, None].astype(np.float32)
-    centred *= _hann(lengths, width, sample_rate)
-    power = np.abs(rfft(centred, sample_rate, axis=1, overwrite_x=True))
+        clips = np.where(np.arange(width) < lengths[:, None], clips, 0)
+    mean = clips @ np.ones(width, np.float32) / np.maximum(lengths, 1)
+    windowed = clips - mean[:, None].astype(np.float32)
+    windowed *= _hann(lengths, width, sample_rate)
+    power = np.abs(rfft(windowed, sample_rate, axis=1, overwrite_x=True))
     power *= power
     power[:, 0] /= 2
     if sample_rate % 2 == 0:
@@ -84,14 +106,17 @@ def _power(cut, lengths, sample_rate):
     return power
 
 
-def _hann(lengths, width, sample_rate):
-    """Return n x width float32, or 1 x width where all lengths are the same: periodic windows as long as each clip, then zeros.
+def _hann(lengths: np.ndarray, width: int, sample_rate: int) -> np.ndarray:
+    """Return n x width float32: periodic windows as long as each clip, then zeros.
 
-    They are scaled so that the square of a transform is power per Hz on one side; the mean of a squared Hann window is 3/8.
+    It is 1 x width where all lengths are the same. The windows are scaled so that the square of a
+    transform is power per Hz on one side.
     """
     sizes, which = np.unique(lengths, return_inverse=True)
-    scale = np.sqrt((sizes > 2) * 2 / (0.375 * np.maximum(sizes, 1) * sample_rate)) / 2
-    turn = np.arange(width, dtype=np.float32) * (2 * np.pi / np.maximum(sizes, 1))[:, None].astype(np.float32)
-    made = (1 - np.cos(turn)) * scale[:, None].astype(np.float32)
-    made[np.arange(width) >= sizes[:, None]] = 0
-    return made[which] if len(sizes) > 1 else made
+    area = HANN_POWER * np.maximum(sizes, 1) * sample_rate
+    scale = np.sqrt((sizes > 2) * 2 / area) / 2
+    turn_per_sample = (2 * np.pi / np.maximum(sizes, 1))[:, None].astype(np.float32)
+    turn = np.arange(width, dtype=np.float32) * turn_per_sample
+    windows = (1 - np.cos(turn)) * scale[:, None].astype(np.float32)
+    windows[np.arange(width) >= sizes[:, None]] = 0
+    return windows[which] if len(sizes) > 1 else windows

@@ -1,51 +1,164 @@
-"""More recordings, or another family? What families learn from a part of the groups, on the same held-out events as from all."""
+"""Would more recordings help? Models trained on a part of the groups, against the same models trained on all of them."""
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
 import numpy as np
 
+from entoflow.metric import Metric
 from entoflow.wingbeat import comparisons
-from entoflow.wingbeat.clips import EVERY, NONE
+from entoflow.wingbeat.event_arrays import Events
+from entoflow.wingbeat.partitions import TRAIN_ONLY, UNUSED, Kind, Partition, of_kind
 
-SHARES = (25, 50)  # per cent of the events to learn from, in whole groups; the smaller part lies in the larger
-FOLDS = 3  # of the first division: each point costs as many trainings
+SHARES = (25, 50)  # per cent of the events to train on, in whole groups; the smaller part lies in the larger
+FOLDS = 3  # of the first grouped partition: each point costs as many trainings
 LITTLE = 0.02  # macro-F1 that is not worth another season
 
 
-def partitions(columns, groups, fold, seed):
-    """Return {share_S_K: fold of each event}: fold K of a division, from 1, judged by what learned from S per cent of the rest.
+@dataclass(frozen=True)
+class Point:
+    """A point of a learning curve."""
 
-    columns: n classes; groups: n; fold: n, EVERY for what is never judged. A fold is left out where a part has fewer than two classes, or is all there is.
+    share: int  # per cent of the groups
+    events: float  # trained on, mean over folds
+    groups: float
+    macro_f1: Metric
+
+
+@dataclass(frozen=True)
+class LearningCurves:
+    """What families of models gain from more groups."""
+
+    families: dict[str, list[Point]]  # from the smallest share to all
+    share: int  # the largest one below all, per cent
+    gain: Any  # what comparisons.difference returns: macro-F1 of the best family with all groups, over that with the share
+    verdict: str
+
+
+def divide(class_index: np.ndarray, groups: np.ndarray, grouped: np.ndarray, seed: int) -> dict[Partition, np.ndarray]:
+    """Return {partition of kind SHARE: fold of each event}: one fold is held out, and a share of the other groups is trained on.
+
+    class_index: n; groups: n; grouped: n, folds of the first grouped partition. A fold has no such partition where a part
+    has fewer than two classes, or is all there is to train on.
     """
-    found = {}
-    for number in range(min(FOLDS, fold.max() + 1)):
-        rest = np.flatnonzero(fold != number)
-        order, sizes = spread_over_classes(columns[rest], groups[rest], np.random.default_rng([seed, number]))
-        ends = np.searchsorted(np.cumsum(sizes), len(rest) * np.array(SHARES) / 100) + 1
-        parts = [np.isin(groups, order[:end]) & (fold != number) for end in ends]
-        if all(len(set(columns[own].tolist())) > 1 and not own[rest].all() for own in parts):
-            found |= {f"share_{share}_{number + 1}": np.where(fold == number, 0, np.where(own, EVERY, NONE)) for share, own in zip(SHARES, parts)}
-    return found
+    folds = {}
+    for number in range(min(FOLDS, grouped.max() + 1)):
+        is_held_out = grouped == number
+        parts = _training_parts(class_index, groups, is_held_out, np.random.default_rng([seed, number]))
+        for share, is_trained_on in zip(SHARES, parts):
+            fold = np.where(is_trained_on, TRAIN_ONLY, UNUSED)
+            fold[is_held_out] = 0
+            folds[Partition(Kind.SHARE, 1, seed, number + 1, share)] = fold
+    return folds
 
 
-def spread_over_classes(columns, groups, rng):
-    """Return (the groups in a random order in which each is of the class of which those before it hold the smallest share, how many events each has)."""
+def _training_parts(
+    class_index: np.ndarray, groups: np.ndarray, is_held_out: np.ndarray, rng: np.random.Generator
+) -> list[np.ndarray]:
+    """Return for each of SHARES which events are trained on (n bool); none where one of them would make no sense."""
+    rest = np.flatnonzero(~is_held_out)
+    order, sizes = spread_over_classes(class_index[rest], groups[rest], rng)
+    n_groups = np.searchsorted(np.cumsum(sizes), len(rest) * np.array(SHARES) / 100) + 1
+    parts = [np.isin(groups, order[:n]) & ~is_held_out for n in n_groups]
+    for part in parts:
+        if len(set(class_index[part].tolist())) < 2 or part[rest].all():
+            return []
+    return parts
+
+
+def spread_over_classes(
+    class_index: np.ndarray, groups: np.ndarray, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return (the groups in a random order, how many events each has).
+
+    Each group is of the class of which the groups before it hold the smallest share.
+    """
     names, group = np.unique(groups, return_inverse=True)
-    holds = np.zeros((len(names), columns.max() + 1), int)
-    np.add.at(holds, (group, columns), 1)
-    shuffled, totals = rng.permutation(len(names)), np.maximum(holds.sum(axis=0), 1)
-    queues, had, order = [[at for at in shuffled[::-1] if holds[at, column]] for column in range(len(totals))], np.zeros(len(totals)), {}
-    while len(order) < len(names):
-        for column in np.argsort(had / totals, kind="stable"):
-            while queues[column] and queues[column][-1] in order:
-                queues[column].pop()
+    n_events = np.zeros((len(names), class_index.max() + 1), int)  # groups x classes
+    np.add.at(n_events, (group, class_index), 1)
+    order = list(_take_turns(n_events, rng.permutation(len(names))))
+    return names[order], n_events[order].sum(axis=1)
+
+
+def _take_turns(n_events: np.ndarray, shuffled: np.ndarray) -> Iterator[int]:
+    """Yield the groups of a shuffled list, each of the class of which the smallest share has come. n_events: groups x classes."""
+    totals = np.maximum(n_events.sum(axis=0), 1)
+    queues = [[int(place) for place in shuffled if n_events[place, column]] for column in range(len(totals))]
+    n_taken = np.zeros(len(totals))
+    taken: set[int] = set()
+    while len(taken) < len(n_events):
+        for column in np.argsort(n_taken / totals, kind="stable"):
+            queues[column] = [place for place in queues[column] if place not in taken]
             if queues[column]:
-                at = queues[column].pop()
-                order[at] = None
-                had += holds[at]
                 break
-    order = list(order)
-    return names[order], holds[order].sum(axis=1)
+        place = queues[column][0]
+        taken.add(place)
+        n_taken += n_events[place]
+        yield place
 
 
-def figures(events, named, best, seed):
+def measure(
+    events: Events,
+    probabilities: Mapping[tuple[str, Partition], np.ndarray],
+    families: Sequence[str],
+    best_family: str,
+    seed: int,
+) -> LearningCurves | None:
+    """Return the learning curve of each family, and what that of the best one means; None where no part was trained on.
+
+    probabilities: of (family, partition), N x C, NaN where an event was not held out.
+    """
+    shares = of_kind(events.partitions, Kind.SHARE)
+    if not shares:
+        return None
+    grouped = of_kind(events.partitions, Kind.GROUPED)[0]
+    held_out_folds = [partition.number - 1 for partition in shares if partition.share == SHARES[0] and partition.number]
+    rows = np.flatnonzero(np.isin(events.folds(grouped), held_out_folds))
+    trained_on = {100: [events.training_rows(grouped, fold) for fold in held_out_folds]}
+    for share in SHARES:
+        of_share = [partition for partition in shares if partition.share == share]
+        trained_on[share] = [events.training_rows(partition, 0) for partition in of_share]
+    class_index = np.unique(events.labels, return_inverse=True)[1]
+    curves = {}
+    scores_of_best = {}
+    for family in families:
+        by_share = {}
+        for share in SHARES:
+            folds = [probabilities[family, partition] for partition in shares if partition.share == share]
+            by_share[share] = np.nansum(folds, axis=0)[rows]
+        by_share[100] = probabilities[family, grouped][rows]
+        scores = comparisons.scores(by_share, class_index[rows], events.groups[rows], seed)
+        curves[family] = [_point(share, trained_on[share], events.groups, scores[share].figure()) for share in by_share]
+        if family == best_family:
+            scores_of_best = scores
+    gain = comparisons.difference(scores_of_best[100], scores_of_best[SHARES[-1]])
+    sentence = verdict(gain["value"], gain["low"], gain["high"])
+    return LearningCurves(curves, SHARES[-1], gain, sentence)
+
+
+def _point(share: int, trained_on: Sequence[np.ndarray], groups: np.ndarray, macro_f1: Metric) -> Point:
+    n_events = float(np.mean([len(rows) for rows in trained_on]))
+    n_groups = float(np.mean([len(set(groups[rows].tolist())) for rows in trained_on]))
+    return Point(share, n_events, n_groups, macro_f1)
+
+
+def verdict(gain: float, low: float | None, high: float | None) -> str:
+    """Return what the gain in macro-F1, from the largest share of the groups to all of them, means."""
+    text = f"From {SHARES[-1]} % of the groups to all, macro-F1 of the best family moved by {gain:+.2f}"
+    if low is None or high is None:
+        return f"{text}: too few groups to say whether more recordings would help."
+    text += f" ({low:+.2f} to {high:+.2f})"
+    if low > 0:
+        return f"{text}: more recordings are likely to help."
+    if high < LITTLE:
+        return f"{text}: more such recordings would hardly help."
+    return f"{text}: whether more recordings would help cannot be told."
+
+
+# Until compare_families.py calls measure().
+
+
+def figures(events, named, best, seed):  # type: ignore[no-untyped-def]
     """Return the curve of each family and what that of the best means, None where no part was learned from.
 
     {"families": {family: [{"share", "events", "groups", "macro_f1"} from the smallest share to all]}, "gain": figure of what the larger half brought the
@@ -56,7 +169,7 @@ def figures(events, named, best, seed):
     if not numbers:
         return None
     rows = np.flatnonzero(np.isin(named.fold, np.array(numbers) - 1))
-    learned = {share: [folds[f"share_{share}_{number}"] == EVERY for number in numbers] for share in SHARES}
+    learned = {share: [folds[f"share_{share}_{number}"] == TRAIN_ONLY for number in numbers] for share in SHARES}
     learned[100] = [named.fold != number - 1 for number in numbers]
     curves, found = {}, {}
     for family in named.families:
@@ -66,15 +179,4 @@ def figures(events, named, best, seed):
                            "groups": float(np.mean([len(set(events.groups[own].tolist())) for own in learned[share]])), "macro_f1": score.figure()}
                           for share, score in found[family].items()]
     gain = comparisons.difference(found[best][100], found[best][SHARES[-1]])
-    return {"families": curves, "share": SHARES[-1], "gain": gain, "verdict": in_words(gain, SHARES[-1])}
-
-
-def in_words(gain, share):
-    """Return what the gain from a share of the groups to all of them means."""
-    told = f"From {share} % of the groups to all, macro-F1 of the best family moved by {gain['value']:+.2f}"
-    if gain["low"] is None:
-        return f"{told}: too few groups to say whether more recordings would help."
-    told += f" ({gain['low']:+.2f} to {gain['high']:+.2f}): "
-    if gain["low"] > 0:
-        return f"{told}more recordings are likely to help."
-    return told + ("more such recordings would hardly help." if gain["high"] < LITTLE else "whether more recordings would help cannot be told.")
+    return {"families": curves, "share": SHARES[-1], "gain": gain, "verdict": verdict(gain["value"], gain["low"], gain["high"])}

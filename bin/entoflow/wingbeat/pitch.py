@@ -1,127 +1,211 @@
-"""F0 of wingbeats by a sum over harmonics: the highest peak of a spectrum will not do, as harmonic 2 of a wingbeat is often the stronger one.
+"""F0 of wingbeats by a sum over harmonics.
 
-Subharmonic summation (Hermes 1988) over a compressed spectrum, harmonic k weighing 0.8^(k - 1), less half of what lies midway
-between the harmonics, as in SWIPE (Camacho and Harris 2008): a multiple of F0 has true harmonics there. Compression, log(1 + power / floor),
-keeps one strong line from passing for a comb; the floor is the noise around each frequency, so hum and wind weigh little.
+The highest peak of a spectrum will not do, as harmonic 2 of a wingbeat is often the stronger one.
+This is subharmonic summation (Hermes 1988) over a compressed spectrum, harmonic k weighing
+0.8^(k - 1), less half of what lies midway between the harmonics, as in SWIPE (Camacho and Harris
+2008): a multiple of F0 has true harmonics there. Compression, log(1 + power / floor), keeps one
+strong line from passing for a comb; the floor is the noise around each frequency, so hum and wind
+weigh little.
 """
-from typing import NamedTuple
+
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from entoflow.task import InputError
 from entoflow.wingbeat import average_spectra, mains_hum
+from entoflow.wingbeat.average_spectra import Spectra
 
 LIMITS_HZ = (60, 1200)
 HARMONICS = 6
 DECAY = 0.8
 PENALTY = 0.5
-FLOOR = 16  # of the compression, in medians of the power around; at least 1/1000 of the highest power
+FLOOR = 16  # of the compression, in medians of the power around
+FLOOR_SHARE = 1000  # the floor is at least 1 / 1000 of the highest power
 FLOOR_BAND_HZ = 250
 SURE = 0.5  # confidence from which on F0 counts
-RISKY = 0.08, 0.4  # lines between the harmonics in levels of these: below, there are none; above, they are harmonics, too
+WEAK_LINES = 0.08  # levels midway between harmonics, in levels of these: below, there are no lines
+WEAK_ODD = 0.4  # levels of odd harmonics, in levels of even ones: above, they are harmonics too
 
 
-class Pitch(NamedTuple):
-    """What f0() gives, n values each, all 0 for a silent clip."""
+@dataclass(frozen=True)
+class Pitch:
+    """The F0 of n clips; all is 0 for a silent clip."""
 
-    f0_hz: np.ndarray  # float32
-    confidence: np.ndarray  # float32 in 0..1: 0.5 is a score that noise alone seldom reaches
-    second_hz: np.ndarray  # float32: the best candidate elsewhere
-    second_score: np.ndarray  # float32 in 0..1: its score in scores of the first
-    octave_risk: np.ndarray  # bool: every second harmonic is so weak that F0 may be half, or twice, of what it seems
+    f0_hz: np.ndarray  # n float32
+    confidence: np.ndarray  # n float32 in 0..1: 0.5 is a score that noise alone seldom reaches
+    second_hz: np.ndarray  # n float32: the best candidate elsewhere
+    second_score: np.ndarray  # n float32 in 0..1: its score, in scores of the first
+    # n bool: every second harmonic is so weak that F0 may be half, or twice, of what it seems
+    octave_risk: np.ndarray
 
 
-def f0(clips, sample_rate, lengths=None, limits=LIMITS_HZ):
-    """Return the Pitch of clips (n x samples float, zero-padded past their lengths in samples); limits: lowest and highest F0 in Hz.
+def f0(
+    clips: np.ndarray,
+    sample_rate: int,
+    lengths: np.ndarray | Sequence[int] | None = None,
+    limits: tuple[float, float] = LIMITS_HZ,
+) -> Pitch:
+    """Return the pitch of clips (n x samples float, zero-padded past their lengths in samples).
 
-    Raises InputError if the limits leave no F0 below half the sample rate.
+    limits: lowest and highest F0 in Hz. Raises InputError where they leave no F0 below half the
+    sample rate.
     """
-    return of_spectra(average_spectra.average(clips, sample_rate, lengths), limits)
+    return pitch_of_spectra(average_spectra.average(clips, sample_rate, lengths), limits)
 
 
-def of_spectra(spectra, limits=LIMITS_HZ):
-    """Return the Pitch of average_spectra.Spectra. Raises InputError as f0() does."""
-    n, nyquist = len(spectra.power), spectra.power.shape[1] - 1
-    low, high = int(limits[0]), min(int(limits[1]), nyquist - 1)
-    if low < 1 or high < low + 4:
-        raise InputError(f"F0 limits are {limits[0]} to {limits[1]} Hz and half the sample rate is {nyquist} Hz; "
-                         "wanted a lowest F0 of 1 Hz or more and a highest at least 5 Hz above it, both below half the sample rate.")
-    hum = mains_hum.seen(spectra.power, spectra.resolution_hz)
-    hz, bins = np.arange(low, high + 1, dtype=np.int32), min(nyquist + 1, HARMONICS * (high + 1))
-    blend, found = _blend(bins), np.zeros((n, len(Pitch._fields)), np.float32)
-    for start in range(0, n, average_spectra.BLOCK):
+def pitch_of_spectra(spectra: Spectra, limits: tuple[float, float] = LIMITS_HZ) -> Pitch:
+    """Return the pitch of clips by their spectra. Raises InputError as f0() does."""
+    n_clips = len(spectra.power)
+    candidates = _candidate_hz(limits, spectra.power.shape[1] - 1)
+    hum = mains_hum.detect(spectra)
+    n_bins = min(spectra.power.shape[1], HARMONICS * (int(candidates[-1]) + 1))
+    blend = _blend(n_bins)
+    best = np.zeros((n_clips, 4), np.float32)
+    octave_risk = np.zeros(n_clips, bool)
+    for start in range(0, n_clips, average_spectra.BLOCK):
         rows = slice(start, start + average_spectra.BLOCK)
-        levels = _levels(mains_hum.without(spectra.power[rows, :bins], hum[rows], spectra.resolution_hz[rows]), blend)
-        found[rows, :-1] = _candidates(np.ascontiguousarray(_scores(levels, hz).T), hz, spectra.resolution_hz[rows])
-        found[rows, -1] = _octave_risk(levels, found[rows, 0])
-    return Pitch(*found.T[:-1], found[:, -1] > 0)
+        resolution_hz = spectra.resolution_hz[rows]
+        power = mains_hum.remove(spectra.power[rows, :n_bins], hum[rows], resolution_hz)
+        levels = _levels(power, blend)
+        scores = np.ascontiguousarray(_scores(levels, candidates).T)
+        best[rows] = _best_two(scores, candidates, resolution_hz)
+        octave_risk[rows] = _octave_risk(levels, best[rows, 0])
+    f0_hz, confidence, second_hz, second_score = best.T
+    return Pitch(f0_hz, confidence, second_hz, second_score, octave_risk)
 
 
-def _blend(bins):
-    """Return bands x bins: the weights by which the levels of bands make those of bins, linear from middle to middle."""
-    bands = max(bins // FLOOR_BAND_HZ, 1)
-    at = np.arange(bins, dtype=np.float32) / (bins // bands) - 0.5  # in bands, 0 in the middle of the first
-    return np.maximum(1 - np.abs(np.clip(at, 0, bands - 1) - np.arange(bands, dtype=np.float32)[:, None]), 0)
+def _candidate_hz(limits: tuple[float, float], nyquist: int) -> np.ndarray:
+    """Return the candidates for F0: all whole Hz within the limits and below half the sample rate."""
+    low = int(limits[0])
+    high = min(int(limits[1]), nyquist - 1)
+    if low < 1 or high < low + 4:
+        raise InputError(
+            f"F0 limits are {limits[0]} to {limits[1]} Hz and half the sample rate is {nyquist} Hz; "
+            "wanted a lowest F0 of 1 Hz or more and a highest at least 5 Hz above it, "
+            "both below half the sample rate."
+        )
+    return np.arange(low, high + 1, dtype=np.int32)
 
 
-def _levels(power, blend):
-    """Return bins x n: log(1 + power / floor); clips last, as all that follows goes through frequencies in strides."""
-    bands, width = len(blend), power.shape[1] // len(blend)
-    around = power[:, :bands * width].reshape(len(power), bands, width)[..., ::4]  # neighbours tell little that is new
-    middle = around.shape[2] // 2
-    floor = (FLOOR * np.partition(around, middle, axis=2)[..., middle]) @ blend
-    np.maximum(floor, np.maximum(power.max(axis=1, keepdims=True) / 1000, 1e-35), out=floor)
+def _blend(n_bins: int) -> np.ndarray:
+    """Return bands x bins: weights that make the levels of bands those of bins.
+
+    They are linear from the middle of a band to the middle of the next.
+    """
+    n_bands = max(n_bins // FLOOR_BAND_HZ, 1)
+    # In bands, 0 in the middle of the first.
+    place = np.arange(n_bins, dtype=np.float32) / (n_bins // n_bands) - 0.5
+    bands = np.arange(n_bands, dtype=np.float32)[:, None]
+    return np.maximum(1 - np.abs(np.clip(place, 0, n_bands - 1) - bands), 0)
+
+
+def _levels(power: np.ndarray, blend: np.ndarray) -> np.ndarray:
+    """Return bins x n: log(1 + power / floor).
+
+    Clips come last, as all that follows walks through frequencies in strides.
+    """
+    n_bands = len(blend)
+    width = power.shape[1] // n_bands
+    by_band = power[:, : n_bands * width].reshape(len(power), n_bands, width)
+    some_bins = by_band[..., ::4]  # their neighbours say little that is new
+    middle = some_bins.shape[2] // 2
+    medians = np.partition(some_bins, middle, axis=2)[..., middle]
+    floor = (FLOOR * medians) @ blend
+    least = np.maximum(power.max(axis=1, keepdims=True) / FLOOR_SHARE, 1e-35)
+    np.maximum(floor, least, out=floor)
     levels = np.divide(power, floor, out=floor)
     levels += 1
     return np.ascontiguousarray(np.log(levels, out=levels).T)
 
 
-def _scores(levels, hz):
-    """Return candidates x n. Harmonic k is the highest of the bins within k / 2 Hz, as a candidate stands for half a Hz to either side."""
-    held, wide = levels, np.empty_like(levels)
-    scores, part = np.zeros((2, len(hz), levels.shape[1]), np.float32)
+def _scores(levels: np.ndarray, candidates: np.ndarray) -> np.ndarray:
+    """Return candidates x n.
+
+    Harmonic k is the highest of the bins within k / 2 Hz, as a candidate stands for half a Hz to
+    either side.
+    """
+    widened = levels
+    spare = np.empty_like(levels)
+    scores = np.zeros((len(candidates), levels.shape[1]), np.float32)
+    buffer = np.zeros_like(scores)
     for k in range(1, HARMONICS + 1):
         if k % 2 == 0:
-            _widen(held, wide)
-            held, wide = wide, held
-        for rows, weight in ((k * hz, DECAY ** (k - 1)), ((2 * k - 1) * hz // 2, -PENALTY * DECAY ** (k - 1))):
-            rows = rows[rows < len(held)]  # no level is known above half the sample rate
-            teeth = np.take(held, rows, axis=0, out=part[:len(rows)], mode="clip")
-            scores[:len(rows)] += np.multiply(teeth, np.float32(weight), out=teeth)
+            _widen(widened, spare)
+            widened, spare = spare, widened
+        weight = DECAY ** (k - 1)
+        _add_lines(scores, widened, k * candidates, weight, buffer)
+        _add_lines(scores, widened, (2 * k - 1) * candidates // 2, -PENALTY * weight, buffer)
     return scores
 
 
-def _widen(levels, wide):
-    """Write the highest of each level and its neighbours into wide."""
-    np.maximum(levels[:-2], levels[2:], out=wide[1:-1])
-    np.maximum(wide[1:-1], levels[1:-1], out=wide[1:-1])
-    wide[0], wide[-1] = levels[:2].max(axis=0), levels[-2:].max(axis=0)
+def _add_lines(
+    scores: np.ndarray, levels: np.ndarray, bins: np.ndarray, weight: float, buffer: np.ndarray
+) -> None:
+    """Add weighted levels at one bin for each candidate; none is known above half the sample rate."""
+    bins = bins[bins < len(levels)]
+    lines = np.take(levels, bins, axis=0, out=buffer[: len(bins)], mode="clip")
+    scores[: len(bins)] += np.multiply(lines, np.float32(weight), out=lines)
 
 
-def _candidates(scores, hz, resolution_hz):
-    """Return n x fields of Pitch but the last: the best candidate, and the best one farther away than a line is wide. scores: n x candidates."""
-    first_hz, first = _peak(scores, hz)
-    near = np.abs(hz.astype(np.float32) - first_hz[:, None]) <= np.maximum(0.06 * first_hz, resolution_hz)[:, None]
-    second_hz, second = _peak(np.where(near, np.float32(-9), scores), hz)
+def _widen(levels: np.ndarray, out: np.ndarray) -> None:
+    """Write the highest of each level and its two neighbours."""
+    np.maximum(levels[:-2], levels[2:], out=out[1:-1])
+    np.maximum(out[1:-1], levels[1:-1], out=out[1:-1])
+    out[0] = levels[:2].max(axis=0)
+    out[-1] = levels[-2:].max(axis=0)
+
+
+def _best_two(
+    scores: np.ndarray, candidates: np.ndarray, resolution_hz: np.ndarray
+) -> np.ndarray:
+    """Return n x 4, the numbers of Pitch: the best candidate, and the best one beyond its line's width.
+
+    scores: n x candidates.
+    """
+    first_hz, first = _peak(scores, candidates)
+    distance = np.abs(candidates.astype(np.float32) - first_hz[:, None])
+    is_near = distance <= np.maximum(0.06 * first_hz, resolution_hz)[:, None]
+    second_hz, second = _peak(np.where(is_near, np.float32(-9), scores), candidates)
     share = np.clip(second / np.maximum(first, 1e-9), 0, 1)
-    sure = np.maximum(first, 0) ** 4  # a score of 1 gives 0.5: noise scores as high in about 1 clip of 100
-    return np.stack([first_hz, sure / (1 + sure), second_hz, share], axis=1) * (first > 0)[:, None]
+    # A score of 1 has a confidence of 0.5: noise scores as high in about 1 clip of 100.
+    strength = np.maximum(first, 0) ** 4
+    columns = [first_hz, strength / (1 + strength), second_hz, share]
+    return np.stack(columns, axis=1) * (first > 0)[:, None]
 
 
-def _octave_risk(levels, f0_hz):
-    """Return n bool of levels (bins x n) and F0: weak lines stand midway between its harmonics, or every second of these is as weak."""
-    def level(multiples):
-        at = np.round(np.array(multiples)[:, None] * f0_hz).astype(int) + np.arange(-1, 2)[:, None, None]
-        return np.take_along_axis(levels[None], np.clip(at, 0, len(levels) - 1), axis=1).max(axis=0).mean(axis=0)
+def _peak(scores: np.ndarray, candidates: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return (Hz n, score n) of the highest candidates.
 
-    midway, harmonics, odd, even = (level(multiples) for multiples in ((0.5, 1.5, 2.5), (1, 2, 3), (1, 3, 5), (2, 4, 6)))
-    return (f0_hz > 0) & ((midway > RISKY[0] * harmonics) | (odd < RISKY[1] * even))
-
-
-def _peak(scores, hz):
-    """Return (Hz n, score n) of the highest candidates, moved to the top of the parabola through it and its neighbours."""
-    best = np.clip(scores.argmax(axis=1), 1, len(hz) - 2)
-    before, top, after = (scores[np.arange(len(scores)), best + step] for step in (-1, 0, 1))
+    They are moved to the top of the parabola through the score and its two neighbours.
+    """
+    rows = np.arange(len(scores))
+    best = np.clip(scores.argmax(axis=1), 1, len(candidates) - 2)
+    before = scores[rows, best - 1]
+    top = scores[rows, best]
+    after = scores[rows, best + 1]
     bend = before - 2 * top + after
     move = np.where(bend < 0, (before - after) / np.where(bend < 0, 2 * bend, 1), 0)
-    return (hz[best] + np.clip(move, -1, 1)).astype(np.float32), top
+    return (candidates[best] + np.clip(move, -1, 1)).astype(np.float32), top
+
+
+def _octave_risk(levels: np.ndarray, f0_hz: np.ndarray) -> np.ndarray:
+    """Return n bool: weak lines stand midway between the harmonics, or every second one is as weak.
+
+    levels: bins x n.
+    """
+    midway = _mean_level(levels, f0_hz, (0.5, 1.5, 2.5))
+    harmonics = _mean_level(levels, f0_hz, (1, 2, 3))
+    odd = _mean_level(levels, f0_hz, (1, 3, 5))
+    even = _mean_level(levels, f0_hz, (2, 4, 6))
+    return (f0_hz > 0) & ((midway > WEAK_LINES * harmonics) | (odd < WEAK_ODD * even))
+
+
+def _mean_level(
+    levels: np.ndarray, f0_hz: np.ndarray, multiples: tuple[float, ...]
+) -> np.ndarray:
+    """Return n: mean level at some multiples of F0, each the highest of three neighbouring bins."""
+    centre = np.round(np.array(multiples)[:, None] * f0_hz).astype(int)
+    bins = np.clip(centre + np.arange(-1, 2)[:, None, None], 0, len(levels) - 1)
+    return np.take_along_axis(levels[None], bins, axis=1).max(axis=0).mean(axis=0)

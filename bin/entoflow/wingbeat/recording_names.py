@@ -1,143 +1,205 @@
-"""What the name of a recording says: when it was made, by which sensor, and in what air; and what follows for groups.
+"""What the name of a recording says (when it was made, by which sensor, at what temperature), and the groups that follow.
 
-A pattern is a regular expression with named groups: year, month and day, or the date's parts d1, d2 and d3 in an order that a name alone does not
-tell; hour, minute, second, fraction (digits behind the point); sensor, temperature, humidity, gain. The default patterns read no sensor: a word
-before the date may as well be a species, and a night shared by two "sensors" of that kind would end up on both sides of a split.
+A pattern is a regular expression with named groups: year, month and day, or the date's parts d1, d2 and d3 in an order
+that one name alone does not determine; hour, minute, second, fraction (digits behind the point); sensor, temperature,
+humidity, gain. The default patterns read no sensor: a word before the date may as well be a species, and a night that
+two "sensors" of that kind share would end up on both sides of a split.
 """
 import re
-from datetime import datetime, timedelta
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
 from pathlib import PurePosixPath
-from typing import NamedTuple
 
 from entoflow.task import InputError
 
 PATTERNS = (
     # Event: 21-05-21_19.00.11.52
-    r"(?<!\d)(?P<d1>\d\d)-(?P<d2>\d\d)-(?P<d3>\d\d)_(?P<hour>\d\d)\.(?P<minute>\d\d)\.(?P<second>\d\d)(\.(?P<fraction>\d{1,3}))?(?!\d)",
+    r"(?<!\d)(?P<d1>\d\d)-(?P<d2>\d\d)-(?P<d3>\d\d)_(?P<hour>\d\d)\.(?P<minute>\d\d)\.(?P<second>\d\d)"
+    r"(\.(?P<fraction>\d{1,3}))?(?!\d)",
     # Wingbeats: F170301_105922_039_G_050_T_25.2_H_51.1
     r"(?<![0-9A-Za-z])F(?P<year>\d\d)(?P<month>\d\d)(?P<day>\d\d)_(?P<hour>\d\d)(?P<minute>\d\d)(?P<second>\d\d)_\d+"
     r"_G_(?P<gain>\d+)_T_(?P<temperature>-?\d+(\.\d+)?)_H_(?P<humidity>\d+(\.\d+)?)",
     # AudioMoth and others: 20210521_190011
-    r"(?<!\d)(?P<year>(19|20)\d\d)(?P<month>0\d|1[0-2])(?P<day>[0-3]\d)[_T](?P<hour>[01]\d|2[0-3])(?P<minute>[0-5]\d)(?P<second>[0-5]\d)(?!\d)",
+    r"(?<!\d)(?P<year>(19|20)\d\d)(?P<month>0\d|1[0-2])(?P<day>[0-3]\d)[_T]"
+    r"(?P<hour>[01]\d|2[0-3])(?P<minute>[0-5]\d)(?P<second>[0-5]\d)(?!\d)",
 )
-ORDERS = {"ymd": ("d1", "d2", "d3"), "dmy": ("d3", "d2", "d1"), "mdy": ("d3", "d1", "d2")}  # which part is the year, the month, the day
-DATE, PARTS = ("year", "month", "day"), ("d1", "d2", "d3")
-CLOCK, MEASURES = ("hour", "minute", "second", "fraction"), ("temperature", "humidity", "gain")
+# Which part of a date is the year, the month and the day.
+ORDERS = {"ymd": ("d1", "d2", "d3"), "dmy": ("d3", "d2", "d1"), "mdy": ("d3", "d1", "d2")}
+DATE = ("year", "month", "day")
+DATE_PARTS = ("d1", "d2", "d3")
+CLOCK = ("hour", "minute", "second", "fraction")
+MEASURES = ("temperature", "humidity", "gain")
 BURST = timedelta(seconds=5)
 
+Texts = Mapping[str, str]  # named groups of a pattern that a name fills
 
-class Said(NamedTuple):
-    """What a name says, None where it says nothing: temperature in degrees Celsius, relative humidity in %, gain in the sensor's own unit."""
+
+@dataclass(frozen=True)
+class NameFacts:
+    """What a name says, None where it says nothing."""
 
     time: datetime | None = None
     sensor: str | None = None
-    temperature: float | None = None
-    humidity: float | None = None
-    gain: float | None = None
+    temperature: float | None = None  # degrees Celsius
+    humidity: float | None = None  # relative, %
+    gain: float | None = None  # in the sensor's own unit
 
 
-def read(names, pattern=None, date_order=None):
-    """Return what each name says: [Said], by a pattern searched in the whole name, or by PATTERNS in its last part.
+def read(names: Sequence[str], pattern: str | None = None, date_order: str | None = None) -> list[NameFacts]:
+    """Return what each name says, by a pattern searched in the whole name, or by PATTERNS in its last part.
 
-    `date_order` is one of ORDERS; None takes the only one in which all names are dates. Raises InputError for a wrong pattern, names that do not
-    match the one given, a date or number that is none, and an order that has to be given: several fit, and the dates differ.
+    date_order: one of ORDERS; None takes the only one in which all names are dates. Raises InputError for a wrong
+    pattern, names that do not match the user's pattern, a date or number that does not exist, and where several orders
+    fit and give different dates.
     """
-    found = [_matched(name, _compiled(pattern) if pattern else PATTERNS) for name in names]
-    missed = [name for name, parts in zip(names, found) if parts is None]
-    if pattern and missed:
-        raise InputError(f"{missed[0]}: does not match the pattern {pattern} (nor do {len(missed) - 1} more of {len(names)} names); wanted all to match.")
-    dated = {name: parts for name, parts in zip(names, found) if parts and "d1" in parts}
-    order = _order(dated, date_order) if dated else None
-    return [_said(name, parts or {}, order) for name, parts in zip(names, found)]
+    if pattern:
+        check_pattern(pattern)
+        texts = [_match(name, [pattern]) for name in names]
+        _refuse_unmatched(names, texts, pattern)
+    else:
+        texts = [_match(PurePosixPath(name).name, PATTERNS) for name in names]
+    dated = {name: found for name, found in zip(names, texts) if found and "d1" in found}
+    order = _determine_order(dated, date_order) if dated else None
+    return [_read_facts(name, found or {}, order) for name, found in zip(names, texts)]
 
 
-def night(time):
+def night(time: datetime) -> date:
     """Return the date on which a night began: nights last from noon to noon."""
     return (time - timedelta(hours=12)).date()
 
 
-def groups(said):
+def night_groups(facts: Sequence[NameFacts]) -> list[str | None]:
     """Return the default group of each recording: its sensor and night, or None where its time is not known.
 
-    A burst is likely one insect: where less than 5 s lie between a sensor's recordings on both sides of noon, their nights are one group.
+    A burst is likely one insect: where less than 5 s lie between a sensor's recordings on both sides of noon, their
+    nights are one group.
     """
-    named, last = {}, {}
-    for at in sorted((at for at, one in enumerate(said) if one.time), key=lambda at: said[at].time):
-        sensor, time = said[at].sensor, said[at].time
-        before = last.get(sensor)
-        same = before is not None and (time - said[before].time < BURST or night(time) == night(said[before].time))
-        named[at] = named[before] if same else " ".join(filter(None, (sensor, str(night(time)))))
-        last[sensor] = at
-    return [named.get(at) for at in range(len(said))]
+    groups: list[str | None] = [None] * len(facts)
+    last: dict[str | None, tuple[datetime, str]] = {}  # of each sensor: time and group of the recording before
+    timed = [(entry.time, at) for at, entry in enumerate(facts) if entry.time]
+    for time, at in sorted(timed):
+        sensor = facts[at].sensor
+        group = " ".join(filter(None, (sensor, str(night(time)))))
+        if sensor in last:
+            time_before, group_before = last[sensor]
+            if time - time_before < BURST or night(time) == night(time_before):
+                group = group_before
+        groups[at] = group
+        last[sensor] = (time, group)
+    return groups
 
 
-def _compiled(pattern):
-    """Return [a person's pattern], checked."""
+def check_pattern(pattern: str) -> None:
+    """Raise InputError for a pattern that is no regular expression, or whose named groups make no sense."""
     try:
-        known = set(re.compile(pattern).groupindex)
+        names = set(re.compile(pattern).groupindex)
     except re.error as error:
-        raise InputError(f"the pattern {pattern} is no regular expression ({error}); wanted one with named groups such as (?P<hour>..).") from None
-    strange = sorted(known - {*DATE, *PARTS, *CLOCK, *MEASURES, "sensor"})
-    if strange or not known:
-        raise InputError(f"the pattern {pattern} names {', '.join(strange) or 'no group'}; "
-                         f"wanted some of {', '.join((*DATE, *PARTS, *CLOCK, 'sensor', *MEASURES))}.")
-    dates = [set(parts) for parts in (DATE, PARTS) if known & set(parts)]
-    if len(dates) > 1 or dates and not known >= dates[0] | {"hour"} or not dates and known & set(CLOCK):
-        raise InputError(f"the pattern {pattern} names {', '.join(sorted(known))}; wanted a time as year, month, day (or d1, d2, d3) and hour, or none.")
-    return [pattern]
+        raise InputError(
+            f"the pattern {pattern} is no regular expression ({error}); wanted one with named groups such as (?P<hour>..)."
+        ) from None
+    allowed = [*DATE, *DATE_PARTS, *CLOCK, "sensor", *MEASURES]
+    unknown = sorted(names - set(allowed))
+    if unknown or not names:
+        raise InputError(
+            f"the pattern {pattern} names {', '.join(unknown) or 'no group'}; wanted some of {', '.join(allowed)}."
+        )
+    if not _has_whole_time(names) and not names <= {"sensor", *MEASURES}:
+        raise InputError(
+            f"the pattern {pattern} names {', '.join(sorted(names))}; "
+            "wanted a time as year, month, day (or d1, d2, d3) and hour, or none."
+        )
 
 
-def _matched(name, patterns):
-    """Return {group: text} of the first pattern found in a name, or None."""
-    text = name if patterns is not PATTERNS else PurePosixPath(name).name
+def _has_whole_time(names: set[str]) -> bool:
+    """Return whether the named groups of a pattern give an hour and a date in one of its two forms."""
+    in_words = names & set(DATE)
+    in_parts = names & set(DATE_PARTS)
+    if in_words and in_parts:
+        return False
+    return "hour" in names and (in_words == set(DATE) or in_parts == set(DATE_PARTS))
+
+
+def _match(text: str, patterns: Sequence[str]) -> dict[str, str] | None:
+    """Return {named group: text} of the first pattern that matches, or None."""
     for pattern in patterns:
-        if match := re.search(pattern, text):
-            return {group: found for group, found in match.groupdict().items() if found}
+        match = re.search(pattern, text)
+        if match:
+            return {name: value for name, value in match.groupdict().items() if value}
     return None
 
 
-def _order(dated, asked):
-    """Return the order in which all names {name: parts} are dates. Raises InputError where there is none, or several that differ."""
-    if asked and asked not in ORDERS:
-        raise InputError(f"date_order is {asked}; wanted one of {', '.join(ORDERS)}.")
-    wrong = {order: _first_wrong(dated, order) for order in ([asked] if asked else ORDERS)}
-    fit = [order for order in wrong if not wrong[order]]
-    if not fit:
-        shown = "; ".join(f"{name} is no date and time as {' or '.join(order for order in wrong if wrong[order] == name)}"
-                          for name in dict.fromkeys(wrong.values()))
-        raise InputError(f"{shown}; wanted one order in which all {len(dated)} names are dates (--date_order).")
-    for name, parts in dated.items():
-        readings = {order: _time(parts, order) for order in fit}
-        if len(set(readings.values())) > 1:
-            shown = " or ".join(f"{time:%d %B %Y} ({order})" for order, time in readings.items())
-            raise InputError(f"{name}: is {shown}, and all {len(dated)} names are dates in each of these orders; wanted the right one (--date_order).")
-    return fit[0]
+def _refuse_unmatched(names: Sequence[str], texts: Sequence[Texts | None], pattern: str) -> None:
+    unmatched = [name for name, found in zip(names, texts) if found is None]
+    if unmatched:
+        raise InputError(
+            f"{unmatched[0]}: does not match the pattern {pattern} "
+            f"(nor do {len(unmatched) - 1} more of {len(names)} names); wanted all to match."
+        )
 
 
-def _first_wrong(dated, order):
-    return next((name for name, parts in dated.items() if _time(parts, order) is None), None)
+def _determine_order(dated: Mapping[str, Texts], date_order: str | None) -> str:
+    """Return the order in which all names {name: texts} are dates. Raises InputError where none fits, or several that differ."""
+    if date_order and date_order not in ORDERS:
+        raise InputError(f"date_order is {date_order}; wanted one of {', '.join(ORDERS)}.")
+    candidates = [date_order] if date_order else list(ORDERS)
+    first_wrong = {order: _find_wrong_date(dated, order) for order in candidates}
+    fitting = [order for order in candidates if first_wrong[order] is None]
+    if not fitting:
+        raise InputError(
+            f"{_describe_wrong(first_wrong)}; wanted one order in which all {len(dated)} names are dates (--date_order)."
+        )
+    for name, texts in dated.items():
+        times = {order: _read_time(texts, order) for order in fitting}
+        if len(set(times.values())) > 1:
+            readings = " or ".join(f"{time:%d %B %Y} ({order})" for order, time in times.items())
+            raise InputError(
+                f"{name}: is {readings}, and all {len(dated)} names are dates in each of these orders; "
+                "wanted the right one (--date_order)."
+            )
+    return fitting[0]
 
 
-def _time(parts, order):
-    """Return the time that parts say, or None where a part is missing or does not exist. Two digits of a year are 1970 to 2069."""
+def _find_wrong_date(dated: Mapping[str, Texts], order: str) -> str | None:
+    """Return the first name that is no date in an order."""
+    return next((name for name, texts in dated.items() if _read_time(texts, order) is None), None)
+
+
+def _describe_wrong(first_wrong: Mapping[str, str | None]) -> str:
+    sentences = []
+    for name in dict.fromkeys(first_wrong.values()):
+        orders = " or ".join(order for order in first_wrong if first_wrong[order] == name)
+        sentences.append(f"{name} is no date and time as {orders}")
+    return "; ".join(sentences)
+
+
+def _read_time(texts: Texts, order: str | None) -> datetime | None:
+    """Return a time, or None where a part of it is missing or does not exist. Two digits of a year are 1970 to 2069."""
+    names = ORDERS[order] if order and "d1" in texts else DATE
     try:
-        year, month, day = (int(parts[group]) for group in (ORDERS[order] if "d1" in parts else DATE))
-        year += 0 if year > 99 else 2000 if year < 70 else 1900
-        clock = datetime(year, month, day, int(parts["hour"]), int(parts.get("minute", 0)), int(parts.get("second", 0)))
-        return clock + timedelta(seconds=float("0." + parts.get("fraction", "0")))
+        year, month, day = (int(texts[name]) for name in names)
+        if year <= 99:
+            year += 2000 if year < 70 else 1900
+        hour = int(texts["hour"])
+        minute = int(texts.get("minute", 0))
+        second = int(texts.get("second", 0))
+        time = datetime(year, month, day, hour, minute, second)
+        return time + timedelta(seconds=float("0." + texts.get("fraction", "0")))
     except (KeyError, ValueError):
         return None
 
 
-def _said(name, parts, order):
-    time = _time(parts, order) if "hour" in parts else None
-    if "hour" in parts and time is None:
-        raise InputError(f"{name}: says {', '.join(f'{group} {text}' for group, text in parts.items())}; wanted a date and time that exist.")
-    return Said(time, parts.get("sensor"), *(_measure(name, parts, measure) for measure in MEASURES))
+def _read_facts(name: str, texts: Texts, order: str | None) -> NameFacts:
+    time = _read_time(texts, order) if "hour" in texts else None
+    if "hour" in texts and time is None:
+        parts = ", ".join(f"{group} {text}" for group, text in texts.items())
+        raise InputError(f"{name}: says {parts}; wanted a date and time that exist.")
+    measures = [_read_measure(name, texts, measure) for measure in MEASURES]
+    return NameFacts(time, texts.get("sensor"), *measures)
 
 
-def _measure(name, parts, measure):
+def _read_measure(name: str, texts: Texts, measure: str) -> float | None:
     try:
-        return float(parts[measure]) if measure in parts else None
+        return float(texts[measure]) if measure in texts else None
     except ValueError:
-        raise InputError(f"{name}: says {measure} '{parts[measure]}'; wanted a number.") from None
+        raise InputError(f"{name}: says {measure} '{texts[measure]}'; wanted a number.") from None

@@ -1,51 +1,65 @@
-"""Clips that are the same sound twice: cut from overlapping files, copied, scaled, shifted. They must not lie on both sides of a split."""
+"""Clips that are the same sound: cut from overlapping files, copied, scaled, shifted. They must not lie on both sides of a split."""
 import numpy as np
 
 SAME = 0.999  # cosine of two magnitude spectra; of unrelated noise it is pi / 4
-POOLED = 128  # bands of the spectra compared first
+BANDS = 128  # of the spectra that are compared first
 BLOCK = 512  # clips, or pairs of clips, at a time
+ROUNDING = 1e-5  # of a cosine in float32
 
 
-def first_alike(clips):
-    """Return for each of n clips (n x samples, float32, zero-padded) the first clip that is the same sound, or itself: n indices.
+def find_first_alike(clips: np.ndarray) -> np.ndarray:
+    """Return for each of n clips (n x samples, float32, zero-padded) the first clip that is the same sound, or itself (n indices).
 
-    The same are clips of equal bytes or with a cosine of their magnitude spectra, without the mean, over 0.999. Non-finite samples count as zeros.
+    Clips are the same with equal bytes, or with a cosine over SAME of their magnitude spectra without the mean. Samples
+    that are not finite count as zeros.
     """
-    firsts, distinct = _equal(clips)
-    spectra = np.concatenate([np.zeros((0, POOLED), np.float32), *(_pooled(clips[distinct[k:k + BLOCK]]) for k in range(0, len(distinct), BLOCK))])
-    found = np.arange(len(clips))
-    for k in range(0, len(distinct), BLOCK):  # norms of bands are never farther apart than what they are norms of: no pair is missed
-        later, earlier = np.nonzero(np.tril(spectra[k:k + BLOCK] @ spectra.T > SAME - 1e-5, k - 1))
-        later, earlier = distinct[later + k], distinct[earlier]
-        for j in range(0, len(later), BLOCK):
-            a, b = later[j:j + BLOCK], earlier[j:j + BLOCK]
-            alike = (_unit(_spectra(clips[a])) * _unit(_spectra(clips[b]))).sum(axis=1) > SAME
-            np.minimum.at(found, a[alike], b[alike])
-    return found[firsts]
+    firsts, distinct = _find_equal(clips)
+    bands = np.zeros((len(distinct), BANDS), np.float32)
+    for start in range(0, len(distinct), BLOCK):
+        block = slice(start, start + BLOCK)
+        bands[block] = _band_norms(clips[distinct[block]])
+    first_alike = np.arange(len(clips))
+    for start in range(0, len(distinct), BLOCK):
+        # Norms of bands are never farther apart than the spectra themselves, so no pair is missed.
+        cosines = bands[start:start + BLOCK] @ bands.T
+        later, earlier = np.nonzero(np.tril(cosines > SAME - ROUNDING, start - 1))
+        _compare(clips, distinct[later + start], distinct[earlier], first_alike)
+    return first_alike[firsts]
 
 
-def _equal(clips):
-    """Return (the first clip of equal bytes for each, indices of these firsts)."""
-    seen = {}
-    firsts = np.array([seen.setdefault(clip.tobytes(), at) for at, clip in enumerate(clips)], int)
-    return firsts, np.array(sorted(seen.values()), int)
+def _compare(clips: np.ndarray, later: np.ndarray, earlier: np.ndarray, first_alike: np.ndarray) -> None:
+    """Lower first_alike of the later clips of pairs that are the same sound to the earlier ones."""
+    for start in range(0, len(later), BLOCK):
+        a = later[start:start + BLOCK]
+        b = earlier[start:start + BLOCK]
+        cosines = (_unit(_spectra(clips[a])) * _unit(_spectra(clips[b]))).sum(axis=1)
+        alike = cosines > SAME
+        np.minimum.at(first_alike, a[alike], b[alike])
 
 
-def _spectra(clips):
+def _find_equal(clips: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return (for each clip the first one of equal bytes, the indices of these first ones)."""
+    first_of_bytes: dict[bytes, int] = {}
+    firsts = [first_of_bytes.setdefault(clip.tobytes(), place) for place, clip in enumerate(clips)]
+    return np.array(firsts, int), np.array(sorted(first_of_bytes.values()), int)
+
+
+def _spectra(clips: np.ndarray) -> np.ndarray:
     from scipy.fft import next_fast_len, rfft
 
     usable = np.where(np.isfinite(clips), clips, 0)
-    moving = usable - usable.mean(axis=1, keepdims=True)
-    return np.abs(rfft(moving, next_fast_len(clips.shape[1], real=True), axis=1))
+    centred = usable - usable.mean(axis=1, keepdims=True)
+    return np.abs(rfft(centred, next_fast_len(clips.shape[1], real=True), axis=1))
 
 
-def _pooled(clips):
+def _band_norms(clips: np.ndarray) -> np.ndarray:
+    """Return n x BANDS: norms of bands of the spectra, each row of length 1."""
     spectra = _spectra(clips)
-    edges = np.unique(np.linspace(0, spectra.shape[1], POOLED, endpoint=False, dtype=int))
-    norms = np.zeros((len(clips), POOLED), np.float32)
+    edges = np.unique(np.linspace(0, spectra.shape[1], BANDS, endpoint=False, dtype=int))
+    norms = np.zeros((len(clips), BANDS), np.float32)
     norms[:, :len(edges)] = np.sqrt(np.add.reduceat(spectra ** 2, edges, axis=1))
     return _unit(norms)
 
 
-def _unit(vectors):
+def _unit(vectors: np.ndarray) -> np.ndarray:
     return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)

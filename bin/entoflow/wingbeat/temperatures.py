@@ -1,36 +1,61 @@
-"""What warmth does to wingbeats: F0 rises with it, by much the same share in insects of one kind, and can be brought to what it would be at 25 degC."""
+"""How F0 depends on temperature: it rises by much the same share per degree in insects of one kind, so it can be brought to 25 degC."""
+from collections.abc import Sequence
+
 import numpy as np
 
 from entoflow.statistics import divide
+from entoflow.wingbeat.clip_set import Clip
+from entoflow.wingbeat.event_arrays import Events
 from entoflow.wingbeat.pitch import SURE
 
 REFERENCE_DEGC = 25.0
 
 
-def of(clips):
-    """Return the temperatures (n, degC) of events, NaN where none is given."""
+def degrees_celsius(clips: Sequence[Clip]) -> np.ndarray:
+    """Return the temperatures of events (n), NaN where unknown."""
+    return np.array([np.nan if clip.temperature is None else float(clip.temperature) for clip in clips])
+
+
+def has_sure_f0(events: Events) -> np.ndarray:
+    """Return whether the F0 of each event is certain enough to count (n bool)."""
+    return (events.feature("f0_hz") > 0) & (events.feature("f0_confidence") >= SURE)
+
+
+def f0_slope(degc: np.ndarray, log2_f0: np.ndarray, class_index: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return by how many octaves F0 rises per degC within classes (b), by an analysis of covariance.
+
+    There is one slope for all classes, and each class has a level of its own. degc, log2_f0, class_index: n; weights:
+    b x n, how often each event counts. The slope is 0 where the temperature does not vary.
+    """
+    is_of_class = np.eye(class_index.max() + 1)[class_index]  # n x C
+    degrees = degc - REFERENCE_DEGC
+    counts = weights @ is_of_class
+    degree_sums = weights @ (is_of_class * degrees[:, None])
+    log_sums = weights @ (is_of_class * log2_f0[:, None])
+    between_both = np.nan_to_num(divide(degree_sums * log_sums, counts)).sum(axis=1)
+    between_degrees = np.nan_to_num(divide(degree_sums * degree_sums, counts)).sum(axis=1)
+    covariance = weights @ (degrees * log2_f0) - between_both
+    variance = weights @ (degrees * degrees) - between_degrees
+    varies = variance > 1e-9 * weights.sum(axis=1)
+    return np.where(varies, covariance / np.maximum(variance, 1e-30), 0.0)
+
+
+def f0_at_reference(log2_f0: np.ndarray, degc: np.ndarray, octaves_per_degc: float) -> np.ndarray:
+    """Return log2 of F0 (n) as it would be at REFERENCE_DEGC."""
+    return log2_f0 - octaves_per_degc * (degc - REFERENCE_DEGC)
+
+
+# Until the families are rewritten, these take events as dicts, by their earlier names.
+
+
+def of(clips):  # type: ignore[no-untyped-def]
     return np.array([np.nan if clip.get("temperature") is None else float(clip["temperature"]) for clip in clips])
 
 
-def sure(events):
-    """Return of which of Events F0 is sure (n bool)."""
+def sure(events):  # type: ignore[no-untyped-def]
     f0, confidence = (events.table[:, events.features.index(name)] for name in ("f0_hz", "f0_confidence"))
     return (f0 > 0) & (confidence >= SURE)
 
 
-def slope(degc, log2_f0, columns, weights):
-    """Return by how many octaves F0 rises per degC within classes (b): one slope for all of them, each with a level of its own (analysis of covariance).
-
-    degc, log2_f0, columns: n; weights: b x n, how often each event counts. 0 where the temperature does not vary.
-    """
-    of_class = np.eye(columns.max() + 1)[columns]
-    x, y = degc - REFERENCE_DEGC, log2_f0
-    n, sum_x, sum_y = (weights @ (of_class * values[:, None]) for values in (np.ones(len(x)), x, y))
-    both = weights @ (x * y) - np.nan_to_num(divide(sum_x * sum_y, n)).sum(axis=1)
-    own = weights @ (x * x) - np.nan_to_num(divide(sum_x * sum_x, n)).sum(axis=1)
-    return np.where(own > 1e-9 * weights.sum(axis=1), both / np.maximum(own, 1e-30), 0.0)
-
-
-def at_reference(log2_f0, degc, octaves_per_degc):
-    """Return log2 of F0 as it would be at REFERENCE_DEGC."""
-    return log2_f0 - octaves_per_degc * (degc - REFERENCE_DEGC)
+slope = f0_slope
+at_reference = f0_at_reference

@@ -7,7 +7,7 @@ import pytest
 
 from entoflow.demo import transits
 from entoflow.task import InputError
-from entoflow.wingbeat import clips, wingbeat_features
+from entoflow.wingbeat import event_arrays, wingbeat_features
 
 RATE = 8000
 
@@ -48,8 +48,8 @@ def test_each_event_has_a_row_of_the_features_of_its_own_samples(world):
     assert [row["recording"] for row in rows] == [f"{k}.wav" for k in range(5)] and rows[2]["flags"] == "hum clipped" and rows[0]["label"] == "bee,wild"
     np.testing.assert_allclose([float(row["f0_hz"]) for row in rows], made["table"][:, 0], rtol=1e-5)
     assert said == "100 features of 5 events at 8000 Hz, in clips of 0.625 s."
-    events = clips.load(folder / "clips.json", folder / "samples.npy", folder / "features.npz")
-    assert events.features == list(wingbeat_features.FEATURES) and events.sample_rate == RATE
+    events = event_arrays.load(folder / "clips.json", folder / "samples.npy", folder / "features.npz")
+    assert events.feature_names == list(wingbeat_features.FEATURES) and events.sample_rate == RATE
 
 
 def test_of_a_longer_event_the_part_around_the_middle_of_its_energy_is_taken_and_said(world):

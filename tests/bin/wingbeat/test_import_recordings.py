@@ -53,11 +53,11 @@ def folders(tmp_path):
 def test_a_folder_per_class_gives_an_event_per_recording_with_its_very_samples(run, folders):
     clips, info, signals, audit, said = run(folders)
     assert [(clip["recording"], clip["label"]) for clip in clips] == [(f"{label}/{k}.wav", label) for label in ("bmsb", "fly") for k in range(3)]
-    assert info == {"role": "recordings", "format": "folders", "source": "src", "sample_rate": RATE, "signals": "recordings_1.npy"}
+    assert info == {"role": "recordings", "format": "folders", "source": "src", "sample_rate": RATE, "signals": "recordings_1.npy", "partitions": {}}
     for clip in clips:
         expected, _ = soundfile.read(folders / clip["recording"], dtype="float32")
         np.testing.assert_array_equal(signals[clip["first"]:clip["first"] + clip["samples"]], expected)
-        assert (clip["start"], clip["end"]) == (0, pytest.approx(len(expected) / RATE)) and clip["group"] == clip["recording"] and not clip["given"]
+        assert (clip["start"], clip["end"]) == (0, pytest.approx(len(expected) / RATE)) and clip["group"] == clip["recording"] and not clip["named_group"]
     assert len({clip["id"] for clip in clips}) == 6 and audit == [] and said.startswith("Took 6 events of 6 recordings from src, left out 0")
 
 
@@ -67,7 +67,7 @@ def test_a_table_gives_parts_groups_and_what_it_says_of_the_air(run, tmp_path):
     (tmp_path / "t.csv").write_text("path,label,group,start,end,sensor,temperature,fold\nlong.flac,a,g1,0.5,1,s1,21.5,3\n"
                                     "long.flac,b,,\"1,5\",2.5,s1,,\nlong.flac,b,,2.5,,s1,,\n")
     clips, info, signals, audit, _ = run(tmp_path / "t.csv")
-    assert [(clip["start"], clip["end"], clip["label"], clip["group"], clip["given"]) for clip in clips] == [
+    assert [(clip["start"], clip["end"], clip["label"], clip["group"], clip["named_group"]) for clip in clips] == [
         (0.5, 1, "a", "g1", True), (1.5, 2.5, "b", "long.flac", False), (2.5, 3, "b", "long.flac", False)]
     assert [clip["fold"] for clip in clips] == ["3", None, None]
     assert clips[0]["sensor"] == "s1" and clips[0]["temperature"] == 21.5 and info["format"] == "table"

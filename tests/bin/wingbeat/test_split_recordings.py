@@ -7,11 +7,12 @@ import pytest
 import split_recordings
 
 from entoflow.task import InputError
+from entoflow.wingbeat.partitions import TRAIN_ONLY, UNUSED
 
 
 def clip(number, label, group=None, **more):
     name = more.get("recording", f"{number:03}.wav")
-    return {"id": number, "recording": name, "start": 0.0, "end": 0.5, "label": label, "group": group or name, "given": bool(group), "sha256": f"{number:064}",
+    return {"id": number, "recording": name, "start": 0.0, "end": 0.5, "label": label, "group": group or name, "named_group": bool(group), "sha256": f"{number:064}",
             "sample_rate": 8000, "first": 400 * number, "samples": 400, "time": None, "sensor": None, "temperature": None, "fold": None,
             "flags": [], **more}
 
@@ -63,7 +64,7 @@ def test_folds_that_a_table_gives_are_those_of_every_seed(run):
     clips, rows, _, said = run(given, flags=["--seeds=1,2"])
     for one in clips.values():
         assert one["folds"]["grouped_1"] == one["folds"]["grouped_2"] == "xyz".index(one["fold"][-1])
-        assert one["folds"]["random_1"] in (0, 1, split_recordings.EVERY)
+        assert one["folds"]["random_1"] in (0, 1, TRAIN_ONLY)
     assert said.endswith("in 3 folds.") and {row["part"] for row in rows} == {"fold 1", "fold 2", "fold 3"}
 
 
@@ -87,7 +88,7 @@ def test_the_random_division_spreads_each_class_and_knows_no_group(run):
     clips = run(collection(each=10))[0].values()
     for label in "abc":
         counts = Counter(one["folds"]["random_1"] for one in clips if one["label"] == label)
-        assert counts == {0: 12, 1: 12, split_recordings.EVERY: 36}  # two of five folds are judged
+        assert counts == {0: 12, 1: 12, TRAIN_ONLY: 36}  # two of five folds are judged
     folds = {}
     for one in clips:
         folds.setdefault(one["group"], set()).add(one["folds"]["random_1"])
@@ -97,8 +98,8 @@ def test_the_random_division_spreads_each_class_and_knows_no_group(run):
 def test_a_class_of_one_group_is_always_learned_from_and_never_judged(run):
     lone = [clip(100 + k, "lone", "night") for k in range(5)]
     clips, rows, audit, _ = run([*collection(), *lone])
-    assert all(set(clips[100 + k]["folds"].values()) == {split_recordings.EVERY} for k in range(5))
-    assert [row["reason"] for row in audit] == ["lone is of one group alone, so it is learned from and never judged"]
+    assert all(set(clips[100 + k]["folds"].values()) == {TRAIN_ONLY} for k in range(5))
+    assert [row["reason"] for row in audit] == ["lone is of one group alone, so it is trained on and never held out"]
     assert {row["part"] for row in rows if row["label"] == "lone"} == {"train"}
 
 
@@ -124,7 +125,7 @@ def test_classes_are_left_out_of_learning_whole_and_judged_beside_the_others(run
     for number, labels in ((1, "ad"), (2, "b"), (3, "c")):
         for one in clips:
             judged = one["folds"]["grouped_1"] == 0
-            assert one["folds"][f"without_{number}"] == (0 if judged else split_recordings.NONE if one["label"] in labels else split_recordings.EVERY)
+            assert one["folds"][f"without_{number}"] == (0 if judged else UNUSED if one["label"] in labels else TRAIN_ONLY)
     listed = (tmp_path / "folds_table").read_text().split()
     assert listed[0] == "partition,fold" and {"without_1,1", "grouped_1,5", "random_1,1"} <= set(listed) and "without_1,2" not in listed
     assert not any(name.startswith("without") for name in next(iter(run(collection(n_classes=2))[0].values()))["folds"])
@@ -134,7 +135,7 @@ def test_parts_of_the_groups_are_learned_from_beside_all_of_them(run, tmp_path):
     clips = run(collection(), flags=["--seeds=2,1"])[0].values()
     for name in (f"share_{share}_{number}" for share in (25, 50) for number in (1, 2, 3)):
         assert {one["id"] for one in clips if one["folds"][name] == 0} == {one["id"] for one in clips if one["folds"]["grouped_1"] == int(name[-1]) - 1}
-        assert {one["label"] for one in clips if one["folds"][name] == split_recordings.EVERY} == {"a", "b", "c"}
+        assert {one["label"] for one in clips if one["folds"][name] == TRAIN_ONLY} == {"a", "b", "c"}
     listed = (tmp_path / "folds_table").read_text().split()
     assert "share_50_2,1" in listed and "share_50_2,2" not in listed and not any(row.startswith("random_2") for row in listed)
 
@@ -190,5 +191,5 @@ def test_sources_of_two_sample_rates_are_refused(run):
 def test_a_file_that_is_no_data_set_is_refused(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "x.json").write_text("[]")
-    with pytest.raises(InputError, match="holds no labelled events"):
+    with pytest.raises(InputError, match="holds no events"):
         split_recordings.main(["--datasets=x.json", "--signals=x.npy", "--clips=clips", "--split=split", "--audit=audit", "--folds_table=folds"])

@@ -68,14 +68,14 @@ def test_another_kind_of_noise_is_told():
 @pytest.mark.parametrize("snr_db", [20, -5, np.array([12.0, 0.0, -9.0])])
 def test_mixed_clips_have_the_wanted_snr(snr_db):
     clips, noises = rng().normal(size=(3, 2000)), 7 * sound_noise.noise("pink", 3, 2000, RATE, rng(2))
-    added = sound_noise.mixed(clips, noises, snr_db) - clips
+    added = sound_noise.mix(clips, noises, snr_db) - clips
     found = 10 * np.log10((clips ** 2).mean(axis=1) / (added ** 2).mean(axis=1))
     np.testing.assert_allclose(found, np.broadcast_to(snr_db, 3), atol=1e-3)
 
 
 def test_a_silent_clip_and_silent_noise_change_nothing():
     clips = np.stack([np.zeros(50), np.ones(50)])
-    assert (sound_noise.mixed(clips, np.stack([np.ones(50), np.zeros(50)]), 0) == clips).all()
+    assert (sound_noise.mix(clips, np.stack([np.ones(50), np.zeros(50)]), 0) == clips).all()
 
 
 def test_drawn_transits_obey_the_laws_of_their_kind():

@@ -5,14 +5,18 @@ import pytest
 from PIL import Image, ImageOps
 
 from entoflow.formats.box_placing import place, turn
-from entoflow.sources import Box, Photo
+from entoflow.sources import SourceBox, SourceImage
 
 
-def placed(*corners, size=None, orientation=1, shares=False):
-    """Place boxes of the class bug, in rows 1, 2, ..., on an image that is upright 60 x 40."""
-    boxes = [Box(c, "bug", False, row, shares) for row, c in enumerate(corners, 1)]
-    found, notes = place(Photo("a.jpg", None, boxes, size), 60, 40, orientation)
-    return [box[0] for box in found], notes
+def place_bugs(*corners, size=None, orientation=1, relative=False):
+    """Place boxes of the class bug, in rows 1, 2, ..., on an image that is upright 60 x 40.
+
+    Return (their corners, [(row, action, reason)]).
+    """
+    boxes = [SourceBox(box, "bug", False, row, relative) for row, box in enumerate(corners, 1)]
+    placed, notes = place(SourceImage("a.jpg", None, boxes, size), 60, 40, orientation)
+    assert {note.file_name for note in notes} <= {"a.jpg"}
+    return [box.corners for box in placed], [(note.row, note.action, note.reason) for note in notes]
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -27,33 +31,44 @@ def test_a_box_turns_as_the_image_does(orientation):
 
 
 def test_boxes_given_for_the_stored_pixels_turn_with_the_image_and_a_note_says_so():
-    boxes, notes = placed((0, 50, 10, 60), size=(40, 60), orientation=6)
+    boxes, [(_, action, reason)] = place_bugs((0, 50, 10, 60), size=(40, 60), orientation=6)
     assert boxes == [(0, 0, 10, 10)]
-    assert [note[1] for note in notes] == ["note"]
-    assert "stored pixels" in notes[0][2]
+    assert action == "note"
+    assert "stored pixels" in reason
 
 
 @pytest.mark.parametrize("size", [(60, 40), None])
 def test_boxes_given_for_the_upright_size_or_for_no_size_stay(size):
-    assert placed((0, 30, 10, 40), size=size, orientation=6) == ([(0, 30, 10, 40)], [])
+    assert place_bugs((0, 30, 10, 40), size=size, orientation=6) == ([(0, 30, 10, 40)], [])
 
 
-def test_shares_are_those_of_the_upright_image():
-    assert placed((0.5, 0.25, 1, 0.75), orientation=6, shares=True) == ([(30, 10, 60, 30)], [])
+def test_relative_corners_are_shares_of_the_upright_image():
+    assert place_bugs((0.5, 0.25, 1, 0.75), orientation=6, relative=True) == (
+        [(30, 10, 60, 30)],
+        [],
+    )
 
 
 def test_an_image_of_another_size_than_declared_has_a_note():
-    _, notes = placed((0, 0, 9, 9), size=(600, 400))
-    assert notes == [(None, "note", "the source says 600 x 400 pixels, the image has 60 x 40: boxes taken as they are")]
+    _, notes = place_bugs((0, 0, 9, 9), size=(600, 400))
+    assert notes == [
+        (
+            None,
+            "note",
+            "the source says 600 x 400 pixels, the image has 60 x 40: boxes taken as they are",
+        )
+    ]
 
 
 def test_a_half_turn_that_sizes_cannot_tell_has_a_note():
-    _, notes = placed((0, 0, 9, 9), size=(60, 40), orientation=3)
-    assert notes == [(None, "note", "EXIF orientation 3: boxes taken as drawn on the upright image")]
+    _, notes = place_bugs((0, 0, 9, 9), size=(60, 40), orientation=3)
+    assert notes == [
+        (None, "note", "EXIF orientation 3: boxes taken as drawn on the upright image")
+    ]
 
 
 @pytest.mark.parametrize(
-    "corners, reason",
+    "corners, expected",
     [
         ((5, 5, 5, 9), "box of bug has no area (0 x 4 pixels)"),
         ((9, 5, 5, 9), "has no area (-4 x 4 pixels)"),
@@ -64,22 +79,25 @@ def test_a_half_turn_that_sizes_cannot_tell_has_a_note():
         ((0, 0, math.inf, 9), "has corners that are no numbers"),
     ],
 )
-def test_a_box_that_covers_nothing_is_dropped_with_its_row(corners, reason):
-    boxes, [(row, action, told)] = placed((1, 1, 2, 2), corners)
+def test_a_box_that_covers_nothing_is_dropped_with_its_row(corners, expected):
+    boxes, [(row, action, reason)] = place_bugs((1, 1, 2, 2), corners)
     assert (boxes, row, action) == ([(1, 1, 2, 2)], 2, "dropped")
-    assert reason in told
+    assert expected in reason
 
 
 def test_a_box_given_twice_is_taken_once_with_a_row():
-    assert placed((1, 1, 5, 5), (2, 2, 6, 6), (1, 1, 5, 5)) == ([(1, 1, 5, 5), (2, 2, 6, 6)], [(3, "dropped", "box of bug is given twice")])
+    boxes, notes = place_bugs((1, 1, 5, 5), (2, 2, 6, 6), (1, 1, 5, 5))
+    assert boxes == [(1, 1, 5, 5), (2, 2, 6, 6)]
+    assert notes == [(3, "dropped", "box of bug is given twice")]
 
 
 def test_boxes_partly_outside_are_clipped_with_one_note_for_the_image():
-    boxes, notes = placed((-5, 30, 10, 45), (1, 1, 2, 2), (59.5, 0, 60.2, 1))
+    boxes, notes = place_bugs((-5, 30, 10, 45), (1, 1, 2, 2), (59.5, 0, 60.2, 1))
     assert boxes == [(0, 30, 10, 40), (1, 1, 2, 2), (59.5, 0, 60, 1)]
     assert notes == [(1, "clipped", "2 of 3 boxes reach beyond the 60 x 40 pixels of the image")]
 
 
 def test_noise_of_division_is_no_clipping():
     third = 1 / 3
-    assert placed((third * 2, third, third * 3 + 1e-12, 1), shares=True)[1] == []
+    _, notes = place_bugs((third * 2, third, third * 3 + 1e-12, 1), relative=True)
+    assert notes == []

@@ -6,7 +6,9 @@ import zlib
 import pytest
 from PIL import Image
 
+from entoflow.audit import Note
 from entoflow.formats import box_formats
+from entoflow.sources import SourceBox
 
 
 @pytest.fixture
@@ -24,60 +26,104 @@ def read(tmp_path):
 
 
 def shape(kind, exterior, **more):
-    return {"classTitle": "bug", "geometryType": kind, "points": {"exterior": exterior, "interior": []}, **more}
+    return {
+        "classTitle": "bug",
+        "geometryType": kind,
+        "points": {"exterior": exterior, "interior": []},
+        **more,
+    }
 
 
 def test_both_corners_lie_inside_a_rectangle(read):
-    name, [photo], _ = read(shape("rectangle", [[10, 5], [19, 14]]))
-    assert (name, photo.file_name, photo.size) == ("supervisely", "ds 1/img/a.jpg", (60, 40))
-    assert photo.boxes[0][:4] == ((10, 5, 20, 15), "bug", False, 1)
+    content = read(shape("rectangle", [[10, 5], [19, 14]]))
+    [photo] = content.images
+    assert (content.format, photo.file_name, photo.size) == (
+        "supervisely",
+        "ds 1/img/a.jpg",
+        (60, 40),
+    )
+    assert photo.boxes == [SourceBox((10, 5, 20, 15), "bug", False, 1)]
 
 
 def test_corners_come_in_any_order(read):
-    assert read(shape("rectangle", [[19, 5], [10, 14]]))[1][0].boxes[0].corners == (10, 5, 20, 15)
+    assert read(shape("rectangle", [[19, 5], [10, 14]])).images[0].boxes[0].corners == (
+        10,
+        5,
+        20,
+        15,
+    )
 
 
 def test_a_polygon_gives_its_bounds(read):
-    assert read(shape("polygon", [[3, 9], [8, 2], [5, 5]]))[1][0].boxes[0].corners == (3, 2, 9, 10)
+    assert read(shape("polygon", [[3, 9], [8, 2], [5, 5]])).images[0].boxes[0].corners == (
+        3,
+        2,
+        9,
+        10,
+    )
 
 
 def test_a_bitmap_gives_its_place_and_size(read):
     file = io.BytesIO()
     Image.new("1", (7, 4)).save(file, "PNG")
     data = base64.b64encode(zlib.compress(file.getvalue())).decode()
-    _, [photo], _ = read({"classTitle": "bug", "geometryType": "bitmap", "bitmap": {"data": data, "origin": [20, 30]}})
+    [photo] = read(
+        {
+            "classTitle": "bug",
+            "geometryType": "bitmap",
+            "bitmap": {"data": data, "origin": [20, 30]},
+        }
+    ).images
     assert photo.boxes[0].corners == (20, 30, 27, 34)
 
 
 def test_a_bitmap_that_cannot_be_read_has_no_corners(read):
-    _, [photo], _ = read({"classTitle": "bug", "geometryType": "bitmap", "bitmap": {"data": "xx", "origin": [20, 30]}})
+    [photo] = read(
+        {
+            "classTitle": "bug",
+            "geometryType": "bitmap",
+            "bitmap": {"data": "xx", "origin": [20, 30]},
+        }
+    ).images
     assert all(corner != corner for corner in photo.boxes[0].corners)
 
 
 def test_a_crowd_tag_makes_an_ignore_region(read):
-    assert read(shape("rectangle", [[1, 1], [2, 2]], tags=[{"name": "Crowd"}]))[1][0].boxes[0].crowd
+    assert (
+        read(shape("rectangle", [[1, 1], [2, 2]], tags=[{"name": "Crowd"}]))
+        .images[0]
+        .boxes[0]
+        .iscrowd
+    )
 
 
 def test_a_line_is_dropped_with_a_note(read):
-    _, [photo], _ = read(shape("line", [[1, 1], [2, 2]]))
+    [photo] = read(shape("line", [[1, 1], [2, 2]])).images
     assert photo.boxes == []
-    assert photo.notes == [(1, "dropped", "line of bug; wanted a rectangle, polygon or bitmap")]
+    assert photo.notes == [
+        Note("ds 1/img/a.jpg", 1, "dropped", "line of bug; wanted a rectangle, polygon or bitmap")
+    ]
 
 
 def test_one_dataset_may_be_given_by_itself(read):
-    assert read(shape("rectangle", [[1, 1], [2, 2]]), source="ds 1")[1][0].file_name == "img/a.jpg"
+    assert (
+        read(shape("rectangle", [[1, 1], [2, 2]]), source="ds 1").images[0].file_name == "img/a.jpg"
+    )
 
 
-def test_an_image_without_an_annotation_is_left_out_and_a_broken_annotation_is_a_problem(read, tmp_path):
+def test_an_image_without_an_annotation_is_left_out_and_a_broken_annotation_is_a_problem(
+    read, tmp_path
+):
     read()
     (tmp_path / "ds 1" / "img" / "b.jpg").touch()
     (tmp_path / "ds 1" / "ann" / "a.jpg.json").write_text("{}")
-    _, [photo], notes = box_formats.read(tmp_path)
+    content = box_formats.read(tmp_path)
+    [photo] = content.images
     assert photo.problem == "its annotation a.jpg.json is not one of Supervisely's"
-    assert [note[0] for note in notes] == ["ds 1/img/b.jpg"]
+    assert [note.file_name for note in content.notes] == ["ds 1/img/b.jpg"]
 
 
 def test_a_dataset_without_its_projects_meta_is_known_by_its_folders(read, tmp_path):
     read(shape("rectangle", [[1, 1], [2, 2]]))
     (tmp_path / "meta.json").unlink()
-    assert box_formats.read(tmp_path)[0] == "supervisely"
+    assert box_formats.read(tmp_path).format == "supervisely"

@@ -1,15 +1,21 @@
 import pytest
 
 from entoflow.formats import box_formats
+from entoflow.sources import SourceBox
 
 OBJECT = "<object><name>{0}</name><difficult>{1}</difficult><bndbox>{2}</bndbox></object>"
 
 
 def bndbox(*corners):
-    return "".join(f"<{name}>{value}</{name}>" for name, value in zip(("xmin", "ymin", "xmax", "ymax"), corners))
+    return "".join(
+        f"<{name}>{value}</{name}>"
+        for name, value in zip(("xmin", "ymin", "xmax", "ymax"), corners)
+    )
 
 
-def annotation(*objects, filename="a.jpg", size="<size><width>60</width><height>40</height></size>"):
+def annotation(
+    *objects, filename="a.jpg", size="<size><width>60</width><height>40</height></size>"
+):
     return f"<annotation><filename>{filename}</filename>{size}{''.join(objects)}</annotation>"
 
 
@@ -26,22 +32,28 @@ def folder(tmp_path):
 
 def test_corners_count_from_one_and_lie_inside_the_box(folder):
     root = folder(
-        {"Annotations/a.xml": annotation(OBJECT.format("bug", 0, bndbox(1, 1, 60, 40))), "JPEGImages/a.jpg": ""}
+        {
+            "Annotations/a.xml": annotation(OBJECT.format("bug", 0, bndbox(1, 1, 60, 40))),
+            "JPEGImages/a.jpg": "",
+        }
     )
-    name, [photo], _ = box_formats.read(root)
-    assert (name, photo.file_name, photo.size) == ("voc", "JPEGImages/a.jpg", (60, 40))
-    assert photo.boxes[0][:4] == ((0, 0, 60, 40), "bug", False, 1)
+    content = box_formats.read(root)
+    [photo] = content.images
+    assert (content.format, photo.file_name, photo.size) == ("voc", "JPEGImages/a.jpg", (60, 40))
+    assert photo.boxes == [SourceBox((0, 0, 60, 40), "bug", False, 1)]
 
 
 def test_a_difficult_object_is_an_ignore_region(folder):
     root = folder({"a.xml": annotation(OBJECT.format("bug", 1, bndbox(1, 1, 6, 4))), "a.jpg": ""})
-    assert box_formats.read(root)[1][0].boxes[0].crowd
+    assert box_formats.read(root).images[0].boxes[0].iscrowd
 
 
-@pytest.mark.parametrize("corners, expected", [((5, 5, 5, 5), (4, 4, 4, 4)), ((5, 5, 5, 9), (4, 4, 4, 9))])
+@pytest.mark.parametrize(
+    "corners, expected", [((5, 5, 5, 5), (4, 4, 4, 4)), ((5, 5, 5, 9), (4, 4, 4, 9))]
+)
 def test_equal_corners_make_no_pixel(folder, corners, expected):
     root = folder({"a.xml": annotation(OBJECT.format("bug", 0, bndbox(*corners))), "a.jpg": ""})
-    assert box_formats.read(root)[1][0].boxes[0].corners == expected
+    assert box_formats.read(root).images[0].boxes[0].corners == expected
 
 
 @pytest.mark.parametrize(
@@ -56,7 +68,7 @@ def test_equal_corners_make_no_pixel(folder, corners, expected):
 )
 def test_the_image_is_found_by_stem_or_by_the_name_inside(folder, xml, image):
     root = folder({xml: annotation(), image: ""})
-    assert [photo.file_name for photo in box_formats.read(root)[1]] == [image]
+    assert [photo.file_name for photo in box_formats.read(root).images] == [image]
 
 
 def test_of_two_images_of_a_name_the_nearest_is_taken(folder):
@@ -67,7 +79,10 @@ def test_of_two_images_of_a_name_the_nearest_is_taken(folder):
             for name in ("xml/a.xml", "img/a.jpg")
         }
     )
-    assert [photo.file_name for photo in box_formats.read(root)[1]] == ["test/img/a.jpg", "train/img/a.jpg"]
+    assert [photo.file_name for photo in box_formats.read(root).images] == [
+        "test/img/a.jpg",
+        "train/img/a.jpg",
+    ]
 
 
 def test_a_list_of_stems_takes_those_and_no_others(folder):
@@ -78,15 +93,21 @@ def test_a_list_of_stems_takes_those_and_no_others(folder):
             "ImageSets/Main/train.txt": "a\r\nb  1\n\n",
         }
     )
-    name, photos, notes = box_formats.read(root / "ImageSets" / "Main" / "train.txt")
-    assert (name, [photo.file_name for photo in photos], notes) == ("voc", ["JPEGImages/a.jpg", "JPEGImages/b.jpg"], [])
+    content = box_formats.read(root / "ImageSets" / "Main" / "train.txt")
+    assert (content.format, content.notes) == ("voc", [])
+    assert [photo.file_name for photo in content.images] == ["JPEGImages/a.jpg", "JPEGImages/b.jpg"]
 
 
 def test_a_listed_image_without_an_annotation_has_a_problem(folder):
     root = folder(
-        {"Annotations/a.xml": annotation(), "JPEGImages/a.jpg": "", "JPEGImages/b.jpg": "", "lists/x.txt": "a\nb\n"}
+        {
+            "Annotations/a.xml": annotation(),
+            "JPEGImages/a.jpg": "",
+            "JPEGImages/b.jpg": "",
+            "lists/x.txt": "a\nb\n",
+        }
     )
-    _, [_, photo], _ = box_formats.read(root / "lists" / "x.txt")
+    [_, photo] = box_formats.read(root / "lists" / "x.txt").images
     assert (photo.file_name, photo.problem) == (
         "JPEGImages/b.jpg",
         "its annotation b.xml cannot be read (No such file or directory)",
@@ -95,22 +116,38 @@ def test_a_listed_image_without_an_annotation_has_a_problem(folder):
 
 def test_broken_xml_is_a_problem_of_its_image_and_other_xml_is_passed_over(folder):
     root = folder(
-        {"a.xml": "<annotation><object>", "a.jpg": "", "b.xml": annotation(), "b.jpg": "", "c.xml": "<other/>"}
+        {
+            "a.xml": "<annotation><object>",
+            "a.jpg": "",
+            "b.xml": annotation(),
+            "b.jpg": "",
+            "c.xml": "<other/>",
+        }
     )
-    _, [broken, fine], notes = box_formats.read(root)
+    content = box_formats.read(root)
+    [broken, fine] = content.images
     assert broken.file_name == "a.jpg"
     assert broken.problem.startswith("its annotation a.xml cannot be read (no element found")
-    assert (fine.file_name, fine.problem, notes) == ("b.jpg", None, [])
+    assert (fine.file_name, fine.problem, content.notes) == ("b.jpg", None, [])
 
 
 def test_corners_that_are_no_numbers_are_kept_as_such(folder):
-    root = folder({"a.xml": annotation(OBJECT.format("bug", 0, bndbox("nan", 1, "six", 4))), "a.jpg": ""})
-    x1, y1, x2, y2 = box_formats.read(root)[1][0].boxes[0].corners
+    root = folder(
+        {"a.xml": annotation(OBJECT.format("bug", 0, bndbox("nan", 1, "six", 4))), "a.jpg": ""}
+    )
+    x1, y1, x2, y2 = box_formats.read(root).images[0].boxes[0].corners
     assert (x1 != x1, y1, x2 != x2, y2) == (True, 0, True, 4)
 
 
 def test_an_encoding_of_an_unknown_name_is_a_problem_of_its_image(folder):
-    root = folder({"a.xml": '<?xml version="1.0" encoding="utf-99"?><annotation/>', "a.jpg": "", "b.xml": annotation(), "b.jpg": ""})
-    broken, fine = box_formats.read(root)[1]
+    root = folder(
+        {
+            "a.xml": '<?xml version="1.0" encoding="utf-99"?><annotation/>',
+            "a.jpg": "",
+            "b.xml": annotation(),
+            "b.jpg": "",
+        }
+    )
+    broken, fine = box_formats.read(root).images
     assert broken.problem.startswith("its annotation a.xml cannot be read (unknown encoding")
     assert (fine.file_name, fine.problem) == ("b.jpg", None)

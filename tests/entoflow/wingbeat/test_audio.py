@@ -74,20 +74,21 @@ def test_ogg_gives_the_sound_at_its_length(saved, subtype):
     ("FLAC", "PCM_16", "a.wav"), ("OGG", "VORBIS", "a.flac"), ("WAV", "PCM_16", "a.raw"), ("WAV", "PCM_16", "a.mp3"),
 ])
 def test_a_form_is_told_by_content_whatever_the_name_says(saved, form, subtype, name):
-    assert audio.info(saved(encoded(noise(), form, subtype), name)) == (RATE, 20_000, 1)
+    assert audio.read_header(saved(encoded(noise(), form, subtype), name)) == audio.Header(RATE, 20_000, 1)
 
 
 def test_info_and_describe_say_what_the_file_holds(saved):
     data = encoded(noise(1234, 3), rate=44_100)
     path = saved(data)
     fact = audio.describe(path)
-    assert audio.info(path) == (44_100, 1234, 3) == (fact["sample_rate"], fact["frames"], fact["channels"])
-    assert fact["sha256"] == hashlib.sha256(data).hexdigest()
+    assert audio.read_header(path) == audio.Header(44_100, 1234, 3)
+    assert (fact.sample_rate, fact.frames, fact.n_channels) == (44_100, 1234, 3)
+    assert fact.sha256 == hashlib.sha256(data).hexdigest()
 
 
 def test_a_recording_of_one_channel_has_nothing_done_to_it(saved):
     fact = audio.describe(saved(encoded(noise())))
-    assert (fact["taken"], fact["note"]) == ((1,), None)
+    assert (fact.channels, fact.note) == ((1,), None)
 
 
 @pytest.mark.parametrize("form, subtype", [("WAV", "PCM_16"), ("FLAC", "PCM_16"), ("OGG", "VORBIS")])
@@ -96,7 +97,7 @@ def test_parts_and_blocks_are_those_of_the_whole(saved, form, subtype):
     whole = audio.read(path)[0]
     np.testing.assert_allclose(audio.read(path, 1.25, 30.5)[0], whole[10_000:244_000], atol=1e-6)
     np.testing.assert_allclose(audio.read(path, start=37.0)[0], whole[296_000:], atol=1e-6)
-    blocks = list(audio.blocks(path, 7.3))
+    blocks = list(audio.read_blocks(path, 7.3))
     assert [len(block) for block in blocks] == [58_400] * 5 + [8000]
     np.testing.assert_allclose(np.concatenate(blocks), whole, atol=1e-6)
 
@@ -113,29 +114,29 @@ def test_a_dead_channel_leaves_the_live_one_at_its_level(saved):
     live = noise()
     path = saved(encoded(np.hstack([np.full_like(live, 0.25), live])))
     fact = audio.describe(path)
-    assert (fact["taken"], fact["note"]) == ((2,), "channel 2 of 2 is taken; no signal in 1")
+    assert (fact.channels, fact.note) == ((2,), "channel 2 of 2 is taken; no signal in 1")
     np.testing.assert_allclose(audio.read(path)[0], live[:, 0], atol=2 ** -15)
-    np.testing.assert_allclose(np.concatenate(list(audio.blocks(path, 0.5))), live[:, 0], atol=2 ** -15)
+    np.testing.assert_allclose(np.concatenate(list(audio.read_blocks(path, 0.5))), live[:, 0], atol=2 ** -15)
 
 
 def test_a_channel_that_is_quiet_for_a_while_is_not_dead_in_that_part(saved):
     both = noise(20_000, 2)
     both[:10_000, 0] = 0
     path = saved(encoded(both))
-    assert audio.describe(path)["note"] == "the mean of channels 1, 2 of 2 is taken"
+    assert audio.describe(path).note == "the mean of channels 1, 2 of 2 is taken"
     np.testing.assert_allclose(audio.read(path, 0, 1)[0], both[:8000, 1] / 2, atol=2 ** -15)
 
 
 def test_channels_that_a_dataset_names_are_taken_without_asking_again(saved):
     both = noise(20_000, 2)
-    np.testing.assert_allclose(audio.read(saved(encoded(both)), taken=(1,))[0], both[:, 0], atol=2 ** -15)
+    np.testing.assert_allclose(audio.read(saved(encoded(both)), chosen=(1,))[0], both[:, 0], atol=2 ** -15)
 
 
 def test_single_samples_that_are_no_number_stay_for_the_flags_to_tell(saved):
     given = noise()[:, 0].astype(np.float32)
     given[100] = np.nan
     path = saved(encoded(given, "WAV", "FLOAT"))
-    assert audio.describe(path)["frames"] == 20_000 and np.flatnonzero(np.isnan(audio.read(path)[0])).tolist() == [100]
+    assert audio.describe(path).frames == 20_000 and np.flatnonzero(np.isnan(audio.read(path)[0])).tolist() == [100]
 
 
 def damaged(name):
@@ -184,7 +185,7 @@ def test_a_bad_recording_is_told_with_its_reason(saved, name, reason):
 
 @pytest.mark.parametrize("name, reason", [("none.wav", "^is absent$"), ("", r"^cannot be read \(Is a directory\)$"), ("a\0b.wav", "^cannot be read")])
 def test_a_file_that_cannot_be_opened_is_a_bad_recording(tmp_path, name, reason):
-    for use in (audio.info, audio.describe, audio.read):
+    for use in (audio.read_header, audio.describe, audio.read):
         with pytest.raises(audio.BadRecording, match=reason):
             use(tmp_path / name)
 
@@ -198,7 +199,7 @@ def huge(form):
 
 
 @pytest.mark.parametrize("form", ["WAV", "FLAC"])
-@pytest.mark.parametrize("use", [audio.describe, audio.read, lambda path: list(audio.blocks(path, 1e6))])
+@pytest.mark.parametrize("use", [audio.describe, audio.read, lambda path: list(audio.read_blocks(path, 1e6))])
 def test_what_a_header_declares_beyond_the_bytes_is_told_and_takes_no_memory(saved, form, use):
     path = saved(huge(form))
     tracemalloc.start()
@@ -211,7 +212,7 @@ def test_what_a_header_declares_beyond_the_bytes_is_told_and_takes_no_memory(sav
 
 
 def test_a_wav_written_as_a_stream_is_as_long_as_its_bytes(saved):
-    assert audio.info(saved(wav(np.arange(500), declared=0xFFFFFFFF))) == (RATE, 500, 1)
+    assert audio.read_header(saved(wav(np.arange(500), declared=0xFFFFFFFF))) == audio.Header(RATE, 500, 1)
 
 
 @pytest.mark.parametrize("data", [wav(np.arange(500), before=struct.pack("<4sI5sx", b"LIST", 5, b"words")), wav(np.arange(500)) + b"id3 " * 50])
@@ -229,7 +230,7 @@ def test_damage_anywhere_in_a_file_is_a_bad_recording_or_a_recording_and_nothing
         path = saved(bytes(bad))
         try:
             fact = audio.describe(path)
-            assert len(audio.read(path, taken=fact["taken"])[0]) == fact["frames"]
+            assert len(audio.read(path, chosen=fact.channels)[0]) == fact.frames
         except audio.BadRecording as error:
             assert str(error)
 
@@ -241,8 +242,8 @@ def test_three_hours_are_read_in_the_memory_of_a_block(tmp_path):
         file.truncate(44 + 2 * n)
     tracemalloc.start()
     try:
-        assert audio.info(path) == (RATE, n, 1)
-        assert sum(len(block) for block in audio.blocks(path, 10)) == n
+        assert audio.read_header(path) == audio.Header(RATE, n, 1)
+        assert sum(len(block) for block in audio.read_blocks(path, 10)) == n
         assert tracemalloc.get_traced_memory()[1] < 5e6
     finally:
         tracemalloc.stop()
@@ -267,7 +268,7 @@ def test_an_end_rounded_up_to_a_millisecond_is_the_end(saved):
 def test_resampling_keeps_a_tone_and_its_level_and_drops_what_the_new_rate_cannot_hold(rate, new_rate):
     time, new_time = np.arange(2 * rate) / rate, np.arange(2 * new_rate) / new_rate
     tone = 0.5 * np.sin(2 * np.pi * 440 * time) + (0.5 * np.sin(2 * np.pi * 0.45 * rate * time) if rate > new_rate else 0)
-    found = audio.resampled(tone.astype(np.float32), rate, new_rate)
+    found = audio.resample(tone.astype(np.float32), rate, new_rate)
     inner = slice(new_rate // 4, -new_rate // 4)
     assert (found.dtype, found.shape) == (np.float32, new_time.shape)
     np.testing.assert_allclose(found[inner], 0.5 * np.sin(2 * np.pi * 440 * new_time)[inner], atol=1e-3)
@@ -275,8 +276,8 @@ def test_resampling_keeps_a_tone_and_its_level_and_drops_what_the_new_rate_canno
 
 def test_resampling_treats_channels_apart():
     both = noise(8000, 2).astype(np.float32)
-    found = audio.resampled(both, 8000, 5000)
-    np.testing.assert_allclose(found[:, 1], audio.resampled(both[:, 1].copy(), 8000, 5000), atol=1e-6)
+    found = audio.resample(both, 8000, 5000)
+    np.testing.assert_allclose(found[:, 1], audio.resample(both[:, 1].copy(), 8000, 5000), atol=1e-6)
 
 
 @pytest.mark.parametrize("name, meant", [("a.WAV", True), ("b/c.flac", True), ("x.ogg", True), ("x.mp3", True), ("x.wav-annotated.csv", False), ("wav", False)])
@@ -299,5 +300,6 @@ def test_esc10_sounds_last_as_long_as_their_table_says(data):
         rows = list(csv.DictReader(file))
     assert len(rows) == 238
     for row in rows:
-        rate, frames, channels = audio.info(data / "esc10_sounds" / row["file"])
-        assert (rate, channels) == (44_100, 1) and abs(frames / rate - float(row["duration_s"])) < 0.001
+        header = audio.read_header(data / "esc10_sounds" / row["file"])
+        assert (header.sample_rate, header.n_channels) == (44_100, 1)
+        assert abs(header.frames / header.sample_rate - float(row["duration_s"])) < 0.001

@@ -47,19 +47,19 @@ def test_samples_that_are_no_number_count_as_silence():
     ((ZERO, ZERO + 1), (1, 2), "the mean of channels 1, 2 of 2 is taken"),
 ])
 def test_the_channels_taken_are_those_with_a_signal_and_what_was_done_is_told(columns, taken, note):
-    assert chosen(*columns) == (taken, note)
+    assert chosen(*columns) == channels.Choice(taken, note)
 
 
 @pytest.mark.parametrize("scale", [1e-6, 1, 1e6])
 def test_the_choice_does_not_depend_on_the_level_or_an_offset(scale):
-    assert chosen(scale * A + 5 * scale, -0.9 * scale * A, scale * ZERO)[0] == (1,) and chosen(scale * A, scale * (B - 9))[0] == (1, 2)
+    assert chosen(scale * A + 5 * scale, -0.9 * scale * A, scale * ZERO).channels == (1,) and chosen(scale * A, scale * (B - 9)).channels == (1, 2)
 
 
 @pytest.mark.parametrize("taken, expected", [((2,), [2, 5]), ((1, 3), [2, 5]), ((1, 2, 3), [2, 5]), ((1,), [1, 4])])
 def test_a_mix_is_the_mean_of_the_channels_taken(taken, expected):
-    found = channels.mixed(np.array([[1, 2, 3], [4, 5, 6]], np.float32), taken)
+    found = channels.mix(np.array([[1, 2, 3], [4, 5, 6]], np.float32), taken)
     assert (found.tolist(), found.dtype) == (expected, np.float32)
 
 
 def test_a_channel_that_is_not_taken_does_not_spoil_the_mix():
-    assert channels.mixed(np.array([[np.nan, 2], [4, 5]], np.float32), (2,)).tolist() == [2, 5]
+    assert channels.mix(np.array([[np.nan, 2], [4, 5]], np.float32), (2,)).tolist() == [2, 5]

@@ -8,9 +8,13 @@ from scipy.signal import butter, sosfiltfilt
 from entoflow.task import InputError
 from entoflow.wingbeat import audio
 from entoflow.wingbeat import events as module
-from entoflow.wingbeat.events import Settings, events, stream
+from entoflow.wingbeat.events import Settings, detect
 
 RATE = 8000
+
+
+def events(samples, rate, settings=None):
+    return list(detect([samples], rate, settings))
 
 
 def pink(n, rng):
@@ -85,7 +89,7 @@ def test_noise_alone_gives_less_than_one_event_in_a_minute(rate, colour):
 @pytest.mark.parametrize("size", [977, 8000, 480_000, 10 ** 9])
 def test_blocks_of_any_size_give_the_very_events_of_the_whole(size):
     sound, _ = made(200, 10, np.random.default_rng(3))
-    assert list(stream((sound[k:k + size] for k in range(0, len(sound), size)), RATE)) == events(sound, RATE)
+    assert list(detect((sound[k:k + size] for k in range(0, len(sound), size)), RATE)) == events(sound, RATE)
 
 
 @pytest.mark.parametrize("core", [1, 2, 40])
@@ -138,7 +142,7 @@ def test_a_long_event_is_split_into_equal_parts_that_cover_it(length, n_events):
 def test_each_setting_is_heeded(name, value, frequency, n_events):
     sound = quiet(20)
     sound[80_000:84_000] += 0.02 * np.sin(2 * np.pi * frequency * np.arange(4000) / RATE) * np.hanning(4000)
-    assert len(events(sound, RATE, Settings()._replace(**{name: value}))) == n_events and len(events(sound, RATE)) == 1
+    assert len(events(sound, RATE, Settings(**{name: value}))) == n_events and len(events(sound, RATE)) == 1
 
 
 def test_a_leave_level_that_is_higher_shortens_an_event_that_fades():
@@ -189,7 +193,7 @@ def test_an_hour_takes_the_memory_of_a_minute():
     def peak(minutes):
         tracemalloc.start()
         try:
-            found = sum(1 for _ in stream((np.roll(minute, rng.integers(9999)) for _ in range(minutes)), 1000))
+            found = sum(1 for _ in detect((np.roll(minute, rng.integers(9999)) for _ in range(minutes)), 1000))
             return tracemalloc.get_traced_memory()[1], found
         finally:
             tracemalloc.stop()
@@ -215,7 +219,7 @@ def test_settings_that_find_nothing_ever_are_told(rate, settings, sentence):
 def test_nearly_all_fly_song_that_people_marked_lies_in_events_and_what_they_called_background_does_not(data):
     path = data / "fly_song/20161207T102314_ch1.wav"
     inside = np.zeros(500_000, bool)
-    for start, end in stream(audio.blocks(path, 7), 2500):
+    for start, end in detect(audio.read_blocks(path, 7), 2500):
         inside[round(start * 2500):round(end * 2500)] = True
     with open(f"{path}-annotated-person1.csv") as file:
         rows = [(row[4], int(row[1]), int(row[2])) for row in csv.reader(file)]

@@ -15,7 +15,7 @@ def spectra(clips, rate=RATE):
 
 
 def seen(clips, rate=RATE):
-    return mains_hum.seen(*spectra(clips, rate))
+    return mains_hum.detect(spectra(clips, rate))
 
 
 def hum(hz, n=40, samples=SAMPLES, rate=RATE, seed=1):
@@ -29,7 +29,7 @@ def gross(clips, f0, rate=RATE):
 
 @pytest.mark.parametrize("snr_db, most", [(5, 0.0), (0, 0.01), (-5, 0.02)])
 def test_f0_in_hum_is_that_of_the_insect(snr_db, most):
-    clips, f0 = f0_clips.of_any_f0(100, np.random.default_rng(21), snr_db, "hum")
+    clips, f0 = f0_clips.draw(100, np.random.default_rng(21), snr_db, "hum")
     found = spectra(clips)
     assert gross(clips, f0) <= most
     highest = 60 + found.power[:, 60:1200].argmax(axis=1)
@@ -54,15 +54,15 @@ def test_an_insect_at_a_multiple_of_the_mains_keeps_its_f0_whether_it_passes_or_
     steady = sound_noise.harmonics(f0, rng.uniform(0.2, 1, (30, 5)) / np.sqrt(np.arange(1, 6)), np.zeros(30), TIMES, rng)
     passing = steady * transits.transit_envelopes(rng.uniform(0.2, 0.5, 30), TIMES, rng)[0]
     for clips in (steady, passing):
-        clips = sound_noise.mixed(clips, sound_noise.noise("white", 30, SAMPLES, RATE, rng), 10)
+        clips = sound_noise.mix(clips, sound_noise.noise("white", 30, SAMPLES, RATE, rng), 10)
         assert not seen(clips).any() and gross(clips, f0) == 0
 
 
 def test_only_what_stands_out_at_multiples_is_levelled_and_nothing_of_other_clips():
-    both = np.concatenate([hum(50, 2), f0_clips.of_any_f0(2, np.random.default_rng(4), 20)[0]])
+    both = np.concatenate([hum(50, 2), f0_clips.draw(2, np.random.default_rng(4), 20)[0]])
     given = spectra(both)
     kept = given.power.copy()
-    made = mains_hum.without(given.power, mains_hum.seen(*given), given.resolution_hz)
+    made = mains_hum.remove(given.power, mains_hum.detect(given), given.resolution_hz)
     np.testing.assert_array_equal(given.power, kept)
     np.testing.assert_array_equal(made[2:], kept[2:])
     assert (made <= kept).all() and (made[:2, 50:401:50] < 0.01 * kept[:2, 50:401:50]).all()

@@ -5,23 +5,23 @@ import pytest
 
 from entoflow.task import InputError
 from entoflow.wingbeat import recording_names
-from entoflow.wingbeat.recording_names import Said, groups, night, read
+from entoflow.wingbeat.recording_names import NameFacts, night, night_groups, read
 
 SENSOR = r"(?P<sensor>\w+)/(?P<d1>\d+)-(?P<d2>\d+)-(?P<d3>\d+)_(?P<hour>\d+)"
 NOON = datetime(2021, 5, 21, 12)
 
 
 def after(seconds, sensor=None):
-    return Said(NOON + timedelta(seconds=seconds), sensor)
+    return NameFacts(NOON + timedelta(seconds=seconds), sensor)
 
 
 @pytest.mark.parametrize("name", ["Event: 21-05-21_19.00.11.52", "21-05-21_19.00.11.52.wav", "night/Event 21-05-21_19.00.11.52.flac"])
 def test_an_event_says_its_time_to_a_hundredth_of_a_second(name):
-    assert read([name]) == [Said(datetime(2021, 5, 21, 19, 0, 11, 520_000))]
+    assert read([name]) == [NameFacts(datetime(2021, 5, 21, 19, 0, 11, 520_000))]
 
 
 def test_wingbeats_say_time_gain_temperature_and_humidity():
-    expected = Said(datetime(2017, 3, 1, 10, 59, 22), None, 25.2, 51.1, 50.0)
+    expected = NameFacts(datetime(2017, 3, 1, 10, 59, 22), None, 25.2, 51.1, 50.0)
     assert read(["Ae. aegypti/F170301_105922_039_G_050_T_25.2_H_51.1.wav"]) == [expected]
 
 
@@ -32,7 +32,7 @@ def test_wingbeats_say_time_gain_temperature_and_humidity():
     ("21-05-21_19.00.11.52/fly.wav", None),
 ])
 def test_the_default_patterns_read_what_recorders_write_and_other_names_say_nothing(name, time):
-    assert read([name]) == [Said(time)]
+    assert read([name]) == [NameFacts(time)]
 
 
 @pytest.mark.parametrize("order, expected", [("ymd", date(2001, 2, 3)), ("dmy", date(2003, 2, 1)), ("mdy", date(2003, 1, 2))])
@@ -84,8 +84,8 @@ def test_an_order_of_another_name_is_told():
 
 def test_a_pattern_of_ones_own_reads_the_whole_name():
     pattern = r"(?P<sensor>[^/]+)/.*T(?P<temperature>[-\d.]+)g(?P<gain>\w+)"
-    assert read(["trap 1/night/T-3.5g7"], pattern) == [Said(None, "trap 1", -3.5, None, 7.0)]
-    assert read(["a/21-5-20_19"], SENSOR, "ymd") == [Said(datetime(2021, 5, 20, 19), "a")]
+    assert read(["trap 1/night/T-3.5g7"], pattern) == [NameFacts(None, "trap 1", -3.5, None, 7.0)]
+    assert read(["a/21-5-20_19"], SENSOR, "ymd") == [NameFacts(datetime(2021, 5, 20, 19), "a")]
 
 
 @pytest.mark.parametrize("text, hundredths", [("5", 50), ("05", 5), ("52", 52), ("520", 52)])
@@ -124,11 +124,11 @@ def test_a_measure_that_is_no_number_is_told():
 
 def test_a_part_of_the_date_that_is_optional_and_missing_leaves_the_time_unknown():
     pattern = r"(?P<sensor>\w+)(-(?P<year>\d{4})(?P<month>\d\d)(?P<day>\d\d)_(?P<hour>\d\d))?"
-    assert read(["a-20210520_19", "b"], pattern) == [Said(datetime(2021, 5, 20, 19), "a"), Said(None, "b")]
+    assert read(["a-20210520_19", "b"], pattern) == [NameFacts(datetime(2021, 5, 20, 19), "a"), NameFacts(None, "b")]
 
 
 def test_no_names_say_nothing():
-    assert read([]) == [] == groups([])
+    assert read([]) == [] == night_groups([])
 
 
 @pytest.mark.parametrize("hours, expected", [(-0.01, 20), (0, 21), (11, 21), (12, 21), (23.99, 21), (24, 22)])
@@ -137,34 +137,34 @@ def test_a_night_lasts_from_noon_to_noon_and_is_called_by_its_evening(hours, exp
 
 
 def test_a_group_is_a_sensor_and_a_night_and_none_without_a_time():
-    said = [after(0, "a"), after(3600, "a"), after(3600, "b"), after(-3600, "a"), after(60), Said(None, "a"), Said()]
-    assert groups(said) == ["a 2021-05-21", "a 2021-05-21", "b 2021-05-21", "a 2021-05-20", "2021-05-21", None, None]
+    said = [after(0, "a"), after(3600, "a"), after(3600, "b"), after(-3600, "a"), after(60), NameFacts(None, "a"), NameFacts()]
+    assert night_groups(said) == ["a 2021-05-21", "a 2021-05-21", "b 2021-05-21", "a 2021-05-20", "2021-05-21", None, None]
 
 
 @pytest.mark.parametrize("gap, one_group", [(0.01, True), (4.99, True), (5, False), (60, False)])
 def test_a_burst_across_noon_joins_its_two_nights(gap, one_group):
-    found = groups([after(-7200), after(-gap / 2), after(gap / 2), after(7200)])
+    found = night_groups([after(-7200), after(-gap / 2), after(gap / 2), after(7200)])
     assert found == ["2021-05-20"] * 4 if one_group else ["2021-05-20"] * 2 + ["2021-05-21"] * 2
 
 
 def test_a_burst_of_two_sensors_joins_nothing():
-    assert groups([after(-1, "a"), after(1, "b")]) == ["a 2021-05-20", "b 2021-05-21"]
+    assert night_groups([after(-1, "a"), after(1, "b")]) == ["a 2021-05-20", "b 2021-05-21"]
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_no_burst_and_no_night_of_a_sensor_is_ever_in_two_groups_whatever_the_order(seed):
     rng = np.random.default_rng(seed)
     said = [after(float(s), str(sensor)) for s, sensor in zip(rng.normal(0, 20, 60).cumsum() - 300, rng.choice(list("ab"), 60))]
-    found = groups(said)
+    found = night_groups(said)
     for i, one in enumerate(said):
         for j, other in enumerate(said):
             near = abs(one.time - other.time) < timedelta(seconds=5) or night(one.time) == night(other.time)
             assert one.sensor != other.sensor or not near or found[i] == found[j]
             assert one.sensor == other.sensor or found[i] != found[j]
     order = rng.permutation(60)
-    assert groups([said[at] for at in order]) == [found[at] for at in order]
+    assert night_groups([said[at] for at in order]) == [found[at] for at in order]
 
 
 def test_the_default_patterns_can_be_used():
     for pattern in recording_names.PATTERNS:
-        assert recording_names._compiled(pattern) == [pattern]
+        recording_names.check_pattern(pattern)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from entoflow.wingbeat import sound_duplicates
-from entoflow.wingbeat.sound_duplicates import first_alike
+from entoflow.wingbeat.sound_duplicates import find_first_alike
 
 
 def clips(n=40, m=2000, seed=1):
@@ -23,43 +23,43 @@ def by_hand(given):
 def test_a_copy_a_scaled_one_an_inverted_one_and_a_shifted_one_are_the_first_clip():
     given = clips()
     given[7], given[8], given[9], given[10] = given[3], 0.1 * given[3], -given[3] + 2, np.roll(given[3], 50)
-    assert first_alike(given).tolist() == [0, 1, 2, 3, 4, 5, 6, 3, 3, 3, 3, *range(11, 40)]
+    assert find_first_alike(given).tolist() == [0, 1, 2, 3, 4, 5, 6, 3, 3, 3, 3, *range(11, 40)]
 
 
 @pytest.mark.parametrize("level, same", [(0.02, True), (0.2, False)])
 def test_a_copy_with_a_trace_of_noise_is_the_same_sound_and_one_in_noise_is_not(level, same):
     given = clips(2)
     given[1] = given[0] + level * given[1]
-    assert first_alike(given).tolist() == [0, 0 if same else 1]
+    assert find_first_alike(given).tolist() == [0, 0 if same else 1]
 
 
 def test_two_insects_of_one_wingbeat_are_two_sounds():
     given = np.stack([tone(200), tone(203)]) + 0.3 * clips(2, 4000)
-    assert first_alike(given).tolist() == [0, 1]
+    assert find_first_alike(given).tolist() == [0, 1]
 
 
 @pytest.mark.parametrize("block", [3, 7, 512])
 @pytest.mark.parametrize("m", [60, 500])
-def test_the_first_alike_is_that_of_all_pairs_whatever_the_blocks(monkeypatch, block, m):
+def test_the_find_first_alike_is_that_of_all_pairs_whatever_the_blocks(monkeypatch, block, m):
     monkeypatch.setattr(sound_duplicates, "BLOCK", block)
     rng = np.random.default_rng(2)
     given = clips(6, m)[rng.integers(0, 6, 50)] + rng.choice([0.0, 0.01, 0.04, 0.08], (50, 1)) * clips(50, m, seed=3)
     expected = by_hand(given)
-    assert first_alike(given.astype(np.float32)).tolist() == expected and 6 < len(set(expected)) < 50
+    assert find_first_alike(given.astype(np.float32)).tolist() == expected and 6 < len(set(expected)) < 50
 
 
 def test_silent_clips_are_the_same_by_their_bytes():
     given = clips(5)
     given[1], given[3], given[4] = 0, 0, 0.5
-    assert first_alike(given).tolist() == [0, 1, 2, 1, 4]
+    assert find_first_alike(given).tolist() == [0, 1, 2, 1, 4]
 
 
 def test_a_sample_that_is_no_number_does_not_hide_a_copy():
     given = clips(3)
     given[2] = given[0]
     given[0, 5], given[2, 9] = np.nan, np.inf
-    assert first_alike(given).tolist() == [0, 1, 0]
+    assert find_first_alike(given).tolist() == [0, 1, 0]
 
 
 def test_no_clip_has_no_double():
-    assert first_alike(np.zeros((0, 100), np.float32)).tolist() == [] and first_alike(clips(1)).tolist() == [0]
+    assert find_first_alike(np.zeros((0, 100), np.float32)).tolist() == [] and find_first_alike(clips(1)).tolist() == [0]
