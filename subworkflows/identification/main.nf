@@ -53,7 +53,7 @@ workflow IDENTIFICATION {
     metrics = channel.empty()
     predictions = channel.empty()
     plots = channel.empty()
-    ladder = channel.empty()
+    comparison = channel.empty()
     training = channel.empty()
     label_audit = channel.empty()
     reviews = reviewed.toSortedList { a, b -> a.name <=> b.name }
@@ -80,9 +80,9 @@ workflow IDENTIFICATION {
         embeddings = of_role(EMBED_IMAGES.out.embeddings, 'specimens')
         CHOOSE_EMBEDDER(SPLIT_SPECIMENS.out.specimens, embeddings, models, suite('choose_embedder', settings))
         embedder = CHOOSE_EMBEDDER.out.embedder
-        EVALUATE_IDENTIFICATION(SPLIT_SPECIMENS.out.specimens, embeddings, embedder, CHOOSE_EMBEDDER.out.ladder, suite('evaluate_identification', settings))
+        EVALUATE_IDENTIFICATION(SPLIT_SPECIMENS.out.specimens, embeddings, embedder, CHOOSE_EMBEDDER.out.comparison, suite('evaluate_identification', settings))
         shown = SPLIT_SPECIMENS.out.specimens.combine(packs.toList()).map { dataset, all -> packs_of(dataset, all) }
-        AUDIT_LABELS(SPLIT_SPECIMENS.out.specimens, embeddings, CHOOSE_EMBEDDER.out.ladder, shown, suite('audit_labels', settings))
+        AUDIT_LABELS(SPLIT_SPECIMENS.out.specimens, embeddings, CHOOSE_EMBEDDER.out.comparison, shown, suite('audit_labels', settings))
         LABEL_REVIEWED(reviews.filter { list -> list }, asked, SPLIT_SPECIMENS.out.specimens, into, suite('label_reviewed', settings))
         enrolled = SPLIT_SPECIMENS.out.specimens.mix(LABEL_REVIEWED.out.dataset).toSortedList { a, b -> a.name <=> b.name }
         ENROL_SPECIMENS(enrolled, to_enrol(EMBED_IMAGES.out.embeddings, reviewed), embedder, into, cropper, suite('enrol_specimens', settings))
@@ -93,7 +93,7 @@ workflow IDENTIFICATION {
         predictions = EVALUATE_IDENTIFICATION.out.predictions
         plots = EVALUATE_IDENTIFICATION.out.plots
         label_audit = AUDIT_LABELS.out.table
-        ladder = CHOOSE_EMBEDDER.out.ladder
+        comparison = CHOOSE_EMBEDDER.out.comparison
         training = TRAIN_EMBEDDER.out.training
     }
     named = of_role(EMBED_IMAGES.out.embeddings, 'unlabelled')
@@ -114,7 +114,7 @@ workflow IDENTIFICATION {
     split      // path: CSV, group and part of each specimen; nothing with a gallery
     audit      // path: JSON of what was found, repaired and left out
     training   // path: CSV, a row per epoch; nothing with a gallery
-    ladder     // path: JSON, how each way to classify did on validation specimens; nothing with a gallery
+    comparison // path: JSON, how each embedder did with each head on validation specimens; nothing with a gallery
     label_audit // path: CSV, the labels that are worth a check; nothing with a gallery
     embedder   // path: model folder
     held       // path: folder of named embeddings, with its embedder and the detector that cropped the images, if any

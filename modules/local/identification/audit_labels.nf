@@ -6,7 +6,7 @@ process AUDIT_LABELS {
     input:
     path specimens
     path embeddings, stageAs: 'embeddings/*'
-    path ladder
+    path comparison
     path packs, stageAs: 'packs/*'
     tuple val(flags), path(script), path('entoflow/*'), path('entoflow/identification/*')
 
@@ -16,7 +16,7 @@ process AUDIT_LABELS {
 
     script:
     """
-    python3 -m ${script.baseName} --specimens ${specimens} --embeddings embeddings/* --ladder ${ladder} --packs packs/* \\
+    python3 -m ${script.baseName} --specimens ${specimens} --embeddings embeddings/* --ladder ${comparison} --packs packs/* \\
         --table label_audit.csv --page label_audit.html ${flags}
     """
 }
