@@ -7,6 +7,14 @@ def by_name(files) {
     return files.toSortedList { a, b -> a.name <=> b.name }
 }
 
+// What WRITE_REPORT takes, from a channel of [folder, file]: [folders, files], sorted; or nothing.
+def by_place(placed_files) {
+    return placed_files
+        .toSortedList { a, b -> "${a[0]}/${a[1].name}" <=> "${b[0]}/${b[1].name}" }
+        .filter { pairs -> pairs }
+        .map { pairs -> pairs.transpose() }
+}
+
 // From a channel of [role, value]: the values of one role.
 def of_role(pairs, role) {
     return pairs.filter { pair -> pair[0] == role }.map { pair -> pair[1] }
@@ -15,6 +23,11 @@ def of_role(pairs, role) {
 // From a channel of [role, file or files]: each file.
 def of_every_role(pairs) {
     return pairs.flatMap { _role, files -> [files].flatten() }
+}
+
+// Files are named after the data set that they were made from: specimens_1_0001.npz.
+def with_name_start(files, start) {
+    return files.filter { path -> path.name.startsWith(start) }
 }
 
 // A channel of one list: the packs that hold an image of the data set (in some of its parts), which
@@ -44,7 +57,7 @@ def images_of(dataset) {
 }
 
 // What IMPORT_IMAGES and IMPORT_RECORDINGS take, from a map of channels of paths by role: a channel
-// of [role, name, path, fingerprint]. The sources of a role are numbered in the order of their paths.
+// of [role, name, path, fingerprint]. A role's sources are numbered in the order of their paths.
 def import_sources(sources_by_role, importer) {
     def channels = sources_by_role.collect { role, sources -> sources.map { path -> [role, path] } }
     return channels
@@ -62,9 +75,10 @@ def weights_to_fetch(weights) {
         .map { choice -> choice == 'pretrained' ? [] : file(choice) }
 }
 
-// The files of a folder by name: a task that gets them, not the folder, runs again when one changes.
+// The files of a folder by name: a task that gets them, not the folder, re-runs when one changes.
+// None where there is no such folder.
 def files_of(folder) {
-    if( !file(folder).isDirectory() )
+    if( !folder || !file(folder).isDirectory() )
         return []
     return file(folder).listFiles().findAll { item -> item.isFile() }.sort { item -> item.name }
 }

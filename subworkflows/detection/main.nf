@@ -11,7 +11,7 @@ include { TRAIN_DETECTOR as TRAIN_INSECT_DETECTOR } from '../../modules/local/de
 include { TRAIN_TARGET } from './train_target'
 include { WRITE_AUDIT } from '../../modules/local/suite/write_audit'
 
-// From boxes of insects to an insect detector; with labelled photos, on to the detector of a target.
+// From boxes of insects to an insect detector; with labelled photos, on to a target's detector.
 workflow DETECTION {
     take:
     boxes           // channel of paths: sources of images with boxes of insects

@@ -20,7 +20,7 @@ workflow TRAIN_TARGET {
 
     main:
     max_rounds = settings.keep_round?.rounds ?: 1
-    start = insect_detector.map { files -> files.find { path -> path.name == 'weights.safetensors' } }
+    start = insect_detector.map { files -> named(files, 'weights.safetensors')[0] }
     ROUND_1(1, insect_detector, split.boxes, split, packs, start, target, settings)
     rounds = ROUND_1.out.round.map { round -> [round] }
     if( max_rounds >= 2 ) {
@@ -30,8 +30,8 @@ workflow TRAIN_TARGET {
     }
     if( max_rounds >= 3 ) {
         two_rounds = rounds.filter { list -> list.size() == 2 && is_improved(list) }
-        later_teacher = two_rounds.map { list -> list.last() }
-        ROUND_3(3, models(later_teacher), data(later_teacher), split, packs, start, target, settings)
+        better = two_rounds.map { list -> list.last() }
+        ROUND_3(3, models(better), data(better), split, packs, start, target, settings)
         rounds = followed_by(rounds, ROUND_3.out.round)
     }
 

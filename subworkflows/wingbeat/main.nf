@@ -31,9 +31,8 @@ workflow WINGBEAT {
         .splitCsv(header: true)
         .map { row -> [row.partition, row.fold] }
         .mix(channel.of(['', '']))
-    trainers = channel.fromList(families).map { family -> [family, suite("train_${family}", settings)] }
-    family_folds = trainers.combine(folds).map { family, trainer, partition, fold ->
-        [family, partition, fold] + trainer
+    family_folds = channel.fromList(families).combine(folds).map { family, partition, fold ->
+        [family, partition, fold] + suite("train_${family}", settings)
     }
     TRAIN_FAMILY(family_folds, clips, features)
     COMPARE_FAMILIES(

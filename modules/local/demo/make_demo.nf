@@ -1,3 +1,5 @@
+include { threads } from '../../lib/suite'
+
 process MAKE_DEMO {
     label 'process_medium'
     conda "${moduleDir}/../../../envs/base.yml"
@@ -11,6 +13,7 @@ process MAKE_DEMO {
 
     script:
     """
+    ${threads(task.cpus)}
     python3 -m ${script.baseName} --folder demo_data ${flags}
     """
 }

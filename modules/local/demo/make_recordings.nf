@@ -1,3 +1,5 @@
+include { threads } from '../../lib/suite'
+
 process MAKE_RECORDINGS {
     label 'process_medium'
     conda "${moduleDir}/../../../envs/base.yml"
@@ -11,6 +13,7 @@ process MAKE_RECORDINGS {
 
     script:
     """
+    ${threads(task.cpus)}
     python3 -m ${script.baseName} --folder demo_recordings ${flags}
     """
 }

@@ -1,3 +1,5 @@
+include { threads } from '../../lib/suite'
+
 process CLASSIFY_CROPS {
     label 'process_high'
     label 'process_gpu'
@@ -18,9 +20,9 @@ process CLASSIFY_CROPS {
 
     script:
     """
-    export OMP_NUM_THREADS=${task.cpus}
-    python3 -m ${script.baseName} --labelled ${labelled} --predictions predictions/* --reference ${reference} \\
-        --validation_predictions validation_predictions/* --packs labelled_packs/* reference_packs/* \\
-        --crop_scores crop_scores.npz ${flags}
+    ${threads(task.cpus)}
+    python3 -m ${script.baseName} --labelled ${labelled} --predictions predictions/* \\
+        --reference ${reference} --validation_predictions validation_predictions/* \\
+        --packs labelled_packs/* reference_packs/* --crop_scores crop_scores.npz ${flags}
     """
 }

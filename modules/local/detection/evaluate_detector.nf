@@ -1,3 +1,5 @@
+include { threads } from '../../lib/suite'
+
 process EVALUATE_DETECTOR {
     label 'process_medium'
     conda "${moduleDir}/../../../envs/base.yml"
@@ -18,7 +20,10 @@ process EVALUATE_DETECTOR {
 
     script:
     """
-    python3 -m ${script.baseName} --test ${test} --predictions predictions/* --model model/model.json --packs packs/* \\
-        --metrics metrics.json --predictions_json predictions.json --predictions_csv predictions.csv --plots plots ${flags}
+    ${threads(task.cpus)}
+    python3 -m ${script.baseName} --test ${test} --predictions predictions/* \\
+        --model model/model.json --packs packs/* --metrics metrics.json \\
+        --predictions_json predictions.json --predictions_csv predictions.csv --plots plots \\
+        ${flags}
     """
 }

@@ -1,3 +1,5 @@
+include { threads } from '../../lib/suite'
+
 process FETCH_DETECTOR_WEIGHTS {
     label 'process_single'
     conda "${moduleDir}/../../../envs/base.yml"
@@ -5,13 +7,16 @@ process FETCH_DETECTOR_WEIGHTS {
 
     input:
     path file, stageAs: 'given/*'
-    tuple val(flags), path(script), path('entoflow/*'), path('entoflow/detection/*'), path('entoflow/detector/*')
+    tuple val(flags), path(script), path('entoflow/*'),
+        path('entoflow/detection/*'), path('entoflow/detector/*')
 
     output:
     path 'weights.safetensors', emit: weights
 
     script:
     """
-    python3 -m ${script.baseName} ${file ? "--file ${file}" : ''} --weights weights.safetensors ${flags}
+    ${threads(task.cpus)}
+    python3 -m ${script.baseName} ${file ? "--file ${file}" : ''} --weights weights.safetensors \\
+        ${flags}
     """
 }

@@ -1,4 +1,7 @@
-// What a round made leaves here as it came, under the names it is published by, with a table of all rounds beside it.
+include { threads } from '../../lib/suite'
+
+// The best round's files leave here as they came, under the names that they are published by, with a
+// table of all rounds.
 process KEEP_ROUND {
     label 'process_single'
     conda "${moduleDir}/../../../envs/base.yml"
@@ -24,7 +27,9 @@ process KEEP_ROUND {
 
     script:
     """
-    python3 -m ${script.baseName} --kept ${number} --models rounds/model_* --weak_boxes rounds/weak_boxes_* \\
-        ${round_qualities ? '--qualities rounds/quality_*' : ''} --table weak_boxes/rounds.csv ${flags}
+    ${threads(task.cpus)}
+    python3 -m ${script.baseName} --kept ${number} --models rounds/model_* \\
+        --weak_boxes rounds/weak_boxes_* ${round_qualities ? '--qualities rounds/quality_*' : ''} \\
+        --table weak_boxes/rounds.csv ${flags}
     """
 }

@@ -1,3 +1,5 @@
+include { threads } from '../../lib/suite'
+
 process MEASURE_WEAK_BOXES {
     label 'process_single'
     conda "${moduleDir}/../../../envs/base.yml"
@@ -15,6 +17,7 @@ process MEASURE_WEAK_BOXES {
 
     script:
     """
+    ${threads(task.cpus)}
     python3 -m ${script.baseName} --weak_boxes ${weak_boxes} --audit_boxes ${audit_boxes} \\
         --quality quality.json --ablation ablation.json --plots plots ${flags}
     """

@@ -1,3 +1,5 @@
+include { threads } from '../../lib/suite'
+
 process PREDICT_BOXES {
     tag "${pack.baseName}"
     label 'process_medium'
@@ -7,16 +9,17 @@ process PREDICT_BOXES {
 
     input:
     tuple path(pack), path(images), path(model, stageAs: 'model/*')
-    tuple val(flags), path(script), path('entoflow/*'), path('entoflow/detection/*'), path('entoflow/detector/*')
+    tuple val(flags), path(script), path('entoflow/*'),
+        path('entoflow/detection/*'), path('entoflow/detector/*')
 
     output:
     path "${pack.baseName}.npz", emit: predictions
 
     script:
     """
-    export OMP_NUM_THREADS=${task.cpus}
-    python3 -m ${script.baseName} --model model --packs ${pack} ${images ? "--images ${images}" : ''} \\
-        --predictions ${pack.baseName}.npz ${flags}
+    ${threads(task.cpus)}
+    python3 -m ${script.baseName} --model model --packs ${pack} \\
+        ${images ? "--images ${images}" : ''} --predictions ${pack.baseName}.npz ${flags}
     rm -rf scratch
     """
 }

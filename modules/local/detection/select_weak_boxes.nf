@@ -1,3 +1,5 @@
+include { threads } from '../../lib/suite'
+
 process SELECT_WEAK_BOXES {
     label 'process_single'
     conda "${moduleDir}/../../../envs/base.yml"
@@ -21,8 +23,11 @@ process SELECT_WEAK_BOXES {
 
     script:
     """
-    python3 -m ${script.baseName} --labelled ${labelled} --predictions predictions/* --reference ${reference} \\
-        --validation_predictions validation_predictions/* ${crop_scores ? "--crop_scores ${crop_scores}" : ''} --reviewed ${reviewed} --packs packs/* \\
-        --weak_boxes weak_boxes.json --training training.json --audit weak_boxes_audit.json --samples samples.png ${flags}
+    ${threads(task.cpus)}
+    python3 -m ${script.baseName} --labelled ${labelled} --predictions predictions/* \\
+        --reference ${reference} --validation_predictions validation_predictions/* \\
+        ${crop_scores ? "--crop_scores ${crop_scores}" : ''} --reviewed ${reviewed} \\
+        --packs packs/* --weak_boxes weak_boxes.json --training training.json \\
+        --audit weak_boxes_audit.json --samples samples.png ${flags}
     """
 }

@@ -1,3 +1,5 @@
+include { threads } from '../../lib/suite'
+
 process SPLIT_IMAGES {
     label 'process_single'
     conda "${moduleDir}/../../../envs/base.yml"
@@ -21,9 +23,11 @@ process SPLIT_IMAGES {
 
     script:
     """
-    python3 -m ${script.baseName} --datasets ${datasets} \\
-        --split split.csv --audit split_audit.json --insect insect.json --labelled labelled.json --test test.json \\
-        --audit_boxes audit_boxes.json --reviewed reviewed.json --validation_ids insect_validation.txt --labelled_ids labelled.txt \\
-        --test_ids test.txt ${flags}
+    ${threads(task.cpus)}
+    python3 -m ${script.baseName} --datasets ${datasets} --split split.csv \\
+        --audit split_audit.json --insect insect.json --labelled labelled.json --test test.json \\
+        --audit_boxes audit_boxes.json --reviewed reviewed.json \\
+        --validation_ids insect_validation.txt --labelled_ids labelled.txt --test_ids test.txt \\
+        ${flags}
     """
 }

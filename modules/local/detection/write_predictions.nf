@@ -1,3 +1,5 @@
+include { threads } from '../../lib/suite'
+
 process WRITE_PREDICTIONS {
     label 'process_single'
     conda "${moduleDir}/../../../envs/base.yml"
@@ -15,7 +17,9 @@ process WRITE_PREDICTIONS {
 
     script:
     """
-    python3 -m ${script.baseName} --datasets ${datasets} --predictions predictions/* --model model/model.json \\
-        --predictions_csv predictions.csv --predictions_json predictions.json ${flags}
+    ${threads(task.cpus)}
+    python3 -m ${script.baseName} --datasets ${datasets} --predictions predictions/* \\
+        --model model/model.json --predictions_csv predictions.csv \\
+        --predictions_json predictions.json ${flags}
     """
 }

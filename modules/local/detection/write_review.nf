@@ -1,3 +1,5 @@
+include { threads } from '../../lib/suite'
+
 process WRITE_REVIEW {
     label 'process_single'
     conda "${moduleDir}/../../../envs/base.yml"
@@ -6,7 +8,8 @@ process WRITE_REVIEW {
     input:
     path weak_boxes
     path packs, stageAs: 'packs/*'
-    tuple val(flags), path(script), path('entoflow/*'), path('entoflow/detection/*'), path('entoflow/formats/*')
+    tuple val(flags), path(script), path('entoflow/*'),
+        path('entoflow/detection/*'), path('entoflow/formats/*')
 
     output:
     path 'review/review.csv', emit: table
@@ -16,6 +19,8 @@ process WRITE_REVIEW {
 
     script:
     """
-    python3 -m ${script.baseName} --weak_boxes ${weak_boxes} --packs packs/* --review review ${flags}
+    ${threads(task.cpus)}
+    python3 -m ${script.baseName} --weak_boxes ${weak_boxes} --packs packs/* --review review \\
+        ${flags}
     """
 }

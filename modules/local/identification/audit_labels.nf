@@ -1,3 +1,5 @@
+include { threads } from '../../lib/suite'
+
 process AUDIT_LABELS {
     label 'process_low'
     conda "${moduleDir}/../../../envs/base.yml"
@@ -16,7 +18,9 @@ process AUDIT_LABELS {
 
     script:
     """
-    python3 -m ${script.baseName} --specimens ${specimens} --embeddings embeddings/* --ladder ${comparison} --packs packs/* \\
-        --table label_audit.csv --page label_audit.html ${flags}
+    ${threads(task.cpus)}
+    python3 -m ${script.baseName} --specimens ${specimens} --embeddings embeddings/* \\
+        --ladder ${comparison} --packs packs/* --table label_audit.csv --page label_audit.html \\
+        ${flags}
     """
 }

@@ -1,3 +1,5 @@
+include { threads } from '../../lib/suite'
+
 process CHOOSE_EMBEDDER {
     label 'process_medium'
     conda "${moduleDir}/../../../envs/base.yml"
@@ -15,8 +17,8 @@ process CHOOSE_EMBEDDER {
 
     script:
     """
-    export OMP_NUM_THREADS=${task.cpus}
-    python3 -m ${script.baseName} --specimens ${specimens} --embeddings embeddings/* --models models/* \\
-        --embedder embedder --comparison classifier_comparison.json ${flags}
+    ${threads(task.cpus)}
+    python3 -m ${script.baseName} --specimens ${specimens} --embeddings embeddings/* \\
+        --models models/* --embedder embedder --comparison classifier_comparison.json ${flags}
     """
 }

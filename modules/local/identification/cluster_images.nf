@@ -1,3 +1,5 @@
+include { threads } from '../../lib/suite'
+
 process CLUSTER_IMAGES {
     label 'process_medium'
     conda "${moduleDir}/../../../envs/base.yml"
@@ -15,6 +17,8 @@ process CLUSTER_IMAGES {
 
     script:
     """
-    python3 -m ${script.baseName} --datasets ${datasets} --embeddings embeddings/* --gallery ${gallery} --clusters clusters.csv --ranking ranking.json ${flags}
+    ${threads(task.cpus)}
+    python3 -m ${script.baseName} --datasets ${datasets} --embeddings embeddings/* \\
+        --gallery ${gallery} --clusters clusters.csv --ranking ranking.json ${flags}
     """
 }

@@ -1,3 +1,5 @@
+include { threads } from '../../lib/suite'
+
 process EMBED_IMAGES {
     tag "${pack.baseName}"
     label 'process_medium'
@@ -14,7 +16,8 @@ process EMBED_IMAGES {
 
     script:
     """
-    export OMP_NUM_THREADS=${task.cpus}
-    python3 -m ${script.baseName} --models models/* --packs ${pack} --embeddings ${pack.baseName}.npz ${flags}
+    ${threads(task.cpus)}
+    python3 -m ${script.baseName} --models models/* --packs ${pack} \\
+        --embeddings ${pack.baseName}.npz ${flags}
     """
 }

@@ -1,3 +1,5 @@
+include { threads } from '../../lib/suite'
+
 process ENROL_SPECIMENS {
     label 'process_low'
     conda "${moduleDir}/../../../envs/base.yml"
@@ -17,7 +19,10 @@ process ENROL_SPECIMENS {
 
     script:
     """
-    python3 -m ${script.baseName} --specimens ${specimens} --embeddings embeddings/* --embedder ${embedder} ${into ? "--into ${into}" : ''} \\
-        ${detector ? '--detector detector' : ''} --gallery gallery --effect enrolment.json ${flags}
+    ${threads(task.cpus)}
+    python3 -m ${script.baseName} --specimens ${specimens} --embeddings embeddings/* \\
+        --embedder ${embedder} ${into ? "--into ${into}" : ''} \\
+        ${detector ? '--detector detector' : ''} --gallery gallery --effect enrolment.json \\
+        ${flags}
     """
 }

@@ -1,3 +1,5 @@
+include { threads } from '../../lib/suite'
+
 process EVALUATE_IDENTIFICATION {
     label 'process_medium'
     conda "${moduleDir}/../../../envs/base.yml"
@@ -17,7 +19,9 @@ process EVALUATE_IDENTIFICATION {
 
     script:
     """
-    python3 -m ${script.baseName} --specimens ${specimens} --embeddings embeddings/* --model ${embedder}/model.json --comparison ${comparison} \\
-        --metrics metrics.json --predictions predictions.csv --plots plots ${flags}
+    ${threads(task.cpus)}
+    python3 -m ${script.baseName} --specimens ${specimens} --embeddings embeddings/* \\
+        --model ${embedder}/model.json --comparison ${comparison} --metrics metrics.json \\
+        --predictions predictions.csv --plots plots ${flags}
     """
 }

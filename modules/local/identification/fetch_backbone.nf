@@ -1,3 +1,5 @@
+include { threads } from '../../lib/suite'
+
 process FETCH_BACKBONE {
     label 'process_single'
     conda "${moduleDir}/../../../envs/base.yml"
@@ -12,6 +14,8 @@ process FETCH_BACKBONE {
 
     script:
     """
-    python3 -m ${script.baseName} ${file ? "--file ${file}" : ''} --weights weights.safetensors ${flags}
+    ${threads(task.cpus)}
+    python3 -m ${script.baseName} ${file ? "--file ${file}" : ''} --weights weights.safetensors \\
+        ${flags}
     """
 }

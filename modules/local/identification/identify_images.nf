@@ -1,3 +1,5 @@
+include { threads } from '../../lib/suite'
+
 process IDENTIFY_IMAGES {
     label 'process_low'
     conda "${moduleDir}/../../../envs/base.yml"
@@ -14,6 +16,8 @@ process IDENTIFY_IMAGES {
 
     script:
     """
-    python3 -m ${script.baseName} --datasets ${datasets} --embeddings embeddings/* --gallery ${gallery} --identified identified.csv ${flags}
+    ${threads(task.cpus)}
+    python3 -m ${script.baseName} --datasets ${datasets} --embeddings embeddings/* \\
+        --gallery ${gallery} --identified identified.csv ${flags}
     """
 }

@@ -1,3 +1,5 @@
+include { threads } from '../../lib/suite'
+
 process LABEL_REVIEWED {
     label 'process_single'
     conda "${moduleDir}/../../../envs/base.yml"
@@ -16,7 +18,9 @@ process LABEL_REVIEWED {
 
     script:
     """
-    python3 -m ${script.baseName} --reviewed ${reviewed} --datasets ${datasets} ${specimens ? "--specimens ${specimens}" : ''} \\
-        ${gallery ? "--gallery ${gallery}" : ''} --dataset reviewed.json --audit reviewed_audit.json ${flags}
+    ${threads(task.cpus)}
+    python3 -m ${script.baseName} --reviewed ${reviewed} --datasets ${datasets} \\
+        ${specimens ? "--specimens ${specimens}" : ''} ${gallery ? "--gallery ${gallery}" : ''} \\
+        --dataset reviewed.json --audit reviewed_audit.json ${flags}
     """
 }

@@ -1,3 +1,5 @@
+include { threads } from '../../lib/suite'
+
 process SPLIT_SPECIMENS {
     label 'process_single'
     conda "${moduleDir}/../../../envs/base.yml"
@@ -15,7 +17,8 @@ process SPLIT_SPECIMENS {
 
     script:
     """
-    python3 -m ${script.baseName} --datasets ${datasets} \\
-        --split split.csv --audit split_audit.json --specimens specimens.json --unlabelled unlabelled.json ${flags}
+    ${threads(task.cpus)}
+    python3 -m ${script.baseName} --datasets ${datasets} --split split.csv \\
+        --audit split_audit.json --specimens specimens.json --unlabelled unlabelled.json ${flags}
     """
 }

@@ -1,3 +1,5 @@
+include { threads } from '../../lib/suite'
+
 process TRAIN_EMBEDDER {
     label 'process_high'
     label 'process_gpu'
@@ -16,8 +18,8 @@ process TRAIN_EMBEDDER {
 
     script:
     """
-    export OMP_NUM_THREADS=${task.cpus}
-    python3 -m ${script.baseName} --specimens ${specimens} --packs packs/* ${weights ? "--weights ${weights}" : ''} \\
-        --models models --training training.csv ${flags}
+    ${threads(task.cpus)}
+    python3 -m ${script.baseName} --specimens ${specimens} --packs packs/* \\
+        ${weights ? "--weights ${weights}" : ''} --models models --training training.csv ${flags}
     """
 }

@@ -1,3 +1,5 @@
+include { threads } from '../../lib/suite'
+
 process WRITE_MAP {
     label 'process_medium'
     conda "${moduleDir}/../../../envs/base.yml"
@@ -15,8 +17,11 @@ process WRITE_MAP {
     path 'map.html', emit: map
 
     script:
-    def asked = datasets ? "--datasets ${datasets} --embeddings ${embeddings}" : ''
+    def queries = datasets ? "--datasets ${datasets} --embeddings ${embeddings}" : ''
     """
-    python3 -m ${script.baseName} --gallery ${gallery} ${asked} ${packs ? "--packs ${packs}" : ''} ${tables ? "--tables ${tables}" : ''} --map map.html ${flags}
+    ${threads(task.cpus)}
+    python3 -m ${script.baseName} --gallery ${gallery} ${queries} \\
+        ${packs ? "--packs ${packs}" : ''} ${tables ? "--tables ${tables}" : ''} --map map.html \\
+        ${flags}
     """
 }

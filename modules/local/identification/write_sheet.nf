@@ -1,3 +1,5 @@
+include { threads } from '../../lib/suite'
+
 process WRITE_SHEET {
     label 'process_low'
     conda "${moduleDir}/../../../envs/base.yml"
@@ -16,7 +18,9 @@ process WRITE_SHEET {
 
     script:
     """
-    python3 -m ${script.baseName} --clusters ${clusters} --ranking ${ranking} --gallery ${gallery} ${reviewed ? "--reviewed ${reviewed}" : ''} \\
-        --packs packs/* --sheet sheet ${flags}
+    ${threads(task.cpus)}
+    python3 -m ${script.baseName} --clusters ${clusters} --ranking ${ranking} \\
+        --gallery ${gallery} ${reviewed ? "--reviewed ${reviewed}" : ''} --packs packs/* \\
+        --sheet sheet ${flags}
     """
 }

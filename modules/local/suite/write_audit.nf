@@ -1,3 +1,5 @@
+include { threads } from '../../lib/suite'
+
 process WRITE_AUDIT {
     label 'process_single'
     conda "${moduleDir}/../../../envs/base.yml"
@@ -12,6 +14,7 @@ process WRITE_AUDIT {
 
     script:
     """
+    ${threads(task.cpus)}
     python3 -m ${script.baseName} --audits ${audits} --audit audit.json ${flags}
     """
 }

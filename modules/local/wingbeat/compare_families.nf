@@ -1,3 +1,5 @@
+include { threads } from '../../lib/suite'
+
 process COMPARE_FAMILIES {
     label 'process_single'
     conda "${moduleDir}/../../../envs/base.yml"
@@ -19,7 +21,9 @@ process COMPARE_FAMILIES {
 
     script:
     """
-    python3 -m ${script.baseName} --clips ${clips} --samples ${samples} --features ${features} --predictions predictions/* --models models/* \\
-        --best best --comparison comparison.json --metrics metrics.json --predictions_csv predictions.csv --plots plots ${flags}
+    ${threads(task.cpus)}
+    python3 -m ${script.baseName} --clips ${clips} --samples ${samples} --features ${features} \\
+        --predictions predictions/* --models models/* --best best --comparison comparison.json \\
+        --metrics metrics.json --predictions_csv predictions.csv --plots plots ${flags}
     """
 }

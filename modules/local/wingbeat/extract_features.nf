@@ -1,3 +1,5 @@
+include { threads } from '../../lib/suite'
+
 process EXTRACT_FEATURES {
     label 'process_single'
     conda "${moduleDir}/../../../envs/base.yml"
@@ -14,7 +16,8 @@ process EXTRACT_FEATURES {
 
     script:
     """
-    export OMP_NUM_THREADS=${task.cpus}
-    python3 -m ${script.baseName} --clips ${clips} --signals signals/* --samples samples.npy --features features.npz --table features.csv ${flags}
+    ${threads(task.cpus)}
+    python3 -m ${script.baseName} --clips ${clips} --signals signals/* --samples samples.npy \\
+        --features features.npz --table features.csv ${flags}
     """
 }

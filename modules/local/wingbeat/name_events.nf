@@ -1,3 +1,5 @@
+include { threads } from '../../lib/suite'
+
 process NAME_EVENTS {
     label 'process_medium'
     conda "${moduleDir}/../../../envs/base.yml"
@@ -16,8 +18,9 @@ process NAME_EVENTS {
 
     script:
     """
-    export OMP_NUM_THREADS=${task.cpus}
+    ${threads(task.cpus)}
     python3 -m ${script.baseName} --datasets ${datasets} --signals signals/* --model model \\
-        --predictions_csv predictions.csv --predictions_json predictions.json --pictures events ${flags}
+        --predictions_csv predictions.csv --predictions_json predictions.json --pictures events \\
+        ${flags}
     """
 }

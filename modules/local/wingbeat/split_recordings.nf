@@ -1,3 +1,5 @@
+include { threads } from '../../lib/suite'
+
 process SPLIT_RECORDINGS {
     label 'process_single'
     conda "${moduleDir}/../../../envs/base.yml"
@@ -16,7 +18,8 @@ process SPLIT_RECORDINGS {
 
     script:
     """
-    python3 -m ${script.baseName} --datasets ${datasets} --signals signals/* \\
-        --clips clips.json --folds_table folds.csv --split split.csv --audit split_audit.json ${flags}
+    ${threads(task.cpus)}
+    python3 -m ${script.baseName} --datasets ${datasets} --signals signals/* --clips clips.json \\
+        --folds_table folds.csv --split split.csv --audit split_audit.json ${flags}
     """
 }
