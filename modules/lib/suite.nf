@@ -1,7 +1,8 @@
 // What a task needs of ours, handed to it as inputs: a host has neither our bin/ on its PATH nor our config, and
 // Nextflow re-runs a task only for changed inputs. `settings` maps task names to their settings; unset ones keep
 // the script's default. The code is the task's script, bin/<room>/<task>.py, and what it imports from the package,
-// directly or not: a list of the package's own files, then one of each sub-package that it imports, by name.
+// directly or not: a list of the package's own files, then one of each sub-package that it imports, by name; where it
+// writes a page, last a list of the page's templates, style sheets and scripts.
 // `given` is what the wiring decides; `use` names one use of the task, e.g. train_target_detector: its settings win
 // over those of the task.
 def suite(task_name, settings, given = [:], use = null) {
@@ -11,7 +12,35 @@ def suite(task_name, settings, given = [:], use = null) {
     def own = (modules.findAll { name -> !name.contains('/') } + '__init__').sort()
     def of_rooms = rooms.collect { room -> (modules.findAll { name -> name.startsWith("${room}/") } + "${room}/__init__".toString()).sort() }
     def chosen = (settings[task_name] ?: [:]) + given + (settings[use] ?: [:])
-    return [flags(chosen), script] + ([own] + of_rooms).collect { names -> names.collect { name -> source(name) } }
+    def code = ([own] + of_rooms).collect { names -> names.collect { name -> source(name) } }
+    def pages = 'pages' in modules ? [page_files([script] + code.flatten())] : []
+    return [flags(chosen), script] + code + pages
+}
+
+// What a page is made of besides data: each template (*.html.j2), style sheet and script that the code names in quotes,
+// and what these name in turn. They lie in the package's folders `templates` and in web/, each under a name of its own.
+def page_files(code) {
+    def folders = templates() + [in_bin('../web')]
+    def known = folders.collectMany { folder -> folder.listFiles().toList() }.collectEntries { path -> [path.name, path] }
+    return with_named(named_files(code, known), known).sort().collect { name -> known[name] }
+}
+
+def with_named(names, known) {
+    def grown = names + named_files(names.collect { name -> known[name] }, known)
+    return grown == names ? names : with_named(grown, known)
+}
+
+def templates() {
+    def package_folder = in_bin('entoflow')
+    def folders = [package_folder] + package_folder.listFiles().findAll { path -> path.isDirectory() }
+    return folders.collect { folder -> folder.resolve('templates') }.findAll { folder -> folder.isDirectory() }
+}
+
+// The names in quotes of known files: "page.html.j2", "palette.css", "./csv.js".
+def named_files(paths, known) {
+    def names = paths.collectMany { path -> path.text.findAll(/["'](?:\.\/)?[\w-]+\.(?:html\.j2|css|js)["']/) }
+    def plain = names.collect { name -> name.replaceAll(/["']|\.\//, '') } as Set
+    return plain.findAll { name -> name in known.keySet() } as Set
 }
 
 // Every file of code that suite() handed on.

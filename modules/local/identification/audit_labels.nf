@@ -10,7 +10,8 @@ process AUDIT_LABELS {
     path embeddings, stageAs: 'embeddings/*'
     path comparison
     path packs, stageAs: 'packs/*'
-    tuple val(flags), path(script), path('entoflow/*'), path('entoflow/identification/*')
+    tuple val(flags), path(script), path('entoflow/*'),
+        path('entoflow/identification/*'), path('page_files/*')
 
     output:
     path 'label_audit.csv', emit: table
@@ -20,7 +21,7 @@ process AUDIT_LABELS {
     """
     ${threads(task.cpus)}
     python3 -m ${script.baseName} --specimens ${specimens} --embeddings embeddings/* \\
-        --ladder ${comparison} --packs packs/* --table label_audit.csv --page label_audit.html \\
-        ${flags}
+        --comparison ${comparison} --packs packs/* --table label_audit.csv \\
+        --page label_audit.html ${flags}
     """
 }

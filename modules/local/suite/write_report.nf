@@ -10,7 +10,8 @@ process WRITE_REPORT {
     input:
     tuple val(folders), path(files, stageAs: 'files/?/*')
     val params_json
-    tuple val(flags), path(script), path('entoflow/*'), path('entoflow/report/*')
+    tuple val(flags), path(script), path('entoflow/*'),
+        path('entoflow/report/*'), path('page_files/*')
 
     output:
     path 'report.html', emit: report
