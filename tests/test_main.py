@@ -1,6 +1,8 @@
 """The entry: help, the check of all parameters, and the last words of a run."""
 import json
+import os
 import re
+import subprocess
 
 import make_demo
 import pytest
@@ -39,6 +41,21 @@ def test_help_of_one_parameter_tells_all_that_the_schema_holds(flow, spelling, p
     expected = [f"--image_size: {entry['description']}", *(f"  {name:7}  {fact}" for name, fact in facts.items())]
     assert [line for line in said.splitlines() if line.strip()][-5:] == expected
     assert "--max_epochs" not in said
+
+
+@pytest.mark.parametrize("words, parser", [(("--help",), "v1"), (("--help", "--image_size"), "v2"), (("--help", "rounds"), "v1")])
+def test_help_without_options_of_nextflow_comes_fast_and_in_the_same_words(flow, words, parser):
+    command = [ROOT / "nextflow", "run", ROOT, *words]
+    env = {**os.environ, "NXF_SYNTAX_PARSER": parser}
+    fast = subprocess.run(command, cwd=flow.here, env=env, capture_output=True, text=True, timeout=120)
+    assert fast.returncode == 0 and "main.nf" not in fast.stdout, fast.stdout + fast.stderr
+    slow, _ = flow.run(*words, parser=parser)
+    assert "main.nf" in slow and after_launch(fast.stdout) == after_launch(slow)
+
+
+def after_launch(said):
+    """What was printed after Nextflow's own words, which end in the name and the revision of the script."""
+    return re.split(r"^Launching .*\n", said, flags=re.MULTILINE)[1].replace("\n\n", "\n").strip()
 
 
 @pytest.mark.parametrize("parser", ["v1", "v2"])
