@@ -1,8 +1,11 @@
-include { chains_to_run; complaints; help; task_settings; typed } from './modules/lib/params'
+include {
+    chains_to_run; complaints; help; input_paths; task_settings; typed
+} from './modules/lib/params'
 include { conflicts; unwritable } from './modules/lib/conflicts'
-include { ended_by_signal; full; last_words; left_out; now } from './modules/lib/results'
-include { places; sentence; write_index; write_run_info } from './modules/lib/results'
-include { input_channels } from './modules/lib/channels'
+include {
+    ended_by_signal; full; last_words; left_out; now; places; sentence; write_index
+    write_run_info
+} from './modules/lib/results'
 include { DEMO } from './subworkflows/demo/main'
 include { ENTOFLOW } from './entoflow'
 
@@ -21,7 +24,8 @@ workflow {
     outdir = file(options.outdir)
     start_time = now(outdir)
 
-    inputs = input_channels(options)
+    inputs = input_paths(options).collectEntries { name, list -> [name, channel.fromList(list)] }
+    inputs = inputs + [gallery: options.gallery, detector: options.detector_model]
     demo_chains = options.demo ? options.demo_chains.tokenize(',') : []
     if( demo_chains ) {
         DEMO(demo_chains, options.demo_species, options.demo_events, settings)

@@ -175,7 +175,7 @@ def same_resources(
     selectors = ""
     for label, task in tasks:
         script = next(text for text in scripts if f"-m {task} " in text)
-        n_cpus = re.search(r"OMP_NUM_THREADS=(\d+)", script)[1]
+        n_cpus = re.search(r"threads.sh (\d+)", script)[1]
         selectors += f"    withLabel: {label} {{ cpus = {n_cpus} }}\n"
     (here / "nextflow.config").write_text(f"process {{\n{selectors}}}\n")
 

@@ -1,6 +1,3 @@
-include { fingerprint; numbered } from './sources'
-include { paths } from './params'
-
 // A channel of one list: the files of a channel by name, so that a task's input does not depend
 // on the order in which other tasks ended.
 def by_name(files) {
@@ -56,23 +53,11 @@ def images_of(dataset) {
     return new groovy.json.JsonSlurper().parse(dataset.toFile()).images
 }
 
-// What IMPORT_IMAGES and IMPORT_RECORDINGS take, from a map of channels of paths by role: a channel
-// of [role, name, path, fingerprint]. A role's sources are numbered in the order of their paths.
-def import_sources(sources_by_role, importer) {
-    def channels = sources_by_role.collect { role, sources -> sources.map { path -> [role, path] } }
-    return channels
-        .inject { mixed, pairs -> mixed.mix(pairs) }
-        .toSortedList { a, b -> a.toString() <=> b.toString() }
-        .flatMap { pairs -> numbered(pairs) }
-        .map { role, name, path -> [role, name, path, fingerprint(path, importer)] }
-}
-
-// What FETCH_DETECTOR_WEIGHTS and FETCH_BACKBONE take for 'pretrained' ([]: they download), a path,
-// or 'none': nothing, so that no weights are fetched.
+// What is fetched for 'pretrained' ([]: FETCH_... downloads it) or a path; nothing for 'none'.
 def weights_to_fetch(weights) {
-    return channel.of(weights)
-        .filter { choice -> choice != 'none' }
-        .map { choice -> choice == 'pretrained' ? [] : file(choice) }
+    if( weights == 'none' )
+        return []
+    return weights == 'pretrained' ? [[]] : [file(weights)]
 }
 
 // The files of a folder by name: a task that gets them, not the folder, re-runs when one changes.
@@ -81,22 +66,4 @@ def files_of(folder) {
     if( !folder || !file(folder).isDirectory() )
         return []
     return file(folder).listFiles().findAll { item -> item.isFile() }.sort { item -> item.name }
-}
-
-// The inputs of ENTOFLOW from the entry's parameters.
-def input_channels(options) {
-    def names = [
-        'boxes', 'labelled_images', 'test_boxes', 'audit_boxes', 'reviewed',
-        'specimens', 'unlabelled', 'recordings', 'predict',
-    ]
-    def inputs = names.collectEntries { name -> [name, channel.fromList(paths(options[name]))] }
-    // A review is of the clusters where there are images to identify, else of the weak boxes.
-    def of_clusters = options.unlabelled != null
-    return inputs + [
-        model: channel.fromList(options.model ? files_of(options.model) : []),
-        gallery: options.gallery,
-        detector: options.detector_model,
-        reviewed_clusters: of_clusters ? inputs.reviewed : channel.empty(),
-        reviewed: of_clusters ? channel.empty() : inputs.reviewed,
-    ]
 }

@@ -21,8 +21,8 @@ def run_rules(parameters, is_demo) {
     def data = starts + ['labelled_images', 'test_boxes', 'audit_boxes', 'unlabelled'] - ['predict']
     return [
         [!is_demo && !starts.any { name -> parameters[name] },
-            'nothing to do: give --boxes, or --specimens, or --recordings, or --model with --predict, ' +
-            'or -profile demo; --help lists all'],
+            'nothing to do: give --boxes, or --specimens, or --recordings, ' +
+            'or --model with --predict, or -profile demo; --help lists all'],
         [is_demo && data.any { name -> parameters[name] },
             '-profile demo draws its own data: leave it out, or what names yours'],
         [is_weights_file && !file(weights).exists(),
@@ -95,8 +95,8 @@ def identification_rules(parameters) {
         [detector && !has_names,
             '--detector_model needs --specimens: images to crop'],
         [detector && gallery,
-            '--detector_model does not go with --gallery, which crops as its specimens were cropped, ' +
-            'by the detector in it, if any: leave it out'],
+            '--detector_model does not go with --gallery, which crops as its specimens ' +
+            'were cropped, by the detector in it, if any: leave it out'],
         [detector && !is_model_of('detector', detector),
             "--detector_model names ${detector}, which holds no model.json of a detector; " +
             'wanted a model folder such as results/detection/insect_detector'],
@@ -130,7 +130,8 @@ def has_file(folder, name) {
     return file(folder.toString()).resolve(name).exists()
 }
 
-// A list of one sentence, or of none. Tried, as neither permissions nor room can be read off a folder.
+// A list of one sentence, or of none. Tried, as neither permissions nor room can be read off a
+// folder.
 def unwritable(folder) {
     if( folder == true ) // --outdir without its value is a complaint already
         return []

@@ -104,6 +104,23 @@ def task_settings(Map parameters) {
     }
 }
 
+// The paths of each input of ENTOFLOW.
+def input_paths(options) {
+    def names = [
+        'boxes', 'labelled_images', 'test_boxes', 'audit_boxes', 'reviewed',
+        'specimens', 'unlabelled', 'recordings', 'predict',
+    ]
+    def inputs = names.collectEntries { name -> [name, paths(options[name])] }
+    // A review is of the clusters where there are images to identify, else of the weak boxes.
+    def is_of_clusters = options.unlabelled != null
+    def model_items = options.model ? file(options.model).listFiles().toList() : []
+    return inputs + [
+        model: model_items.findAll { item -> item.isFile() },
+        reviewed_clusters: is_of_clusters ? inputs.reviewed : [],
+        reviewed: is_of_clusters ? [] : inputs.reviewed,
+    ]
+}
+
 // A chain runs when its inputs are given; --demo draws those of the demo's chains.
 def chains_to_run(options) {
     def demo_chains = options.demo ? options.demo_chains.tokenize(',') : []

@@ -12,7 +12,8 @@ def report_files(outputs_by_process) {
     def rows = results_table().findAll { row -> row.report }
     def channels = outputs_by_process.collectMany { name, outputs ->
         def rows_of_process = rows.findAll { row -> row.process == name }
-        outputs.collect { output -> reported(output, rows_of_process) }
+        // By number: `collect` would be the channels' operator.
+        (0..<outputs.size()).collect { n -> reported(outputs[n], rows_of_process) }
     }
     return channels.inject { mixed, output -> mixed.mix(output) }
 }

@@ -1,13 +1,23 @@
-include { code_of } from './suite'
+// What IMPORT_IMAGES and IMPORT_RECORDINGS take, from a map of channels of paths by role: a channel
+// of [role, name, path, fingerprint]. A role's sources are numbered in the order of their paths.
+def import_sources(sources_by_role, importer) {
+    def channels = sources_by_role.collect { role, sources -> sources.map { path -> [role, path] } }
+    def code = importer.drop(1).flatten() // all that suite() returned but the flags
+    return channels
+        .inject { mixed, pairs -> mixed.mix(pairs) }
+        .toSortedList { a, b -> a.toString() <=> b.toString() }
+        .flatMap { pairs -> numbered(pairs) }
+        .map { role, name, path -> [role, name, path, fingerprint(path, code)] }
+}
 
-// What a source consists of. A task is given the source as one path, which Nextflow cannot see into:
-// the fingerprint, a hash of the names and bytes of all its files, is what makes -resume notice a
-// change and overlook a touch. A folder is everything below it; a table, list, JSON or YAML file is
-// itself and every file or folder that it names. `code` is what suite() returned: the bytes of its
-// files count too. (Why in Groovy: docs/decisions/022-sources-in-groovy.md.)
+// What a source consists of. A task is given the source as one path, which Nextflow cannot see
+// into: the fingerprint, a hash of the names and bytes of all its files, is what makes -resume
+// notice a change and overlook a touch. A folder is everything below it; a table, list, JSON or
+// YAML file is itself and every file or folder that it names. `code`: files whose bytes count too.
+// (Why in Groovy: docs/decisions/022-sources-in-groovy.md.)
 def fingerprint(source, code) {
     def digest = java.security.MessageDigest.getInstance('SHA-256')
-    (members(source) + code_of(code)).each { member ->
+    (members(source) + code).each { member ->
         digest.update("${member}\n".getBytes('UTF-8'))
         digest.update(sha256(member))
     }
@@ -49,7 +59,8 @@ def words(source) {
     if( source.extension == 'json' )
         return texts(json(source, text)).toSet()
     def lines = text.readLines()
-    def cells = text.findAll(/"(?:[^"]|"")*"|[^\s"][^"\r\n,;\t]*/).collect { cell -> unquoted(cell) }
+    def pieces = text.findAll(/"(?:[^"]|"")*"|[^\s"][^"\r\n,;\t]*/)
+    def cells = pieces.collect { piece -> unquoted(piece) }
     def values = lines.findAll { line -> line.contains(':') }.collect { line -> after_colon(line) }
     def whole_lines = lines.collect { line -> line.trim() }
     def all = (cells + values + whole_lines).toSet()

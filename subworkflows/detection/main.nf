@@ -1,13 +1,17 @@
-include { by_name; import_sources; of_every_role } from '../../modules/lib/channels'
-include { shards; weights_to_fetch; with_packs } from '../../modules/lib/channels'
+include {
+    by_name; of_every_role; shards; weights_to_fetch; with_packs
+} from '../../modules/lib/channels'
 include { report_files } from '../../modules/lib/results'
+include { import_sources } from '../../modules/lib/sources'
 include { suite } from '../../modules/lib/suite'
 include { EVALUATE_DETECTOR } from '../../modules/local/detection/evaluate_detector'
 include { FETCH_DETECTOR_WEIGHTS } from '../../modules/local/detection/fetch_detector_weights'
 include { IMPORT_IMAGES } from '../../modules/local/suite/import_images'
 include { PREDICT_BOXES } from '../../modules/local/detection/predict_boxes'
 include { SPLIT_IMAGES } from '../../modules/local/detection/split_images'
-include { TRAIN_DETECTOR as TRAIN_INSECT_DETECTOR } from '../../modules/local/detection/train_detector'
+include {
+    TRAIN_DETECTOR as TRAIN_INSECT_DETECTOR
+} from '../../modules/local/detection/train_detector'
 include { TRAIN_TARGET } from './train_target'
 include { WRITE_AUDIT } from '../../modules/local/suite/write_audit'
 
@@ -38,8 +42,8 @@ workflow DETECTION {
     SPLIT_IMAGES(datasets, suite('split_images', settings, [target: target ?: null]))
     audits = IMPORT_IMAGES.out.audit.mix(SPLIT_IMAGES.out.audit)
 
-    fetcher = suite('fetch_detector_weights', settings)
-    FETCH_DETECTOR_WEIGHTS(weights_to_fetch(weights), fetcher)
+    to_fetch = channel.fromList(weights_to_fetch(weights))
+    FETCH_DETECTOR_WEIGHTS(to_fetch, suite('fetch_detector_weights', settings))
     TRAIN_INSECT_DETECTOR(
         'insect_detector',
         SPLIT_IMAGES.out.insect,

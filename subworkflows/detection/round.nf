@@ -4,7 +4,9 @@ include { CLASSIFY_CROPS } from '../../modules/local/detection/classify_crops'
 include { MEASURE_WEAK_BOXES } from '../../modules/local/detection/measure_weak_boxes'
 include { PREDICT_BOXES as PREDICT_CANDIDATES } from '../../modules/local/detection/predict_boxes'
 include { SELECT_WEAK_BOXES } from '../../modules/local/detection/select_weak_boxes'
-include { TRAIN_DETECTOR as TRAIN_TARGET_DETECTOR } from '../../modules/local/detection/train_detector'
+include {
+    TRAIN_DETECTOR as TRAIN_TARGET_DETECTOR
+} from '../../modules/local/detection/train_detector'
 
 // From a detector (the teacher) to weak boxes to the target's detector. In the first round the
 // teacher is the insect detector.

@@ -4,9 +4,9 @@ include { best_round; is_improved } from '../../modules/lib/rounds'
 include { suite } from '../../modules/lib/suite'
 include { KEEP_ROUND } from '../../modules/local/detection/keep_round'
 include { WRITE_REVIEW } from '../../modules/local/detection/write_review'
-include { ROUND as ROUND_1 } from './round'
-include { ROUND as ROUND_2 } from './round'
-include { ROUND as ROUND_3 } from './round'
+include {
+    ROUND as ROUND_1; ROUND as ROUND_2; ROUND as ROUND_3
+} from './round'
 
 // From an insect detector and labelled photos to the detector of their target, in one round of weak
 // boxes and training or several (keep_round's setting `rounds`).

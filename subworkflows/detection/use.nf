@@ -1,4 +1,5 @@
-include { by_name; import_sources; of_every_role; shards } from '../../modules/lib/channels'
+include { by_name; of_every_role; shards } from '../../modules/lib/channels'
+include { import_sources } from '../../modules/lib/sources'
 include { suite } from '../../modules/lib/suite'
 include { IMPORT_IMAGES } from '../../modules/local/suite/import_images'
 include { PREDICT_BOXES } from '../../modules/local/detection/predict_boxes'

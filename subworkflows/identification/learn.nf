@@ -1,11 +1,14 @@
-include { by_name; of_every_role; weights_to_fetch } from '../../modules/lib/channels'
-include { with_name_start; with_packs } from '../../modules/lib/channels'
+include {
+    by_name; of_every_role; weights_to_fetch; with_name_start; with_packs
+} from '../../modules/lib/channels'
 include { report_files } from '../../modules/lib/results'
 include { suite } from '../../modules/lib/suite'
 include { AUDIT_LABELS } from '../../modules/local/identification/audit_labels'
 include { CHOOSE_EMBEDDER } from '../../modules/local/identification/choose_embedder'
 include { EMBED_IMAGES } from '../../modules/local/identification/embed_images'
-include { EVALUATE_IDENTIFICATION } from '../../modules/local/identification/evaluate_identification'
+include {
+    EVALUATE_IDENTIFICATION
+} from '../../modules/local/identification/evaluate_identification'
 include { FETCH_BACKBONE } from '../../modules/local/identification/fetch_backbone'
 include { SPLIT_SPECIMENS } from '../../modules/local/identification/split_specimens'
 include { TRAIN_EMBEDDER } from '../../modules/local/identification/train_embedder'
@@ -22,7 +25,8 @@ workflow LEARN_EMBEDDER {
     packs = by_name(of_every_role(packs_by_role))
     SPLIT_SPECIMENS(by_name(of_every_role(datasets)), suite('split_specimens', settings))
     specimens = SPLIT_SPECIMENS.out.specimens
-    FETCH_BACKBONE(weights_to_fetch(weights), suite('fetch_backbone', settings))
+    to_fetch = channel.fromList(weights_to_fetch(weights))
+    FETCH_BACKBONE(to_fetch, suite('fetch_backbone', settings))
     TRAIN_EMBEDDER(
         specimens,
         with_packs(specimens, packs, ['train', 'validation', 'rest']),

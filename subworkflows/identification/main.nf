@@ -1,6 +1,8 @@
-include { by_name; files_of; import_sources } from '../../modules/lib/channels'
-include { of_every_role; of_role; with_name_start } from '../../modules/lib/channels'
+include {
+    by_name; files_of; of_every_role; of_role; with_name_start
+} from '../../modules/lib/channels'
 include { report_files } from '../../modules/lib/results'
+include { import_sources } from '../../modules/lib/sources'
 include { suite } from '../../modules/lib/suite'
 include { CLUSTER_IMAGES } from '../../modules/local/identification/cluster_images'
 include { CROP_IMAGES } from '../../modules/local/identification/crop_images'

@@ -1,5 +1,6 @@
-include { by_name; import_sources; of_every_role } from '../../modules/lib/channels'
+include { by_name; of_every_role } from '../../modules/lib/channels'
 include { report_files } from '../../modules/lib/results'
+include { import_sources } from '../../modules/lib/sources'
 include { suite } from '../../modules/lib/suite'
 include { COMPARE_FAMILIES } from '../../modules/local/wingbeat/compare_families'
 include { EXTRACT_FEATURES } from '../../modules/local/wingbeat/extract_features'

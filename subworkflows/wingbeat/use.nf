@@ -1,4 +1,5 @@
-include { by_name; import_sources; of_every_role } from '../../modules/lib/channels'
+include { by_name; of_every_role } from '../../modules/lib/channels'
+include { import_sources } from '../../modules/lib/sources'
 include { suite } from '../../modules/lib/suite'
 include { IMPORT_RECORDINGS } from '../../modules/local/wingbeat/import_recordings'
 include { NAME_EVENTS } from '../../modules/local/wingbeat/name_events'

@@ -1,5 +1,3 @@
-include { threads } from '../../lib/suite'
-
 process MAKE_SPECIMENS {
     label 'process_medium'
     conda "${moduleDir}/../../../envs/base.yml"
@@ -13,7 +11,7 @@ process MAKE_SPECIMENS {
 
     script:
     """
-    ${threads(task.cpus)}
+    . entoflow/threads.sh ${task.cpus}
     python3 -m ${script.baseName} --folder demo_specimens ${flags}
     """
 }

@@ -1,5 +1,3 @@
-include { threads } from '../../lib/suite'
-
 process CLASSIFY_CROPS {
     label 'process_high'
     label 'process_gpu'
@@ -20,7 +18,7 @@ process CLASSIFY_CROPS {
 
     script:
     """
-    ${threads(task.cpus)}
+    . entoflow/threads.sh ${task.cpus}
     python3 -m ${script.baseName} --labelled ${labelled} --predictions predictions/* \\
         --reference ${reference} --validation_predictions validation_predictions/* \\
         --packs labelled_packs/* reference_packs/* --crop_scores crop_scores.npz ${flags}

@@ -1,5 +1,3 @@
-include { threads } from '../../lib/suite'
-
 process EVALUATE_DETECTOR {
     label 'process_medium'
     conda "${moduleDir}/../../../envs/base.yml"
@@ -20,7 +18,7 @@ process EVALUATE_DETECTOR {
 
     script:
     """
-    ${threads(task.cpus)}
+    . entoflow/threads.sh ${task.cpus}
     python3 -m ${script.baseName} --test ${test} --predictions predictions/* \\
         --model model/model.json --packs packs/* --metrics metrics.json \\
         --predictions_json predictions.json --predictions_csv predictions.csv --plots plots \\

@@ -1,5 +1,3 @@
-include { threads } from '../../lib/suite'
-
 process FETCH_DETECTOR_WEIGHTS {
     label 'process_single'
     conda "${moduleDir}/../../../envs/base.yml"
@@ -15,7 +13,7 @@ process FETCH_DETECTOR_WEIGHTS {
 
     script:
     """
-    ${threads(task.cpus)}
+    . entoflow/threads.sh ${task.cpus}
     python3 -m ${script.baseName} ${file ? "--file ${file}" : ''} --weights weights.safetensors \\
         ${flags}
     """

@@ -1,5 +1,3 @@
-include { threads } from '../../lib/suite'
-
 process MEASURE_WEAK_BOXES {
     label 'process_single'
     conda "${moduleDir}/../../../envs/base.yml"
@@ -17,7 +15,7 @@ process MEASURE_WEAK_BOXES {
 
     script:
     """
-    ${threads(task.cpus)}
+    . entoflow/threads.sh ${task.cpus}
     python3 -m ${script.baseName} --weak_boxes ${weak_boxes} --audit_boxes ${audit_boxes} \\
         --quality quality.json --ablation ablation.json --plots plots ${flags}
     """

@@ -1,5 +1,3 @@
-include { threads } from '../../lib/suite'
-
 process PREDICT_BOXES {
     tag "${pack.baseName}"
     label 'process_medium'
@@ -17,7 +15,7 @@ process PREDICT_BOXES {
 
     script:
     """
-    ${threads(task.cpus)}
+    . entoflow/threads.sh ${task.cpus}
     python3 -m ${script.baseName} --model model --packs ${pack} \\
         ${images ? "--images ${images}" : ''} --predictions ${pack.baseName}.npz ${flags}
     rm -rf scratch

@@ -1,5 +1,3 @@
-include { threads } from '../../lib/suite'
-
 process SELECT_WEAK_BOXES {
     label 'process_single'
     conda "${moduleDir}/../../../envs/base.yml"
@@ -23,7 +21,7 @@ process SELECT_WEAK_BOXES {
 
     script:
     """
-    ${threads(task.cpus)}
+    . entoflow/threads.sh ${task.cpus}
     python3 -m ${script.baseName} --labelled ${labelled} --predictions predictions/* \\
         --reference ${reference} --validation_predictions validation_predictions/* \\
         ${crop_scores ? "--crop_scores ${crop_scores}" : ''} --reviewed ${reviewed} \\

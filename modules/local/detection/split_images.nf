@@ -1,5 +1,3 @@
-include { threads } from '../../lib/suite'
-
 process SPLIT_IMAGES {
     label 'process_single'
     conda "${moduleDir}/../../../envs/base.yml"
@@ -23,7 +21,7 @@ process SPLIT_IMAGES {
 
     script:
     """
-    ${threads(task.cpus)}
+    . entoflow/threads.sh ${task.cpus}
     python3 -m ${script.baseName} --datasets ${datasets} --split split.csv \\
         --audit split_audit.json --insect insect.json --labelled labelled.json --test test.json \\
         --audit_boxes audit_boxes.json --reviewed reviewed.json \\

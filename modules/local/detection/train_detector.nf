@@ -1,5 +1,3 @@
-include { threads } from '../../lib/suite'
-
 // A second attempt resumes from the checkpoint of the one that was cut off, where its folder can be
 // reached.
 process TRAIN_DETECTOR {
@@ -24,7 +22,7 @@ process TRAIN_DETECTOR {
     script:
     def earlier = task.previousTrace ? "--resume_from '${task.previousTrace.workDir}'" : ''
     """
-    ${threads(task.cpus)}
+    . entoflow/threads.sh ${task.cpus}
     python3 -m ${script.baseName} --name ${name} --dataset ${dataset} --packs packs/* \\
         ${weights ? "--weights ${weights}" : ''} \\
         ${earlier} \\

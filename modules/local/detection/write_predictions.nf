@@ -1,5 +1,3 @@
-include { threads } from '../../lib/suite'
-
 process WRITE_PREDICTIONS {
     label 'process_single'
     conda "${moduleDir}/../../../envs/base.yml"
@@ -17,7 +15,7 @@ process WRITE_PREDICTIONS {
 
     script:
     """
-    ${threads(task.cpus)}
+    . entoflow/threads.sh ${task.cpus}
     python3 -m ${script.baseName} --datasets ${datasets} --predictions predictions/* \\
         --model model/model.json --predictions_csv predictions.csv \\
         --predictions_json predictions.json ${flags}

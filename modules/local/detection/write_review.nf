@@ -1,5 +1,3 @@
-include { threads } from '../../lib/suite'
-
 process WRITE_REVIEW {
     label 'process_single'
     conda "${moduleDir}/../../../envs/base.yml"
@@ -19,7 +17,7 @@ process WRITE_REVIEW {
 
     script:
     """
-    ${threads(task.cpus)}
+    . entoflow/threads.sh ${task.cpus}
     python3 -m ${script.baseName} --weak_boxes ${weak_boxes} --packs packs/* --review review \\
         ${flags}
     """

@@ -1,5 +1,3 @@
-include { threads } from '../../lib/suite'
-
 process AUDIT_LABELS {
     label 'process_low'
     conda "${moduleDir}/../../../envs/base.yml"
@@ -19,7 +17,7 @@ process AUDIT_LABELS {
 
     script:
     """
-    ${threads(task.cpus)}
+    . entoflow/threads.sh ${task.cpus}
     python3 -m ${script.baseName} --specimens ${specimens} --embeddings embeddings/* \\
         --comparison ${comparison} --packs packs/* --table label_audit.csv \\
         --page label_audit.html ${flags}

@@ -1,5 +1,3 @@
-include { threads } from '../../lib/suite'
-
 process CHOOSE_EMBEDDER {
     label 'process_medium'
     conda "${moduleDir}/../../../envs/base.yml"
@@ -17,7 +15,7 @@ process CHOOSE_EMBEDDER {
 
     script:
     """
-    ${threads(task.cpus)}
+    . entoflow/threads.sh ${task.cpus}
     python3 -m ${script.baseName} --specimens ${specimens} --embeddings embeddings/* \\
         --models models/* --embedder embedder --comparison classifier_comparison.json ${flags}
     """

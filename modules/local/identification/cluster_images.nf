@@ -1,5 +1,3 @@
-include { threads } from '../../lib/suite'
-
 process CLUSTER_IMAGES {
     label 'process_medium'
     conda "${moduleDir}/../../../envs/base.yml"
@@ -17,7 +15,7 @@ process CLUSTER_IMAGES {
 
     script:
     """
-    ${threads(task.cpus)}
+    . entoflow/threads.sh ${task.cpus}
     python3 -m ${script.baseName} --datasets ${datasets} --embeddings embeddings/* \\
         --gallery ${gallery} --clusters clusters.csv --ranking ranking.json ${flags}
     """

@@ -1,5 +1,3 @@
-include { threads } from '../../lib/suite'
-
 process CROP_IMAGES {
     tag "${photos.baseName}"
     label 'process_high'
@@ -20,7 +18,7 @@ process CROP_IMAGES {
 
     script:
     """
-    ${threads(task.cpus)}
+    . entoflow/threads.sh ${task.cpus}
     python3 -m ${script.baseName} --photos ${photos} --packs ${packs} --detector detector \\
         --dataset ${photos.baseName}.json --audit ${photos.baseName}_crop_audit.json \\
         --packs_folder . ${flags}

@@ -1,5 +1,3 @@
-include { threads } from '../../lib/suite'
-
 process EMBED_IMAGES {
     tag "${pack.baseName}"
     label 'process_medium'
@@ -16,7 +14,7 @@ process EMBED_IMAGES {
 
     script:
     """
-    ${threads(task.cpus)}
+    . entoflow/threads.sh ${task.cpus}
     python3 -m ${script.baseName} --models models/* --packs ${pack} \\
         --embeddings ${pack.baseName}.npz ${flags}
     """

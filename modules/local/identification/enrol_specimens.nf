@@ -1,5 +1,3 @@
-include { threads } from '../../lib/suite'
-
 process ENROL_SPECIMENS {
     label 'process_low'
     conda "${moduleDir}/../../../envs/base.yml"
@@ -19,7 +17,7 @@ process ENROL_SPECIMENS {
 
     script:
     """
-    ${threads(task.cpus)}
+    . entoflow/threads.sh ${task.cpus}
     python3 -m ${script.baseName} --specimens ${specimens} --embeddings embeddings/* \\
         --embedder ${embedder} ${into ? "--into ${into}" : ''} \\
         ${detector ? '--detector detector' : ''} --gallery gallery --effect enrolment.json \\

@@ -1,5 +1,3 @@
-include { threads } from '../../lib/suite'
-
 process EVALUATE_IDENTIFICATION {
     label 'process_medium'
     conda "${moduleDir}/../../../envs/base.yml"
@@ -19,7 +17,7 @@ process EVALUATE_IDENTIFICATION {
 
     script:
     """
-    ${threads(task.cpus)}
+    . entoflow/threads.sh ${task.cpus}
     python3 -m ${script.baseName} --specimens ${specimens} --embeddings embeddings/* \\
         --model ${embedder}/model.json --comparison ${comparison} --metrics metrics.json \\
         --predictions predictions.csv --plots plots ${flags}

@@ -1,5 +1,3 @@
-include { threads } from '../../lib/suite'
-
 process FETCH_BACKBONE {
     label 'process_single'
     conda "${moduleDir}/../../../envs/base.yml"
@@ -14,7 +12,7 @@ process FETCH_BACKBONE {
 
     script:
     """
-    ${threads(task.cpus)}
+    . entoflow/threads.sh ${task.cpus}
     python3 -m ${script.baseName} ${file ? "--file ${file}" : ''} --weights weights.safetensors \\
         ${flags}
     """

@@ -1,5 +1,3 @@
-include { threads } from '../../lib/suite'
-
 process IDENTIFY_IMAGES {
     label 'process_low'
     conda "${moduleDir}/../../../envs/base.yml"
@@ -16,7 +14,7 @@ process IDENTIFY_IMAGES {
 
     script:
     """
-    ${threads(task.cpus)}
+    . entoflow/threads.sh ${task.cpus}
     python3 -m ${script.baseName} --datasets ${datasets} --embeddings embeddings/* \\
         --gallery ${gallery} --identified identified.csv ${flags}
     """

@@ -1,5 +1,3 @@
-include { threads } from '../../lib/suite'
-
 process LABEL_REVIEWED {
     label 'process_single'
     conda "${moduleDir}/../../../envs/base.yml"
@@ -18,7 +16,7 @@ process LABEL_REVIEWED {
 
     script:
     """
-    ${threads(task.cpus)}
+    . entoflow/threads.sh ${task.cpus}
     python3 -m ${script.baseName} --reviewed ${reviewed} --datasets ${datasets} \\
         ${specimens ? "--specimens ${specimens}" : ''} ${gallery ? "--gallery ${gallery}" : ''} \\
         --dataset reviewed.json --audit reviewed_audit.json ${flags}

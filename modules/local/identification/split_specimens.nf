@@ -1,5 +1,3 @@
-include { threads } from '../../lib/suite'
-
 process SPLIT_SPECIMENS {
     label 'process_single'
     conda "${moduleDir}/../../../envs/base.yml"
@@ -17,7 +15,7 @@ process SPLIT_SPECIMENS {
 
     script:
     """
-    ${threads(task.cpus)}
+    . entoflow/threads.sh ${task.cpus}
     python3 -m ${script.baseName} --datasets ${datasets} --split split.csv \\
         --audit split_audit.json --specimens specimens.json --unlabelled unlabelled.json ${flags}
     """

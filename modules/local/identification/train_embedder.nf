@@ -1,5 +1,3 @@
-include { threads } from '../../lib/suite'
-
 process TRAIN_EMBEDDER {
     label 'process_high'
     label 'process_gpu'
@@ -18,7 +16,7 @@ process TRAIN_EMBEDDER {
 
     script:
     """
-    ${threads(task.cpus)}
+    . entoflow/threads.sh ${task.cpus}
     python3 -m ${script.baseName} --specimens ${specimens} --packs packs/* \\
         ${weights ? "--weights ${weights}" : ''} --models models --training training.csv ${flags}
     """

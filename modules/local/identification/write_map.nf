@@ -1,5 +1,3 @@
-include { threads } from '../../lib/suite'
-
 process WRITE_MAP {
     label 'process_medium'
     conda "${moduleDir}/../../../envs/base.yml"
@@ -22,7 +20,7 @@ process WRITE_MAP {
     def pictures = packs ? "--packs ${packs}" : ''
     def facts = tables ? "--tables ${tables}" : ''
     """
-    ${threads(task.cpus)}
+    . entoflow/threads.sh ${task.cpus}
     python3 -m ${script.baseName} --gallery ${gallery} ${queries} ${pictures} ${facts} \\
         --map map.html ${flags}
     """

@@ -1,5 +1,3 @@
-include { threads } from '../../lib/suite'
-
 process WRITE_SHEET {
     label 'process_low'
     conda "${moduleDir}/../../../envs/base.yml"
@@ -20,7 +18,7 @@ process WRITE_SHEET {
     script:
     def earlier = reviewed ? "--reviewed ${reviewed}" : ''
     """
-    ${threads(task.cpus)}
+    . entoflow/threads.sh ${task.cpus}
     python3 -m ${script.baseName} --clusters ${clusters} --ranking ${ranking} \\
         --gallery ${gallery} ${earlier} --packs packs/* --sheet sheet ${flags}
     """

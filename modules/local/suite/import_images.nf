@@ -1,7 +1,5 @@
-include { threads } from '../../lib/suite'
-
-// `fingerprint` stands for the bytes of the source's files and of the code; 'lenient', as a folder's
-// time stamp says nothing of its content.
+// `fingerprint` stands for the bytes of the source's files and of the code; 'lenient', as a
+// folder's time stamp says nothing of its content.
 process IMPORT_IMAGES {
     tag "${name}"
     label 'process_medium'
@@ -19,7 +17,7 @@ process IMPORT_IMAGES {
 
     script:
     """
-    ${threads(task.cpus)}
+    . entoflow/threads.sh ${task.cpus}
     python3 -m ${script.baseName} --source ${source} --role ${role} --name ${name} \\
         --dataset ${name}.json --audit ${name}_audit.json --packs_folder . \\
         --cpus ${Math.max(2, task.cpus)} ${flags}

@@ -1,5 +1,3 @@
-include { threads } from '../../lib/suite'
-
 process WRITE_AUDIT {
     label 'process_single'
     conda "${moduleDir}/../../../envs/base.yml"
@@ -14,7 +12,7 @@ process WRITE_AUDIT {
 
     script:
     """
-    ${threads(task.cpus)}
+    . entoflow/threads.sh ${task.cpus}
     python3 -m ${script.baseName} --audits ${audits} --audit audit.json ${flags}
     """
 }

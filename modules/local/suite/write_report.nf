@@ -1,5 +1,3 @@
-include { threads } from '../../lib/suite'
-
 // The files are laid out as they are published, so that a report can be written of any results
 // folder: bin/suite/write_report.py --results.
 process WRITE_REPORT {
@@ -22,7 +20,7 @@ process WRITE_REPORT {
         "mkdir -p results/${folder} && ln -s \"\$PWD\"/${file} results/${folder}/"
     }
     """
-    ${threads(task.cpus)}
+    . entoflow/threads.sh ${task.cpus}
     cat > params.json <<'END_OF_PARAMETERS'
     ${params_json}
     END_OF_PARAMETERS

@@ -1,5 +1,3 @@
-include { threads } from '../../lib/suite'
-
 process COMPARE_FAMILIES {
     label 'process_single'
     conda "${moduleDir}/../../../envs/base.yml"
@@ -21,7 +19,7 @@ process COMPARE_FAMILIES {
 
     script:
     """
-    ${threads(task.cpus)}
+    . entoflow/threads.sh ${task.cpus}
     python3 -m ${script.baseName} --clips ${clips} --samples ${samples} --features ${features} \\
         --predictions predictions/* --models models/* --best best --comparison comparison.json \\
         --metrics metrics.json --predictions_csv predictions.csv --plots plots ${flags}

@@ -1,5 +1,3 @@
-include { threads } from '../../lib/suite'
-
 process EXTRACT_FEATURES {
     label 'process_single'
     conda "${moduleDir}/../../../envs/base.yml"
@@ -16,7 +14,7 @@ process EXTRACT_FEATURES {
 
     script:
     """
-    ${threads(task.cpus)}
+    . entoflow/threads.sh ${task.cpus}
     python3 -m ${script.baseName} --clips ${clips} --signals signals/* --samples samples.npy \\
         --features features.npz --table features.csv ${flags}
     """

@@ -1,5 +1,3 @@
-include { threads } from '../../lib/suite'
-
 process NAME_EVENTS {
     label 'process_medium'
     conda "${moduleDir}/../../../envs/base.yml"
@@ -18,7 +16,7 @@ process NAME_EVENTS {
 
     script:
     """
-    ${threads(task.cpus)}
+    . entoflow/threads.sh ${task.cpus}
     python3 -m ${script.baseName} --datasets ${datasets} --signals signals/* --model model \\
         --predictions_csv predictions.csv --predictions_json predictions.json --pictures events \\
         ${flags}

@@ -1,5 +1,3 @@
-include { threads } from '../../lib/suite'
-
 process SPLIT_RECORDINGS {
     label 'process_single'
     conda "${moduleDir}/../../../envs/base.yml"
@@ -18,7 +16,7 @@ process SPLIT_RECORDINGS {
 
     script:
     """
-    ${threads(task.cpus)}
+    . entoflow/threads.sh ${task.cpus}
     python3 -m ${script.baseName} --datasets ${datasets} --signals signals/* --clips clips.json \\
         --folds_table folds.csv --split split.csv --audit split_audit.json ${flags}
     """

@@ -1,7 +1,5 @@
-include { threads } from '../../lib/suite'
-
-// One family of sound models: the script is train_<family>.py. It predicts the events of one fold of
-// a partition by a model of the others; without a partition it trains on all, and writes the model.
+// One family of sound models: the script is train_<family>.py. It predicts the events of one fold
+// of a partition by a model of the others; without a partition it trains on all: the model.
 process TRAIN_FAMILY {
     tag "${family}${partition ? " ${partition} ${fold}" : ''}"
     label 'process_medium'
@@ -20,12 +18,12 @@ process TRAIN_FAMILY {
     path "models/${family}", type: 'dir', emit: model, optional: true
 
     script:
-    def fold_options = "--partition ${partition} --fold ${fold}"
-    def fold_predictions = "--predictions ${family}_${partition}_${fold}.npz"
-    def task_options = partition ? "${fold_options} ${fold_predictions}" : "--model models/${family}"
+    def predictions = "${family}_${partition}_${fold}.npz"
+    def of_fold = "--partition ${partition} --fold ${fold} --predictions ${predictions}"
+    def of_all = "--model models/${family}"
     """
-    ${threads(task.cpus)}
+    . entoflow/threads.sh ${task.cpus}
     python3 -m ${script.baseName} --clips ${clips} --samples ${samples} --features ${features} \\
-        ${task_options} ${flags}
+        ${partition ? of_fold : of_all} ${flags}
     """
 }
