@@ -2,8 +2,8 @@
 // our config, and Nextflow re-runs a task only for changed inputs. `settings` maps task names to
 // their settings; unset ones keep the script's default. The code is the task's script,
 // bin/<room>/<task>.py, and what it imports from the package, directly or not: a list of the
-// package's own files (threads.sh among them), then one of each sub-package that it imports, by name; where it writes a
-// page, last a list of the page's templates, style sheets and scripts.
+// package's own files, threads.sh among them, then one of each sub-package that it imports, by
+// name; where it writes a page, last a list of the page's templates, style sheets and scripts.
 // `choices` is what the wiring decides; `use` names one use of the task, whose settings win over
 // those of the task: train_target_detector.
 def suite(task_name, settings, choices = [:], use = null) {
