@@ -135,6 +135,7 @@ CHECKOUT = (
     "examples",
     "modules",
     "subworkflows",
+    "web",
 )
 
 

@@ -58,7 +58,7 @@ class Run:
 def launched(tmp_path_factory):
     run = Run(tmp_path_factory.mktemp("cache"))
     run.suite.mkdir()
-    for name in ("bin", "conf", "modules", "subworkflows"):
+    for name in ("bin", "conf", "modules", "subworkflows", "web"):
         shutil.copytree(ROOT / name, run.suite / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("main.nf", "nextflow.config", "nextflow_schema.json"):
         shutil.copy(ROOT / name, run.suite / name)

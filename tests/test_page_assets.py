@@ -95,12 +95,8 @@ def test_the_rule_finds_what_templates_and_scripts_refer_to():
             assert set(meta.find_referenced_templates(environment.parse(text))) <= set(
                 QUOTED.findall(text)
             ), name
-        imported = set(re.findall(r"^import .* from (.*);$", text, re.MULTILINE))
-        assert (
-            len(imported)
-            == len(pages.IMPORT.findall(text))
-            == len(re.findall(r"^import ", text, re.MULTILINE))
-        ), name
+        n_imports = len(re.findall(r"^import\b", text, re.MULTILINE))
+        assert len(pages.IMPORT.findall(text)) == n_imports, name
 
 
 @pytest.mark.parametrize("parser", ["v1", "v2"])

@@ -1,8 +1,10 @@
-// What the pages with a script share: their data and the elements they make. Nothing is sent anywhere.
+// What the pages with a script share: their data and the elements they make. Nothing is sent
+// anywhere.
 
 export const element = id => document.getElementById(id);
 export const data = JSON.parse(element("data").textContent);
-export const thumbnails = element("thumbnails").textContent.split("\n"); // JPEGs in base64, decoded only where shown
+// JPEGs in base64, decoded only where shown.
+export const thumbnails = element("thumbnails").textContent.split("\n");
 
 export function make(tag, className = "", text = "", ...children) {
   const node = document.createElement(tag);

@@ -1,14 +1,16 @@
-// Dots set pixel by pixel: ten thousand take some 3 ms, where the canvas's own circles or pictures take 20 without a
-// graphics card. Colours are numbers as in an ImageData of 32-bit pixels: alpha, blue, green, red.
+// Dots set pixel by pixel: ten thousand take some 3 ms, where the canvas's own circles or pictures
+// take 20 without a graphics card. Colours are numbers as in an ImageData of 32-bit pixels: alpha,
+// blue, green, red.
 
 // "#rrggbb" as such a number.
 export function pixelColour(hexadecimal) {
   const rgb = parseInt(hexadecimal.slice(1), 16);
-  return 255 << 24 | (rgb & 255) << 16 | rgb & 0xff00 | rgb >> 16;
+  return (255 << 24) | ((rgb & 255) << 16) | (rgb & 0xff00) | (rgb >> 16);
 }
 
-// The pixels of a dot that is filled up to one radius and edged with paper up to another: offset of each in an image of that
-// width, and the shares, in 256, of the fill, of the edge and of what is beneath.
+// The pixels of a dot that is filled up to one radius and edged with paper up to another: offset of
+// each in an image of that width, and the shares, in 256, of the fill, of the edge and of what is
+// beneath.
 export function makeDot(imageWidth, fillRadius, edgeRadius) {
   const reach = Math.ceil(edgeRadius + 1);
   const share = depth => Math.round(256 * Math.max(0, Math.min(1, depth + 0.5)));
@@ -28,8 +30,11 @@ export function makeDot(imageWidth, fillRadius, edgeRadius) {
 export function mixed(first, firstShare, second, secondShare, third, thirdShare) {
   let colour = 255 << 24;
   for (const shift of [16, 8, 0]) {
-    const sum = (first >>> shift & 255) * firstShare + (second >>> shift & 255) * secondShare + (third >>> shift & 255) * thirdShare;
-    colour |= sum >> 8 << shift;
+    const sum =
+      ((first >>> shift) & 255) * firstShare +
+      ((second >>> shift) & 255) * secondShare +
+      ((third >>> shift) & 255) * thirdShare;
+    colour |= (sum >> 8) << shift;
   }
   return colour;
 }
@@ -40,6 +45,7 @@ export function stampDot(pixels, width, height, dot, x, y, colour, paper) {
   if (x < reach || y < reach || x >= width - reach || y >= height - reach) return;
   for (let k = 0; k < offset.length; k++) {
     const at = y * width + x + offset[k];
-    pixels[at] = fill[k] === 256 ? colour : mixed(colour, fill[k], paper, edge[k], pixels[at], beneath[k]);
+    pixels[at] =
+      fill[k] === 256 ? colour : mixed(colour, fill[k], paper, edge[k], pixels[at], beneath[k]);
   }
 }

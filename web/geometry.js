@@ -14,8 +14,8 @@ export function boundsOf(points, isIncluded = () => true) {
 
 export const limited = (value, least, most) => Math.max(least, Math.min(most, value));
 
-// Points by the cells of a square grid, so that those near a place are found without looking at all.
-// A counting sort: the points of cell c are order[first[c]] to order[first[c + 1] - 1].
+// Points by the cells of a square grid, so that those near a place are found without looking at
+// all. A counting sort: the points of cell c are order[first[c]] to order[first[c + 1] - 1].
 export class PointIndex {
   constructor(points) {
     const n = points.length / 2;
@@ -32,12 +32,12 @@ export class PointIndex {
 
   column(x) {
     const {left, right} = this.bounds;
-    return limited(Math.floor((x - left) / (right - left || 1) * this.side), 0, this.side - 1);
+    return limited(Math.floor(((x - left) / (right - left || 1)) * this.side), 0, this.side - 1);
   }
 
   row(y) {
     const {bottom, top} = this.bounds;
-    return limited(Math.floor((y - bottom) / (top - bottom || 1) * this.side), 0, this.side - 1);
+    return limited(Math.floor(((y - bottom) / (top - bottom || 1)) * this.side), 0, this.side - 1);
   }
 
   cell(i) {
@@ -66,7 +66,7 @@ export function isInside(polygon, x, y) {
   for (let a = 0, b = polygon.length - 1; a < polygon.length; b = a++) {
     const [ax, ay] = polygon[a];
     const [bx, by] = polygon[b];
-    if (ay > y !== by > y && x < (bx - ax) * (y - ay) / (by - ay) + ax) isOdd = !isOdd;
+    if (ay > y !== by > y && x < ((bx - ax) * (y - ay)) / (by - ay) + ax) isOdd = !isOdd;
   }
   return isOdd;
 }

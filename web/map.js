@@ -1,5 +1,16 @@
-// The map: it draws the images as points on a canvas, lists those at a place, and selects by colour, words or lasso.
-import {breakable, button, data, download, element, make, thumbnail, thumbnails, thumbnailUrl} from "./app.js";
+// The map: it draws the images as points on a canvas, lists those at a place, and selects by
+// colour, words or lasso.
+import {
+  breakable,
+  button,
+  data,
+  download,
+  element,
+  make,
+  thumbnail,
+  thumbnails,
+  thumbnailUrl,
+} from "./app.js";
 import {csvText} from "./csv.js";
 import {makeDot, pixelColour, stampDot} from "./dots.js";
 import {boundsOf, isInside, limited, PointIndex} from "./geometry.js";
@@ -32,7 +43,8 @@ const isMatching = new Uint8Array(n).fill(1); // by the search
 const isShown = new Uint8Array(n).fill(1); // matching, and of a pressed class
 const isSelected = new Uint8Array(n);
 const pressedClasses = new Set(); // codes, pressed in the legend
-const view = {x: 0, y: 0, scale: 1, wholeScale: 1, width: 1, height: 1}; // the middle, pixels per unit; those of the whole map
+// The place in the middle, pixels per unit, those of the whole map, and the size of the canvas.
+const view = {x: 0, y: 0, scale: 1, wholeScale: 1, width: 1, height: 1};
 const pointers = new Map(); // by id: place in the canvas
 const pictures = new Map(); // by image: the decoded thumbnail
 
@@ -55,8 +67,10 @@ function decodedBytes(text) {
 }
 
 function decodedColumn(column) {
-  if (column.kind === "class") return {...column, codes: new Uint32Array(decodedBytes(column.codes))};
-  if (column.kind === "number") return {...column, values: new Float64Array(decodedBytes(column.values))};
+  if (column.kind === "class")
+    return {...column, codes: new Uint32Array(decodedBytes(column.codes))};
+  if (column.kind === "number")
+    return {...column, values: new Float64Array(decodedBytes(column.values))};
   return column;
 }
 
@@ -83,7 +97,7 @@ const place = i => [
   view.height / 2 - (points[2 * i + 1] - view.y) * view.scale,
 ];
 
-const reach = () => showsPictures ? 24 : REACH; // half a thumbnail, or a little more than a dot
+const reach = () => (showsPictures ? 24 : REACH); // half a thumbnail, or a little more than a dot
 
 function imagesNear(px, py, radius) {
   const x = view.x + (px - view.width / 2) / view.scale;
@@ -166,7 +180,10 @@ function makeFrame() {
     padding,
     image,
     pixels: new Uint32Array(image.data.buffer),
-    colours: Uint32Array.from([...colours, theme.grey, theme.dim, theme.accent, theme.ink], pixelColour),
+    colours: Uint32Array.from(
+      [...colours, theme.grey, theme.dim, theme.accent, theme.ink],
+      pixelColour,
+    ),
     paper: Uint32Array.of(pixelColour(theme.paper))[0],
     dot: makeDot(image.width, (r - rim) * ratio, (r + rim) * ratio),
     halo: makeDot(image.width, (r + 1.8) * ratio, (r + 2) * ratio),
@@ -177,8 +194,8 @@ function stampAll(isWanted, colourNumber, dot) {
   const {pixels, paper, padding, image} = frame;
   const ratio = devicePixelRatio || 1;
   const scale = view.scale * ratio;
-  const left = view.width / 2 * ratio - view.x * scale + padding;
-  const top = view.height / 2 * ratio + view.y * scale + padding;
+  const left = (view.width / 2) * ratio - view.x * scale + padding;
+  const top = (view.height / 2) * ratio + view.y * scale + padding;
   for (let i = 0; i < n; i++) {
     if (!isWanted(i)) continue;
     const x = Math.floor(left + points[2 * i] * scale);
@@ -191,10 +208,26 @@ function paint() {
   isWaiting = false;
   makeFrame();
   frame.pixels.fill(frame.paper);
-  stampAll(i => !isShown[i] && !isSelected[i], () => DIM, frame.dot);
-  stampAll(i => isShown[i] && !isSelected[i], i => colourOf[i], frame.dot);
-  stampAll(i => isSelected[i], () => INK, frame.halo);
-  stampAll(i => isSelected[i], i => isShown[i] ? colourOf[i] : DIM, frame.dot);
+  stampAll(
+    i => !isShown[i] && !isSelected[i],
+    () => DIM,
+    frame.dot,
+  );
+  stampAll(
+    i => isShown[i] && !isSelected[i],
+    i => colourOf[i],
+    frame.dot,
+  );
+  stampAll(
+    i => isSelected[i],
+    () => INK,
+    frame.halo,
+  );
+  stampAll(
+    i => isSelected[i],
+    i => (isShown[i] ? colourOf[i] : DIM),
+    frame.dot,
+  );
   context.putImageData(frame.image, -frame.padding, -frame.padding);
   const ratio = devicePixelRatio || 1;
   context.setTransform(ratio, 0, 0, ratio, 0, 0);
@@ -222,7 +255,12 @@ function paintPictures(seen) {
     const height = image.naturalHeight * scale;
     const rim = i === marked ? 4 : 2;
     context.fillStyle = isSelected[i] || i === marked ? theme.ink : colourText(colourOf[i]);
-    context.fillRect(px - width / 2 - rim, py - height / 2 - rim, width + 2 * rim, height + 2 * rim);
+    context.fillRect(
+      px - width / 2 - rim,
+      py - height / 2 - rim,
+      width + 2 * rim,
+      height + 2 * rim,
+    );
     context.drawImage(image, px - width / 2, py - height / 2, width, height);
     places.push([px, py]);
   }
@@ -246,7 +284,10 @@ function picture(i) {
 
 function paintMark() {
   const [px, py] = place(marked);
-  for (const [colour, width] of [[theme.paper, 5], [theme.ink, 2]]) {
+  for (const [colour, width] of [
+    [theme.paper, 5],
+    [theme.ink, 2],
+  ]) {
     context.beginPath();
     context.arc(px, py, radius() + 5, 0, 7);
     context.strokeStyle = colour;
@@ -270,7 +311,12 @@ function paintLasso() {
 
 function paintCross() {
   context.beginPath();
-  for (const [dx, dy] of [[1, 0], [-1, 0], [0, 1], [0, -1]]) {
+  for (const [dx, dy] of [
+    [1, 0],
+    [-1, 0],
+    [0, 1],
+    [0, -1],
+  ]) {
     context.moveTo(view.width / 2 + 6 * dx, view.height / 2 + 6 * dy);
     context.lineTo(view.width / 2 + 14 * dx, view.height / 2 + 14 * dy);
   }
@@ -282,7 +328,8 @@ function paintCross() {
 function readTheme() {
   const style = getComputedStyle(document.documentElement);
   theme = {};
-  for (const name of ["paper", "ink", "grey", "dim", "accent"]) theme[name] = style.getPropertyValue("--" + name).trim();
+  for (const name of ["paper", "ink", "grey", "dim", "accent"])
+    theme[name] = style.getPropertyValue("--" + name).trim();
   draw();
 }
 
@@ -300,9 +347,10 @@ function recolour(name) {
 function colourNumber(i, low, high) {
   const classes = data.palette.length;
   if (!colouring) return PLAIN;
-  if (isClass()) return colouring.codes[i] < colouring.names.length ? colouring.codes[i] % classes : GREY;
+  if (isClass())
+    return colouring.codes[i] < colouring.names.length ? colouring.codes[i] % classes : GREY;
   if (!Number.isFinite(colouring.values[i])) return GREY;
-  const step = Math.floor((colouring.values[i] - low) / (high - low || 1) * data.scale.length);
+  const step = Math.floor(((colouring.values[i] - low) / (high - low || 1)) * data.scale.length);
   return classes + Math.min(data.scale.length - 1, step);
 }
 
@@ -336,15 +384,24 @@ function classLegend() {
   const counts = new Uint32Array(names.length + 1);
   for (let i = 0; i < n; i++) counts[colouring.codes[i]] += isMatching[i];
   const present = [...counts.keys()].filter(code => counts[code] || pressedClasses.has(code));
-  const listed = present.filter((code, k) => allClasses || k < MOST_CLASSES || pressedClasses.has(code));
-  const list = make("ul", "", "", ...listed.map(code => make("li", "", "", legendRow(code, counts[code]))));
+  const listed = present.filter(
+    (code, k) => allClasses || k < MOST_CLASSES || pressedClasses.has(code),
+  );
+  const list = make(
+    "ul",
+    "",
+    "",
+    ...listed.map(code => make("li", "", "", legendRow(code, counts[code]))),
+  );
   const parts = [list];
   if (listed.length < present.length) {
-    parts.push(button(`Show all ${present.length.toLocaleString("en")} of ${colouring.name}`, "more", () => {
-      allClasses = true;
-      showLegend();
-      element("legend").querySelectorAll("button")[listed.length].focus();
-    }));
+    parts.push(
+      button(`Show all ${present.length.toLocaleString("en")} of ${colouring.name}`, "more", () => {
+        allClasses = true;
+        showLegend();
+        element("legend").querySelectorAll("button")[listed.length].focus();
+      }),
+    );
   }
   if (allClasses && names.length > data.palette.length) {
     parts.push(make("p", "soft", `Colours repeat after ${data.palette.length} classes.`));
@@ -360,7 +417,11 @@ function legendRow(code, count) {
     row.setAttribute("aria-pressed", pressedClasses.has(code));
     filter();
   });
-  row.append(swatch(colour), make("span", "name", name), make("span", "count", count.toLocaleString("en")));
+  row.append(
+    swatch(colour),
+    make("span", "name", name),
+    make("span", "count", count.toLocaleString("en")),
+  );
   row.title = name;
   row.setAttribute("aria-pressed", pressedClasses.has(code));
   return row;
@@ -371,10 +432,17 @@ function numberLegend() {
   const missing = colouring.values.reduce((count, number) => count + !Number.isFinite(number), 0);
   const parts = [];
   if (low <= high) {
-    const ends = make("p", "", "", make("span", "", shortNumber(low)), make("span", "", shortNumber(high)));
+    const ends = make(
+      "p",
+      "",
+      "",
+      make("span", "", shortNumber(low)),
+      make("span", "", shortNumber(high)),
+    );
     parts.push(make("div", "ramp", "", scaleBar(), ends));
   }
-  if (missing) parts.push(make("p", "soft", "", swatch(""), ` no value: ${missing.toLocaleString("en")}`));
+  if (missing)
+    parts.push(make("p", "soft", "", swatch(""), ` no value: ${missing.toLocaleString("en")}`));
   return parts;
 }
 
@@ -398,7 +466,9 @@ function refilter() {
   const wanted = searchable(element("find").value.trim());
   if (wanted && !searchTexts) {
     const worded = columns.filter(column => column.kind !== "number");
-    searchTexts = imageNames.map((_, i) => searchable(worded.map(column => valueText(column, i)).join("\n")));
+    searchTexts = imageNames.map((_, i) =>
+      searchable(worded.map(column => valueText(column, i)).join("\n")),
+    );
   }
   for (let i = 0; i < n; i++) isMatching[i] = !wanted || searchTexts[i].includes(wanted);
   showLegend();
@@ -484,7 +554,13 @@ function listImages(images, total = images.length) {
     here.append(make("h2", "", total > 1 ? `${counted(total)} here` : "Image"), details(images[0]));
     if (total > 1) here.append(make("div", "strip", "", ...thumbnailStrip(images, showListed)));
     if (total > images.length) {
-      here.append(make("p", "soft", `The nearest ${images.length}: zoom in for the others, or select them with the lasso.`));
+      here.append(
+        make(
+          "p",
+          "soft",
+          `The nearest ${images.length}: zoom in for the others, or select them with the lasso.`,
+        ),
+      );
     }
     showListed(images[0]);
   }
@@ -495,7 +571,8 @@ function listImages(images, total = images.length) {
 function showListed(i) {
   const here = element("here");
   here.querySelector(".details").replaceWith(details(i));
-  for (const node of here.querySelectorAll(".strip button")) node.setAttribute("aria-pressed", Number(node.dataset.i) === i);
+  for (const node of here.querySelectorAll(".strip button"))
+    node.setAttribute("aria-pressed", Number(node.dataset.i) === i);
   here.dataset.i = marked = i;
   if (!isInView(i)) [view.x, view.y] = [points[2 * i], points[2 * i + 1]];
   draw();
@@ -521,7 +598,9 @@ function select(isWanted) {
   const rest = images.length - MOST_IN_STRIP;
   element("selection").hidden = !images.length;
   element("selected").textContent = `${counted(images.length)} selected`;
-  element("strip").replaceChildren(...thumbnailStrip(images.slice(0, MOST_IN_STRIP), i => listImages([i])));
+  element("strip").replaceChildren(
+    ...thumbnailStrip(images.slice(0, MOST_IN_STRIP), i => listImages([i])),
+  );
   element("rest").textContent = rest > 0 ? `and ${rest.toLocaleString("en")} more` : "";
   draw();
 }
@@ -613,7 +692,7 @@ const KEYS = {
   "+": () => zoom(1.4),
   "=": () => zoom(1.4),
   "-": () => zoom(1 / 1.4),
-  "0": () => fit(),
+  0: () => fit(),
   l: () => switchLasso(),
   L: () => switchLasso(),
   Enter: () => listNear(view.width / 2, view.height / 2, 3 * REACH),

@@ -1,8 +1,17 @@
-// What a person says of clusters of images: labels, the history of changes, and the table review.csv.
+// What a person says of clusters of images: labels, the history of changes, and the table
+// review.csv.
 
 export const OPEN = "?"; // labels that are no names: left open, and no insect or not to be used
 export const REJECT = "reject";
-export const REVIEW_COLUMNS = ["cluster", "image", "label", "nearest_known", "distance", "verdict", "id"];
+export const REVIEW_COLUMNS = [
+  "cluster",
+  "image",
+  "label",
+  "nearest_known",
+  "distance",
+  "verdict",
+  "id",
+];
 
 export const isName = label => label !== "" && label !== OPEN && label !== REJECT;
 
@@ -12,10 +21,11 @@ export function plainLabel(text) {
   return label.toLowerCase() === REJECT ? REJECT : label;
 }
 
-// Labels of clusters and of images. An image without a label of its own has that of its cluster.
-// A change is a list of moves {kind: "cluster" or "image", index, label}, which is undone as a whole.
+// Labels of clusters and of images. An image without a label of its own has that of its cluster. A
+// change is a list of moves {kind: "cluster" or "image", index, label}, which is undone as a whole.
 export class Review {
-  // clusterSizes: number of images of each cluster; the images of all clusters are numbered one after the other.
+  // clusterSizes: number of images of each cluster; the images of all clusters are numbered one
+  // after the other.
   constructor(clusterSizes) {
     this.clusterSizes = clusterSizes;
     this.firstImage = [];
@@ -46,7 +56,9 @@ export class Review {
 
   isDone(cluster) {
     if (this.labels.cluster[cluster] !== "") return true;
-    return this.imagesOf(cluster).every(image => this.labels.image[image] && this.labels.image[image] !== OPEN);
+    return this.imagesOf(cluster).every(
+      image => this.labels.image[image] && this.labels.image[image] !== OPEN,
+    );
   }
 
   isEmpty() {
@@ -65,7 +77,9 @@ export class Review {
 
   // The names given so far: those of the latest changes first.
   namesGiven() {
-    const latest = [...this.history].reverse().flatMap(change => change.moves.map(({kind, index}) => this.labels[kind][index]));
+    const latest = [...this.history]
+      .reverse()
+      .flatMap(change => change.moves.map(({kind, index}) => this.labels[kind][index]));
     return [...latest, ...this.labels.cluster, ...this.labels.image].filter(isName);
   }
 
@@ -73,11 +87,16 @@ export class Review {
     for (const {kind, index, label} of moves) this.labels[kind][index] = label;
   }
 
-  // Applies those moves that change something, and remembers them. Returns them, none where nothing changes.
+  // Applies those moves that change something, and remembers them. Returns them, none where nothing
+  // changes.
   change(description, moves) {
     const changing = moves.filter(({kind, index, label}) => this.labels[kind][index] !== label);
     if (!changing.length) return [];
-    const before = changing.map(({kind, index}) => ({kind, index, label: this.labels[kind][index]}));
+    const before = changing.map(({kind, index}) => ({
+      kind,
+      index,
+      label: this.labels[kind][index],
+    }));
     this.history.push({description, moves: before});
     this.apply(changing);
     return changing;
@@ -93,20 +112,23 @@ export class Review {
 
   // What to keep between visits, as an object for JSON.
   snapshot() {
-    const present = labels => Object.fromEntries([...labels.entries()].filter(([, label]) => label));
+    const present = labels =>
+      Object.fromEntries([...labels.entries()].filter(([, label]) => label));
     return {cluster: present(this.labels.cluster), image: present(this.labels.image)};
   }
 
   restore(snapshot) {
     for (const kind of ["cluster", "image"]) {
       for (const [index, label] of Object.entries(snapshot[kind])) {
-        if (index in this.labels[kind] && typeof label === "string") this.labels[kind][index] = label;
+        if (index in this.labels[kind] && typeof label === "string")
+          this.labels[kind][index] = label;
       }
     }
   }
 }
 
-// The rows of review.csv with its header. sheet: clusters {cluster, nearest, distance}, and images, verdicts and ids.
+// The rows of review.csv with its header. sheet: clusters {cluster, nearest, distance}, and images,
+// verdicts and ids.
 export function reviewRows(review, sheet) {
   const rows = [REVIEW_COLUMNS];
   sheet.clusters.forEach(({cluster, nearest, distance}, k) => {
@@ -114,14 +136,23 @@ export function reviewRows(review, sheet) {
     rows.push([String(cluster), "", review.labels.cluster[k], nearestKnown, distance, "", ""]);
     for (const i of review.imagesOf(k)) {
       const label = review.labels.image[i];
-      rows.push([String(cluster), sheet.images[i], label, nearestKnown, distance, sheet.verdicts[i], sheet.ids[i]]);
+      rows.push([
+        String(cluster),
+        sheet.images[i],
+        label,
+        nearestKnown,
+        distance,
+        sheet.verdicts[i],
+        sheet.ids[i],
+      ]);
     }
   });
   return rows;
 }
 
-// What the records of a review.csv say here: moves, and the number of images that are not in this sheet. A name belongs to
-// the images that stood under it: where a cluster of the table has other images than here, each gets the name as its own.
+// What the records of a review.csv say here: moves, and the number of images that are not in this
+// sheet. A name belongs to the images that stood under it: where a cluster of the table has other
+// images than here, each gets the name as its own.
 export function reviewMoves(records, review, sheet) {
   const clusterLabels = new Map();
   const members = new Map();
@@ -139,9 +170,16 @@ export function reviewMoves(records, review, sheet) {
   for (const [number, images] of members) {
     const label = clusterLabels.get(number) || "";
     const k = sheet.clusters.findIndex(each => String(each.cluster) === number);
-    const isSame = k >= 0 && hasSameImages(review, k, images.map(({i}) => i));
+    const isSame =
+      k >= 0 &&
+      hasSameImages(
+        review,
+        k,
+        images.map(({i}) => i),
+      );
     if (isSame) moves.push({kind: "cluster", index: k, label});
-    for (const each of images) moves.push({kind: "image", index: each.i, label: each.label || (isSame ? "" : label)});
+    for (const each of images)
+      moves.push({kind: "image", index: each.i, label: each.label || (isSame ? "" : label)});
   }
   return {moves, unknown};
 }
@@ -151,7 +189,9 @@ export function replacingMoves(review, moves) {
   const wanted = new Map(moves.map(move => [`${move.kind} ${move.index}`, move]));
   const all = [];
   for (const kind of ["cluster", "image"]) {
-    review.labels[kind].forEach((_, index) => all.push(wanted.get(`${kind} ${index}`) || {kind, index, label: ""}));
+    review.labels[kind].forEach((_, index) =>
+      all.push(wanted.get(`${kind} ${index}`) || {kind, index, label: ""}),
+    );
   }
   return all;
 }

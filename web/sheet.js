@@ -1,7 +1,16 @@
 // The cluster sheet: it shows clusters of images, and keeps and saves what a person says of them.
 import {breakable, button, data, download, element, make, thumbnail} from "./app.js";
 import {csvText, decodedText, parsedRecords} from "./csv.js";
-import {isName, OPEN, plainLabel, REJECT, Review, replacingMoves, reviewMoves, reviewRows} from "./review.js";
+import {
+  isName,
+  OPEN,
+  plainLabel,
+  REJECT,
+  Review,
+  replacingMoves,
+  reviewMoves,
+  reviewRows,
+} from "./review.js";
 import {closestName, counted, suggestedNames} from "./text.js";
 
 const MOST_TILES = 160; // images of a cluster shown at once
@@ -25,7 +34,7 @@ const section = k => element("clusters").children[k];
 const part = (k, selector) => section(k).querySelector(selector);
 const tiles = k => [...section(k).querySelectorAll(".tile")];
 const imageOf = tile => Number(tile.dataset.i);
-const shownName = label => label === REJECT ? "" : label;
+const shownName = label => (label === REJECT ? "" : label);
 const clusterLabel = k => review.labels.cluster[k];
 const clusterNumber = k => clusters[k].cluster;
 
@@ -55,7 +64,7 @@ function refreshAfter(moves) {
   showProgress();
 }
 
-const announce = text => element("status").textContent = text;
+const announce = text => (element("status").textContent = text);
 
 // Keeps the labels in this browser, for this sheet alone. Returns whether the browser allows it.
 function keep() {
@@ -82,8 +91,10 @@ function showProgress() {
   const all = clusters.length;
   const number = k => k.toLocaleString("en");
   const left = rejected ? `, ${number(rejected)} left out` : "";
-  element("progress").textContent = `${number(done)} of ${counted(all, "cluster")}, ${number(named)} of ${counted(images.length)} named${left}`;
-  element("bar").style.width = 100 * (named + rejected) / Math.max(images.length, 1) + "%";
+  const ofClusters = `${number(done)} of ${counted(all, "cluster")}`;
+  const ofImages = `${number(named)} of ${counted(images.length)} named`;
+  element("progress").textContent = `${ofClusters}, ${ofImages}${left}`;
+  element("bar").style.width = (100 * (named + rejected)) / Math.max(images.length, 1) + "%";
   element("all").textContent = `All ${number(all)}`;
   element("open").textContent = `Open ${number(all - done)}`;
   element("done").textContent = `Done ${number(done)}`;
@@ -92,13 +103,15 @@ function showProgress() {
   element("undo").title = last ? `Undo: ${last.description} (Ctrl+Z)` : "Nothing to undo";
 }
 
-// A cluster that is done stays in sight until a filter is chosen again: nothing moves away under the hand.
+// A cluster that is done stays in sight until a filter is chosen again: nothing moves away under
+// the hand.
 function chooseFilter(name) {
   filter = name;
   clusters.forEach((_, k) => {
     section(k).hidden = filter !== "all" && review.isDone(k) !== (filter === "done");
   });
-  for (const each of ["all", "open", "done"]) element(each).setAttribute("aria-pressed", each === filter);
+  for (const each of ["all", "open", "done"])
+    element(each).setAttribute("aria-pressed", each === filter);
   element("empty").hidden = clusters.some((_, k) => !section(k).hidden);
   element("empty").textContent = emptyText();
   scrollTo(0, 0);
@@ -106,7 +119,8 @@ function chooseFilter(name) {
 
 function emptyText() {
   if (!clusters.length) return "There are no clusters to name.";
-  if (filter === "open") return "No cluster is open: save review.csv and run the pipeline with --reviewed review.csv.";
+  if (filter === "open")
+    return "No cluster is open: save review.csv and run the pipeline with --reviewed review.csv.";
   return "No cluster is done yet.";
 }
 
@@ -117,8 +131,14 @@ function build(k) {
   builtClusters.add(k);
   const {nearest} = clusters[k];
   const about = make("div", "about");
-  about.append(make("h2", "", `Cluster ${clusterNumber(k)} `, make("span", "state")), summary(k), naming(k), make("p", "hint"));
-  if (nearest.length) about.append(make("div", "nearest", "", ...nearest.map(known => nearestClass(k, known))));
+  about.append(
+    make("h2", "", `Cluster ${clusterNumber(k)} `, make("span", "state")),
+    summary(k),
+    naming(k),
+    make("p", "hint"),
+  );
+  if (nearest.length)
+    about.append(make("div", "nearest", "", ...nearest.map(known => nearestClass(k, known))));
   about.append(takenOut(k), make("div", "splits"));
   section(k).append(about, grid(k));
   section(k).style.minHeight = "";
@@ -129,7 +149,9 @@ function summary(k) {
   const counts = {};
   for (const i of review.imagesOf(k)) counts[verdicts[i]] = (counts[verdicts[i]] || 0) + 1;
   const kinds = Object.entries(counts).sort((a, b) => b[1] - a[1]);
-  const texts = kinds.map(([kind, count]) => `${count === clusters[k].size ? "all" : count} ${kind}`);
+  const texts = kinds.map(
+    ([kind, count]) => `${count === clusters[k].size ? "all" : count} ${kind}`,
+  );
   const node = make("p", "soft", `${counted(clusters[k].size)}, ${texts.join(", ")}`);
   const gain = clusters[k].gain.toLocaleString("en", {maximumFractionDigits: 1});
   node.title = `Expected number of images labelled per click: ${gain}`;
@@ -159,10 +181,13 @@ function nameField(label, placeholder, k, commit) {
 }
 
 function naming(k) {
-  const input = nameField(`Name of cluster ${clusterNumber(k)}`, "", k, () => nameCluster(k, input.value));
+  const input = nameField(`Name of cluster ${clusterNumber(k)}`, "", k, () =>
+    nameCluster(k, input.value),
+  );
   input.className = "name";
   const reject = button("No insect", "reject", () => {
-    if (clusterLabel(k) === REJECT) change(`Opened cluster ${clusterNumber(k)} again`, [{kind: "cluster", index: k, label: ""}]);
+    if (clusterLabel(k) === REJECT)
+      change(`Opened cluster ${clusterNumber(k)} again`, [{kind: "cluster", index: k, label: ""}]);
     else nameCluster(k, REJECT);
   });
   reject.title = "No insect, or not to be used";
@@ -212,7 +237,10 @@ function takenOut(k) {
 function nameTakenOut(k, name) {
   const taken = review.imagesLabelled(k, OPEN);
   const label = name === clusterLabel(k) ? "" : name;
-  change(takenOutChange(counted(taken.length), label), taken.map(i => ({kind: "image", index: i, label})));
+  change(
+    takenOutChange(counted(taken.length), label),
+    taken.map(i => ({kind: "image", index: i, label})),
+  );
 }
 
 function takenOutChange(amount, label) {
@@ -220,19 +248,26 @@ function takenOutChange(amount, label) {
   return label === REJECT ? `Left out ${amount}` : `Named ${amount} ${label}`;
 }
 
-// The images of the cluster with names of their own; a press takes them out again, to be named anew.
+// The images of the cluster with names of their own; a press takes them out again, to be named
+// anew.
 function splits(k) {
   const groups = new Map();
   for (const i of review.imagesOf(k)) {
     const label = review.labels.image[i];
-    if (label && label !== OPEN) groups.set(label, [...groups.get(label) || [], i]);
+    if (label && label !== OPEN) groups.set(label, [...(groups.get(label) || []), i]);
   }
   return [...groups].map(([label, members]) => {
     const node = button("", "", () => {
-      change(`Took ${counted(members.length)} out`, members.map(i => ({kind: "image", index: i, label: OPEN})));
+      change(
+        `Took ${counted(members.length)} out`,
+        members.map(i => ({kind: "image", index: i, label: OPEN})),
+      );
       part(k, ".other").focus();
     });
-    node.append(make("span", "label", label === REJECT ? "No insect" : label), make("span", "figure", String(members.length)));
+    node.append(
+      make("span", "label", label === REJECT ? "No insect" : label),
+      make("span", "figure", String(members.length)),
+    );
     node.title = "Name these anew";
     return node;
   });
@@ -250,7 +285,9 @@ function hints(k) {
   return [...labels].filter(meantName).map(label => {
     const meant = meantName(label);
     const node = button(meant, "link", () => {
-      const moves = review.imagesLabelled(k, label).map(i => ({kind: "image", index: i, label: meant}));
+      const moves = review
+        .imagesLabelled(k, label)
+        .map(i => ({kind: "image", index: i, label: meant}));
       if (clusterLabel(k) === label) moves.unshift({kind: "cluster", index: k, label: meant});
       change(`Renamed ${label} to ${meant}`, moves);
     });
@@ -263,13 +300,17 @@ function hints(k) {
 function grid(k) {
   const node = make("div", "grid");
   node.setAttribute("role", "group");
-  node.setAttribute("aria-label", `Images of cluster ${clusterNumber(k)}, the most typical first; arrow keys move, Space takes out`);
+  const order = `Images of cluster ${clusterNumber(k)}, the most typical first`;
+  node.setAttribute("aria-label", `${order}; arrow keys move, Space takes out`);
   node.onclick = event => {
     const tile = event.target.closest(".tile");
     if (tile) pressTile(k, imageOf(tile), event.shiftKey);
   };
   node.onkeydown = event => onGridKey(k, event);
-  node.addEventListener("focusin", event => event.target.matches(".tile") && moveTabStop(node, event.target));
+  node.addEventListener(
+    "focusin",
+    event => event.target.matches(".tile") && moveTabStop(node, event.target),
+  );
   fillGrid(k, node);
   return node;
 }
@@ -282,12 +323,14 @@ function fillGrid(k, node) {
   node.querySelector(".tile").tabIndex = 0;
   if (!isCut) return;
   const between = counted(all.length - 2 * END_TILES);
-  node.children[END_TILES].before(button(`${between} between these: show all`, "more", () => {
-    expandedClusters.add(k);
-    fillGrid(k, node);
-    refresh(k);
-    node.children[END_TILES].focus();
-  }));
+  node.children[END_TILES].before(
+    button(`${between} between these: show all`, "more", () => {
+      expandedClusters.add(k);
+      fillGrid(k, node);
+      refresh(k);
+      node.children[END_TILES].focus();
+    }),
+  );
 }
 
 function makeTile(i) {
@@ -305,21 +348,30 @@ function moveTabStop(grid, tile) {
 }
 
 function pressTile(k, i, extendsRange) {
-  if (extendsRange && rangeStart !== null && review.clusterOf[rangeStart] === k) return pressRange(k, i);
+  if (extendsRange && rangeStart !== null && review.clusterOf[rangeStart] === k)
+    return pressRange(k, i);
   rangeStart = i;
   const isOut = review.labels.image[i] === OPEN;
-  change(isOut ? "Put 1 image back" : "Took 1 image out", [{kind: "image", index: i, label: isOut ? "" : OPEN}]);
+  change(isOut ? "Put 1 image back" : "Took 1 image out", [
+    {kind: "image", index: i, label: isOut ? "" : OPEN},
+  ]);
 }
 
-// All shown from the image pressed last to this one become as that one is; those with a name of their own stay.
+// All shown from the image pressed last to this one become as that one is; those with a name of
+// their own stay.
 function pressRange(k, i) {
   const label = review.labels.image[rangeStart] === OPEN ? OPEN : "";
   const low = Math.min(i, rangeStart);
   const high = Math.max(i, rangeStart);
   const isFree = j => review.labels.image[j] === "" || review.labels.image[j] === OPEN;
-  const range = tiles(k).map(imageOf).filter(j => j >= low && j <= high && isFree(j) && review.labels.image[j] !== label);
+  const range = tiles(k)
+    .map(imageOf)
+    .filter(j => j >= low && j <= high && isFree(j) && review.labels.image[j] !== label);
   const amount = counted(range.length);
-  change(label ? `Took ${amount} out` : `Put ${amount} back`, range.map(j => ({kind: "image", index: j, label})));
+  change(
+    label ? `Took ${amount} out` : `Put ${amount} back`,
+    range.map(j => ({kind: "image", index: j, label})),
+  );
 }
 
 function onGridKey(k, event) {
@@ -328,7 +380,14 @@ function onGridKey(k, event) {
   if (here < 0 || event.ctrlKey || event.metaKey || event.altKey) return;
   if (event.key === "Escape") return part(k, ".name").focus();
   const perRow = all.filter(tile => tile.offsetTop === all[0].offsetTop).length;
-  const steps = {ArrowLeft: -1, ArrowRight: 1, ArrowUp: -perRow, ArrowDown: perRow, Home: -here, End: all.length - 1 - here};
+  const steps = {
+    ArrowLeft: -1,
+    ArrowRight: 1,
+    ArrowUp: -perRow,
+    ArrowDown: perRow,
+    Home: -here,
+    End: all.length - 1 - here,
+  };
   const step = steps[event.key];
   if (step === undefined) return;
   event.preventDefault();
@@ -351,7 +410,8 @@ function refresh(k) {
   name.placeholder = label === REJECT ? "No insect, or not to be used" : "Name";
   part(k, ".reject").setAttribute("aria-pressed", label === REJECT);
   part(k, ".hint").replaceChildren(...hints(k));
-  for (const node of section(k).querySelectorAll(".nearest button")) node.setAttribute("aria-pressed", node.dataset.label === label);
+  for (const node of section(k).querySelectorAll(".nearest button"))
+    node.setAttribute("aria-pressed", node.dataset.label === label);
   part(k, ".taken").hidden = !nTakenOut;
   part(k, ".taken p").textContent = `${counted(nTakenOut)} taken out`;
   part(k, ".splits").replaceChildren(...splits(k));
@@ -384,17 +444,26 @@ function refreshTile(tile) {
   tile.title = [images[i], `${verdicts[i]}, ${similarity}`, text].filter(Boolean).join("\n");
 }
 
-// Names that are offered while one types: those most similar to the cluster, those given here, then known ones
+// Names that are offered while one types: those most similar to the cluster, those given here, then
+// known ones
 
 function offerNames(owner) {
   const {nearest} = clusters[owner.k];
   const known = owner.input.value.trim() ? data.labels : [];
-  const names = suggestedNames(owner.input.value, [nearest.map(({label}) => label), review.namesGiven(), known], MOST_CHOICES);
+  const names = suggestedNames(
+    owner.input.value,
+    [nearest.map(({label}) => label), review.namesGiven(), known],
+    MOST_CHOICES,
+  );
   closeChoices();
   if (!names.length) return;
   field = owner;
-  const similarities = new Map(nearest.map(({label, similarity}) => [label, similarity.toFixed(2)]));
-  element("choices").replaceChildren(...names.map((name, j) => makeChoice(name, j, similarities.get(name))));
+  const similarities = new Map(
+    nearest.map(({label, similarity}) => [label, similarity.toFixed(2)]),
+  );
+  element("choices").replaceChildren(
+    ...names.map((name, j) => makeChoice(name, j, similarities.get(name))),
+  );
   element("choices").hidden = false;
   owner.input.setAttribute("aria-expanded", "true");
   placeChoices();
@@ -432,7 +501,8 @@ function closeChoices() {
 
 function moveChoice(step) {
   const all = [...element("choices").children];
-  activeChoice = activeChoice < 0 && step < 0 ? all.length - 1 : (activeChoice + step + all.length) % all.length;
+  activeChoice =
+    activeChoice < 0 && step < 0 ? all.length - 1 : (activeChoice + step + all.length) % all.length;
   all.forEach((each, j) => each.setAttribute("aria-selected", j === activeChoice));
   field.input.setAttribute("aria-activedescendant", `choice${activeChoice}`);
 }
@@ -454,13 +524,15 @@ function onFieldKey(event, owner) {
     event.preventDefault();
     enterName(owner);
   } else if (event.key === "Escape") {
-    if (!field) owner.input.value = owner.input.className === "name" ? shownName(clusterLabel(owner.k)) : "";
+    if (!field)
+      owner.input.value = owner.input.className === "name" ? shownName(clusterLabel(owner.k)) : "";
     closeChoices();
   }
 }
 
 function enterName({input, k, commit}) {
-  if (field && activeChoice >= 0) takeChoice(element("choices").children[activeChoice].dataset.label);
+  if (field && activeChoice >= 0)
+    takeChoice(element("choices").children[activeChoice].dataset.label);
   else commit();
   closeChoices();
   if (input.className === "name") goToNext(k);
@@ -496,13 +568,20 @@ function save() {
 async function load(file) {
   commitTyped();
   try {
-    const records = parsedRecords(decodedText(await file.arrayBuffer()), ["cluster", "image", "label"]);
+    const records = parsedRecords(decodedText(await file.arrayBuffer()), [
+      "cluster",
+      "image",
+      "label",
+    ]);
     const {moves, unknown} = reviewMoves(records, review, data);
-    if (!moves.length) throw new Error("none of its images is in this sheet; wanted a table that was saved from it");
+    if (!moves.length)
+      throw new Error("none of its images is in this sheet; wanted a table that was saved from it");
     change(`Loaded ${file.name}`, replacingMoves(review, moves));
     isSaved = !unknown;
     keep();
-    announce(`Loaded ${file.name}` + (unknown ? `: ${counted(unknown)} of it not in this sheet` : ""));
+    announce(
+      `Loaded ${file.name}` + (unknown ? `: ${counted(unknown)} of it not in this sheet` : ""),
+    );
     chooseFilter(filter);
   } catch (error) {
     announce(`${file.name}: ${error.message}.`);
@@ -512,7 +591,7 @@ async function load(file) {
 function onShortcut(event) {
   const action = {z: undo, s: save}[event.key.toLowerCase()];
   if (!action || !(event.ctrlKey || event.metaKey) || event.shiftKey || event.altKey) return;
-  if (action === undo && isTyping(event.target)) return; // the field takes back its own letters first
+  if (action === undo && isTyping(event.target)) return; // the field undoes its own letters first
   event.preventDefault();
   action();
 }
@@ -520,7 +599,8 @@ function onShortcut(event) {
 function isTyping(target) {
   const cluster = target.closest?.(".cluster");
   if (!cluster || !target.matches("input")) return false;
-  const committed = target.className === "name" ? shownName(clusterLabel(Number(cluster.dataset.k))) : "";
+  const committed =
+    target.className === "name" ? shownName(clusterLabel(Number(cluster.dataset.k))) : "";
   return target.value !== committed;
 }
 
@@ -552,13 +632,16 @@ function makeSection(k) {
 }
 
 function buildWhenNear() {
-  const observer = new IntersectionObserver(entries => {
-    for (const {isIntersecting, target} of entries) {
-      if (!isIntersecting) continue;
-      build(Number(target.dataset.k));
-      observer.unobserve(target);
-    }
-  }, {rootMargin: "1200px"});
+  const observer = new IntersectionObserver(
+    entries => {
+      for (const {isIntersecting, target} of entries) {
+        if (!isIntersecting) continue;
+        build(Number(target.dataset.k));
+        observer.unobserve(target);
+      }
+    },
+    {rootMargin: "1200px"},
+  );
   clusters.forEach((_, k) => observer.observe(section(k)));
 }
 

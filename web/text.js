@@ -6,7 +6,11 @@ export function counted(number, noun = "image") {
 
 // Without accents and case, with single spaces: "Käfer_1" and "kafer 1" are the same.
 export function folded(text) {
-  return text.normalize("NFD").replace(/\p{M}/gu, "").replace(/[\s_-]+/g, " ").toLowerCase();
+  return text
+    .normalize("NFD")
+    .replace(/\p{M}/gu, "")
+    .replace(/[\s_-]+/g, " ")
+    .toLowerCase();
 }
 
 // The Levenshtein distance of two texts.
@@ -23,7 +27,8 @@ export function editDistance(first, second) {
   return row[second.length];
 }
 
-// The known name that differs from a new one by a slip of the pen, or null. Another number is another name.
+// The known name that differs from a new one by a slip of the pen, or null. Another number is
+// another name.
 export function closestName(name, knownNames) {
   const digits = text => text.replace(/\D/g, "");
   const most = name.length < 6 ? 1 : 2;
@@ -40,7 +45,8 @@ export function closestName(name, knownNames) {
   return closest;
 }
 
-// The names that fit what is typed: each typed word begins a word of the name. In the order of the lists, each once.
+// The names that fit what is typed: each typed word begins a word of the name. In the order of the
+// lists, each once.
 export function suggestedNames(typed, lists, most) {
   const words = folded(typed).split(" ").filter(Boolean);
   const fits = name => words.every(word => (" " + folded(name)).includes(" " + word));

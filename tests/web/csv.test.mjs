@@ -1,10 +1,32 @@
 import assert from "node:assert/strict";
 import {test} from "node:test";
 
-import {csvText, decodedText, parsedCsv, parsedRecords, safeCell, typedCell} from "../../web/csv.js";
+import {
+  csvText,
+  decodedText,
+  parsedCsv,
+  parsedRecords,
+  safeCell,
+  typedCell,
+} from "../../web/csv.js";
 
 const TYPED = [
-  "=1+1", "+cmd", "@sum", '-2+3"', "a;=1", "-0.5", "'quoted", "'=1", "''+1", " =1", "a=b", "two\t@words", "\uff1d1", "+1e3", ";;-x", "\x85=1",
+  "=1+1",
+  "+cmd",
+  "@sum",
+  '-2+3"',
+  "a;=1",
+  "-0.5",
+  "'quoted",
+  "'=1",
+  "''+1",
+  " =1",
+  "a=b",
+  "two\t@words",
+  "\uff1d1",
+  "+1e3",
+  ";;-x",
+  "\x85=1",
 ];
 
 test("a cell read back is what was typed, and none but a number starts as a formula does", () => {
@@ -20,16 +42,26 @@ test("plain numbers stay as they are", () => {
 });
 
 test("cells are quoted where they need it, as Python's csv module does it, or all", () => {
-  const rows = [["a", 'say "b"'], ["c,d", "two\nlines"]];
+  const rows = [
+    ["a", 'say "b"'],
+    ["c,d", "two\nlines"],
+  ];
   assert.equal(csvText(rows), 'a,"say ""b"""\n"c,d","two\nlines"\n');
   assert.equal(csvText([["a", "1"]], {quoteAll: true}), '"a","1"\n');
 });
 
 test("a table is read with any separator, line end and quoting, and what was written is read back", () => {
-  const rows = [["cluster", "label"], ["1", 'a "b", c'], ["2", "x;y"]];
+  const rows = [
+    ["cluster", "label"],
+    ["1", 'a "b", c'],
+    ["2", "x;y"],
+  ];
   assert.deepEqual(parsedCsv(csvText(rows)), rows);
   assert.deepEqual(parsedCsv('"cluster";"label"\r\n"1";"a ""b"", c"\r\n\r\n"2";"x;y"'), rows);
-  assert.deepEqual(parsedCsv("cluster\tlabel\r1\t=1"), [["cluster", "label"], ["1", "=1"]]);
+  assert.deepEqual(parsedCsv("cluster\tlabel\r1\t=1"), [
+    ["cluster", "label"],
+    ["1", "=1"],
+  ]);
   assert.deepEqual(parsedCsv(""), []);
 });
 

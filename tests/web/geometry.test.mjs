@@ -7,13 +7,16 @@ import {boundsOf, isInside, limited, PointIndex} from "../../web/geometry.js";
 // Numbers that look random and are the same each time.
 function numbers(count) {
   let state = 1;
-  return Array.from({length: count}, () => (state = state * 16807 % 2147483647) / 2147483647);
+  return Array.from({length: count}, () => (state = (state * 16807) % 2147483647) / 2147483647);
 }
 
 test("bounds are those of the points, or of those included, and a point where there is none", () => {
   const points = [0, 1, 5, -2, 3, 7];
   assert.deepEqual(boundsOf(points), {left: 0, right: 5, bottom: -2, top: 7});
-  assert.deepEqual(boundsOf(points, i => i === 2), {left: 3, right: 3, bottom: 7, top: 7});
+  assert.deepEqual(
+    boundsOf(points, i => i === 2),
+    {left: 3, right: 3, bottom: 7, top: 7},
+  );
   assert.deepEqual(boundsOf([]), {left: 0, right: 0, bottom: 0, top: 0});
 });
 
@@ -21,10 +24,19 @@ test("the points near a place are those that a look at all of them finds, the ne
   const points = Float64Array.from(numbers(2000));
   const index = new PointIndex(points);
   const distance = (i, x, y) => Math.hypot(points[2 * i] - x, points[2 * i + 1] - y);
-  for (const [x, y, radius] of [[0.5, 0.5, 0.1], [0, 0, 0.2], [0.9, 0.2, 0.03], [2, 2, 0.5], [0.3, 0.3, 3]]) {
+  for (const [x, y, radius] of [
+    [0.5, 0.5, 0.1],
+    [0, 0, 0.2],
+    [0.9, 0.2, 0.03],
+    [2, 2, 0.5],
+    [0.3, 0.3, 3],
+  ]) {
     const all = [...Array(1000).keys()].filter(i => distance(i, x, y) <= radius && i % 7);
     all.sort((a, b) => distance(a, x, y) - distance(b, x, y) || a - b);
-    assert.deepEqual(index.near(x, y, radius, i => i % 7), all);
+    assert.deepEqual(
+      index.near(x, y, radius, i => i % 7),
+      all,
+    );
   }
 });
 
@@ -34,9 +46,20 @@ test("points at one place and no points have an index", () => {
 });
 
 test("a place is inside a polygon by the even-odd rule", () => {
-  const horseshoe = [[0, 0], [10, 0], [10, 10], [7, 10], [7, 3], [3, 3], [3, 10], [0, 10]];
+  const horseshoe = [
+    [0, 0],
+    [10, 0],
+    [10, 10],
+    [7, 10],
+    [7, 3],
+    [3, 3],
+    [3, 10],
+    [0, 10],
+  ];
   assert.ok(isInside(horseshoe, 1, 5) && isInside(horseshoe, 8, 5) && isInside(horseshoe, 5, 1));
-  assert.ok(!isInside(horseshoe, 5, 5) && !isInside(horseshoe, -1, 5) && !isInside(horseshoe, 11, 1));
+  assert.ok(
+    !isInside(horseshoe, 5, 5) && !isInside(horseshoe, -1, 5) && !isInside(horseshoe, 11, 1),
+  );
 });
 
 test("a value is limited from both sides", () => {
@@ -56,7 +79,10 @@ test("a dot is filled in its middle, edged with paper, and not drawn over a side
   const pixels = new Int32Array(width * height);
   const dot = makeDot(width, 3, 5);
   stampDot(pixels, width, height, dot, 10, 10, colour, paper);
-  assert.deepEqual([pixels[10 * width + 10], pixels[10 * width + 14], pixels[10 * width + 17]], [colour, paper, 0]);
+  assert.deepEqual(
+    [pixels[10 * width + 10], pixels[10 * width + 14], pixels[10 * width + 17]],
+    [colour, paper, 0],
+  );
   const drawn = pixels.slice();
   stampDot(pixels, width, height, dot, 1, 10, colour, paper);
   assert.deepEqual(pixels, drawn);

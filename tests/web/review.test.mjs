@@ -1,7 +1,16 @@
 import assert from "node:assert/strict";
 import {beforeEach, test} from "node:test";
 
-import {isName, OPEN, plainLabel, REJECT, replacingMoves, Review, reviewMoves, reviewRows} from "../../web/review.js";
+import {
+  isName,
+  OPEN,
+  plainLabel,
+  REJECT,
+  replacingMoves,
+  Review,
+  reviewMoves,
+  reviewRows,
+} from "../../web/review.js";
 
 const SHEET = {
   clusters: [
@@ -28,7 +37,10 @@ test("images are numbered through the clusters", () => {
 
 test("an image has its own label, else that of its cluster", () => {
   review.change("", [cluster(0, "bug"), image(1, "bee"), image(2, OPEN)]);
-  assert.deepEqual([0, 1, 2, 3].map(i => review.labelOf(i)), ["bug", "bee", OPEN, ""]);
+  assert.deepEqual(
+    [0, 1, 2, 3].map(i => review.labelOf(i)),
+    ["bug", "bee", OPEN, ""],
+  );
   assert.deepEqual(review.counts(), {done: 1, named: 2, rejected: 0});
 });
 
@@ -84,15 +96,18 @@ test("a label has single spaces and one form of Unicode; Reject is reject", () =
 
 test("the table has a row for each cluster and each image", () => {
   review.change("", [cluster(0, "bug"), image(1, OPEN)]);
-  assert.deepEqual(reviewRows(review, SHEET).map(row => row.join("|")), [
-    "cluster|image|label|nearest_known|distance|verdict|id",
-    "10||bug|bee|0.2000||",
-    "10|a.jpg||bee|0.2000|unknown|1",
-    "10|b.jpg|?|bee|0.2000|unknown|2",
-    "10|c.jpg||bee|0.2000|reject|3",
-    "11|||||" + "|",
-    "11|b.jpg||||known|4",
-  ]);
+  assert.deepEqual(
+    reviewRows(review, SHEET).map(row => row.join("|")),
+    [
+      "cluster|image|label|nearest_known|distance|verdict|id",
+      "10||bug|bee|0.2000||",
+      "10|a.jpg||bee|0.2000|unknown|1",
+      "10|b.jpg|?|bee|0.2000|unknown|2",
+      "10|c.jpg||bee|0.2000|reject|3",
+      "11|||||" + "|",
+      "11|b.jpg||||known|4",
+    ],
+  );
 });
 
 test("a table of the same clusters gives the same labels, also as a spreadsheet saves numbers", () => {

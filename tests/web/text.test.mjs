@@ -31,7 +31,11 @@ test("a slip of the pen is near the known name, another number is another name",
 });
 
 test("each typed word begins a word of a suggested name, in the order of the lists", () => {
-  const lists = [["Apis mellifera"], ["Käfer 2", "Apis mellifera"], ["Apis cerana", "Bombus terrestris"]];
+  const lists = [
+    ["Apis mellifera"],
+    ["Käfer 2", "Apis mellifera"],
+    ["Apis cerana", "Bombus terrestris"],
+  ];
   assert.deepEqual(suggestedNames("", lists, 3), ["Apis mellifera", "Käfer 2", "Apis cerana"]);
   assert.deepEqual(suggestedNames("b te", lists, 8), ["Bombus terrestris"]);
   assert.deepEqual(suggestedNames("KA", lists, 8), ["Käfer 2"]);

@@ -188,6 +188,7 @@ class Wingbeat:
             "own_data": self.synthetic,
             "record_groups": self.is_compared and self.n_groups < FEW_GROUPS,
             "train_for_new_sensors": self.best_on_new_sensors is not None,
+            "record_sensors": self.falls_on_new_sensors,
             "record_more": self.more_recordings_help,
             "use": True,
         }

@@ -13,7 +13,7 @@ process KEEP_ROUND {
     path round_models, stageAs: 'rounds/model_?.json'
     path round_weak_boxes, stageAs: 'rounds/weak_boxes_?.json'
     path round_qualities, stageAs: 'rounds/quality_?.json'
-    tuple val(flags), path(script), path('entoflow/*')
+    tuple val(flags), path(script), path('entoflow/*'), path('entoflow/detection/*')
 
     output:
     path 'weak_boxes/weak_boxes.json', emit: weak_boxes, includeInputs: true

@@ -151,6 +151,7 @@ def test_the_loss_on_new_sensors_and_who_does_better_there_are_a_caution(
     )
     text = report().text
     assert sentence in text and "For the same sensors." in text
+    assert "Record with more sensors" in text
     assert ("--families" in text) == ("--families" in sentence)
 
 
