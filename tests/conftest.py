@@ -127,6 +127,8 @@ CHEAP = "--weights none --max_epochs 1 --image_size 64 --weak_rule top1"
 CHECKOUT = (
     "nextflow",
     "main.nf",
+    "entoflow.nf",
+    "help.nf",
     "nextflow.config",
     "nextflow_schema.json",
     "bin",
