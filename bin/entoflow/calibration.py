@@ -1,48 +1,103 @@
-"""How far probabilities can be believed: calibration error, reliability and risk against coverage. Shapes: n images or events."""
+"""How far probabilities can be believed: calibration error, reliability, risk against coverage.
+
+Shapes: n images or events.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
 import numpy as np
 
-from entoflow.statistics import Intervals, divide, figure
+from entoflow.metric import Metric
+from entoflow.statistics import Intervals, divide, metric
 
 BINS = 15
 
+Names = Sequence[Any] | np.ndarray
 
-def calibration(probability, right, classes, groups, seed):
-    """Return the figures of how far the best class's probability (n) is from the share right: ece, and brier of it alone.
 
-    ece: the mean distance over 15 bins of equal mass, which stay those of the sample in resamples.
+@dataclass(frozen=True)
+class ReliabilityBin:
+    """Items of like probability, and how often their name was right."""
+
+    probability: float  # mean
+    right: float  # share
+    n: int
+
+    def __getitem__(self, name: str) -> Any:  # until wingbeat takes the dataclass
+        return getattr(self, name)
+
+
+@dataclass(frozen=True)
+class RiskCoverage:
+    """The share of wrong names among the surest 1 to n items."""
+
+    coverages: list[float]  # n, the share of items that are named
+    errors: list[float]  # n, the share wrong among them
+    aurc: Metric  # mean error
+
+
+def calibration_metrics(
+    probability: np.ndarray, right: np.ndarray, classes: Names, groups: Names, seed: int
+) -> dict[str, Metric]:
+    """Return the expected calibration error (ece) and the Brier score of the likeliest class.
+
+    probability: (n,) of the likeliest class. right: (n,) whether it is the true one. ece is the
+    mean distance over 15 bins of equal mass, which stay those of the sample in resamples.
     """
-    probability, right = np.asarray(probability, float), np.asarray(right, float)
-    in_bin = np.eye(BINS)[_equal_mass(probability, BINS)]
-    excess, intervals = probability - right, Intervals(classes, groups, seed)
+    probability = np.asarray(probability, float)
+    right = np.asarray(right, float)
+    in_bin = np.eye(BINS)[_equal_mass_bins(probability, BINS)]  # (n, BINS)
+    excess = probability - right
+    intervals = Intervals(classes, groups, seed)
+
+    def expected_error(weights: np.ndarray) -> np.ndarray:
+        return divide(abs((weights * excess) @ in_bin).sum(axis=1), weights.sum(axis=1))
+
+    unit = "mean distance of probability and share right"
     return {
-        "ece": intervals.figure(lambda weights: divide(abs((weights * excess) @ in_bin).sum(axis=1), weights.sum(axis=1)),
-                                len(right), "mean distance of probability and share right"),
-        "brier": intervals.mean(excess ** 2, "mean squared distance"),
+        "ece": intervals.metric(expected_error, len(right), unit),
+        "brier": intervals.mean(excess**2, "mean squared distance"),
     }
 
 
-def reliability(probability, right, bins):
-    """Return [{"probability", "right", "n"}], means and size of each bin of equal mass that is not empty, rising."""
-    probability, right = np.asarray(probability, float), np.asarray(right, float)
-    at = _equal_mass(probability, bins)
-    return [{"probability": float(probability[at == k].mean()), "right": float(right[at == k].mean()), "n": int((at == k).sum())}
-            for k in np.unique(at)]
+calibration = calibration_metrics  # until wingbeat uses the longer name
 
 
-def _equal_mass(probability, bins):
-    """Return the bin (n, from 0) where the middle of an image's ranks falls, so that equals share one."""
-    _, place, n = np.unique(probability, return_inverse=True, return_counts=True)
-    return ((np.cumsum(n) - n / 2) * bins / max(1, len(place))).astype(int)[place]
+def reliability(probability: np.ndarray, right: np.ndarray, bins: int) -> list[ReliabilityBin]:
+    """Return the bins of equal mass that are not empty, by rising probability."""
+    probability = np.asarray(probability, float)
+    right = np.asarray(right, float)
+    bin_of = _equal_mass_bins(probability, bins)
+    filled = []
+    for number in np.unique(bin_of):
+        members = bin_of == number
+        mean = float(probability[members].mean())
+        share_right = float(right[members].mean())
+        filled.append(ReliabilityBin(mean, share_right, int(members.sum())))
+    return filled
 
 
-def risk_coverage(probability, right):
-    """Return coverages and errors (lists of n): the share wrong of the surest 1 to n images; and aurc, the mean error.
+def risk_coverage(probability: np.ndarray, right: np.ndarray) -> RiskCoverage:
+    """Return the share of wrong names of the surest 1 to n items.
 
-    Equals are in random order: errors are those expected.
+    Items of equal probability are in random order: errors are those expected.
     """
     wrong = 1 - np.asarray(right, float)
-    _, place, n = np.unique(-np.asarray(probability, float), return_inverse=True, return_counts=True)
-    seen = np.arange(1, len(wrong) + 1)
-    errors = np.cumsum(np.repeat(np.bincount(place, wrong) / n, n)) / seen
-    return {"coverages": (seen / max(1, len(wrong))).tolist(), "errors": errors.tolist(),
-            "aurc": figure(divide(errors.sum(), len(wrong)), [], len(wrong), None, "mean share wrong")}
+    falling = -np.asarray(probability, float)
+    _, place, counts = np.unique(falling, return_inverse=True, return_counts=True)
+    n_named = np.arange(1, len(wrong) + 1)
+    expected_wrong = np.repeat(np.bincount(place, wrong) / counts, counts)
+    errors = np.cumsum(expected_wrong) / n_named
+    mean = float(divide(errors.sum(), len(wrong)))
+    mean_error = metric(mean, [], len(wrong), None, "mean share wrong")
+    coverages = n_named / max(1, len(wrong))
+    return RiskCoverage(coverages.tolist(), errors.tolist(), mean_error)
+
+
+def _equal_mass_bins(probability: np.ndarray, bins: int) -> np.ndarray:
+    """Return the bin (n,) from 0 where the middle of an item's ranks falls: equals share one."""
+    _, place, counts = np.unique(probability, return_inverse=True, return_counts=True)
+    middle_rank = np.cumsum(counts) - counts / 2
+    return (middle_rank * bins / max(1, len(place))).astype(int)[place]

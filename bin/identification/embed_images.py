@@ -1,117 +1,173 @@
 #!/usr/bin/env python3
-"""Turn the images of packs into vectors by one embedder or several, each image read once and seen once by each network.
+"""Turn the images of packs into vectors by one embedder or several.
 
-Embedders that differ by their projections alone share what their network makes of an image.
-
-With --baselines also by what needs no learning: its colours (a histogram of hue, saturation and value) and its pixels (32 x 32), so that
-figures can say what an embedder is worth beyond them.
+Each image is read once and seen once by each network: embedders that differ by their projections
+alone share what their network makes of it. With --baselines also by what needs no learning, its
+colours (a histogram of hue, saturation and value) and its pixels (32 x 32), so that metrics can say
+what an embedder is worth beyond them.
 """
+
+from __future__ import annotations
+
 import argparse
 import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from entoflow import model_folder
 from entoflow.memory import keep_memory
 from entoflow.task import InputError, run
 
+if TYPE_CHECKING:
+    import numpy as np
+
+    from entoflow.identification.embedder import Embedder
+
 READ_AT_ONCE = 64
+COLOUR_BINS = 8  # of hue, of saturation and of value
+SMALL = 32  # pixels of the side of the baseline by pixels
 
 
-def main(argv):
+def main(argv: list[str]) -> None:
     args = parser().parse_args(argv)
     keep_memory()
-    from entoflow import images
     from entoflow.identification import embeddings
+    from entoflow.images import Pack
 
-    embedders = {path.name: loaded(path) for path in args.models}
-    taken = [*(path.name for path in args.models), *(BASELINES if args.baselines else ()), embeddings.IDS]
-    twice = next((name for name in taken if taken.count(name) > 1), None)
-    if twice:
-        raise InputError(f"--models: the name {twice} is taken; wanted folders of different names, none of them {', '.join([*BASELINES, embeddings.IDS])}.")
-    pack = images.Pack(args.packs)
+    embedders = {path.name: load_embedder(path) for path in args.models}
+    baselines = BASELINES if args.baselines else {}
+    check_names([path.name for path in args.models], baselines)
+    pack = Pack(args.packs)
     ids = pack.ids()
-    found, families = {name: [] for name in (*embedders, *(BASELINES if args.baselines else ()))}, by_network(embedders)
+    families = group_by_network(embedders)
+    parts: dict[str, list[np.ndarray]] = {name: [] for name in (*embedders, *baselines)}
     for start in range(0, len(ids), READ_AT_ONCE):
-        batch = [pack.read(image) for image in ids[start:start + READ_AT_ONCE]]
-        for name, vectors in vectors_of(batch, families, args.baselines).items():
-            found[name].append(vectors)
-        print(f"{min(start + READ_AT_ONCE, len(ids))} of {len(ids)} images", flush=True)
-    embeddings.write(args.embeddings, ids, {name: stacked(parts) for name, parts in found.items()})
+        batch = [pack.read(image_id) for image_id in ids[start : start + READ_AT_ONCE]]
+        for name, vectors in embed_batch(batch, families, baselines).items():
+            parts[name].append(vectors)
+        print(f"{start + len(batch)} of {len(ids)} images", flush=True)
+    stacked = {name: stack(vectors) for name, vectors in parts.items()}
+    embeddings.write(args.embeddings, ids, stacked)
 
 
-def parser():
-    p = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    p.add_argument("--models", type=Path, nargs="+", required=True, help="model folders of embedders; a folder's name is that of its vectors")
+def parser() -> argparse.ArgumentParser:
+    p = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    p.add_argument(
+        "--models",
+        type=Path,
+        nargs="+",
+        required=True,
+        help="model folders of embedders; a folder's name is that of its vectors",
+    )
     p.add_argument("--packs", type=Path, nargs="+", required=True, help="packs with the images")
-    p.add_argument("--baselines", type=json.loads, choices=[True, False], default=False, metavar="{true,false}", help="also by colours and by pixels "
-                   "(default false)")
+    p.add_argument(
+        "--baselines",
+        type=json.loads,
+        choices=[True, False],
+        default=False,
+        metavar="{true,false}",
+        help="also by colours and by pixels (default false)",
+    )
     p.add_argument("--embeddings", type=Path, required=True, help="embeddings (.npz) to write")
     return p
 
 
-def loaded(path):
+def load_embedder(folder: Path) -> Embedder:
     """Return an embedder. Raises InputError for a model folder of another kind."""
     from entoflow.identification import embedder
 
-    facts = model_folder.read(path)
-    if facts["kind"] != "embedder":
-        raise InputError(f"{path}: is a model of kind {facts['kind']}; wanted an embedder.")
-    return embedder.load(path, facts)
+    facts = model_folder.read_facts(folder)
+    if facts.kind != "embedder":
+        raise InputError(f"{folder}: is a model of kind {facts.kind}; wanted an embedder.")
+    return embedder.load(folder, facts)
 
 
-def by_network(embedders):
-    """Return lists of (name, embedder) whose networks are the same, weight for weight: the memory holds one of each."""
-    from entoflow.identification import embedder
+def check_names(names: Sequence[str], baselines: Mapping[str, object]) -> None:
+    """Raise InputError where two arrays of the embeddings would have the same name."""
+    from entoflow.identification.embeddings import IDS
 
-    families = []
-    for name, chosen in embedders.items():
-        family = next((family for family in families if embedder.same_network(family[0][1], chosen)), None)
-        if family:
-            family.append((name, {**chosen, "network": family[0][1]["network"]}))
+    taken = [*names, *baselines, IDS]
+    for name in taken:
+        if taken.count(name) > 1:
+            raise InputError(
+                f"--models: the name {name} is taken; wanted folders of different names, "
+                f"none of them {', '.join([*BASELINES, IDS])}."
+            )
+
+
+def group_by_network(embedders: Mapping[str, Embedder]) -> list[dict[str, Embedder]]:
+    """Return the embedders by name, those together whose networks are the same, weight for weight.
+
+    These share one network, so that the memory holds it once.
+    """
+    from entoflow.identification.embedder import same_network
+
+    families: list[dict[str, Embedder]] = []
+    for name, embedder in embedders.items():
+        for family in families:
+            first = next(iter(family.values()))
+            if same_network(first, embedder):
+                family[name] = replace(embedder, network=first.network)
+                break
         else:
-            families.append([(name, chosen)])
+            families.append({name: embedder})
     return families
 
 
-def vectors_of(batch, families, baselines):
-    """Return {name: n x d float32 of length 1} of images."""
-    from entoflow.identification import embedder
+def embed_batch(
+    batch: Sequence[np.ndarray],
+    families: Sequence[Mapping[str, Embedder]],
+    baselines: Mapping[str, Callable[[Sequence[np.ndarray]], np.ndarray]],
+) -> dict[str, np.ndarray]:
+    """Return {name: (n, d) float32 of length 1} of images."""
+    from entoflow.identification.vectors import normalise
 
-    found = {}
+    vectors = {}
     for family in families:
-        features = embedder.features(family[0][1], batch)
-        found |= {name: embedder.finished(chosen, features) for name, chosen in family}
-    for name, describe in (BASELINES if baselines else {}).items():
-        found[name] = embedder.normalised(describe(batch))
-    return found
+        features = next(iter(family.values())).features(batch)
+        for name, embedder in family.items():
+            vectors[name] = embedder.project(features)
+    for name, describe in baselines.items():
+        vectors[name] = normalise(describe(batch))
+    return vectors
 
 
-def colours(batch):
-    """Return n x 512 shares of the pixels by hue, saturation and value, 8 bins each, square roots of them: their dot product is Bhattacharyya's."""
+def describe_colours(batch: Sequence[np.ndarray]) -> np.ndarray:
+    """Return the square roots of the shares of pixels by hue, saturation and value, (n, 512).
+
+    Their dot product is the coefficient of Bhattacharyya.
+    """
     import cv2
     import numpy as np
 
-    histograms = [cv2.calcHist([cv2.cvtColor(image, cv2.COLOR_RGB2HSV)], [0, 1, 2], None, [8, 8, 8], [0, 180, 0, 256, 0, 256]) for image in batch]
+    histograms = []
+    for image in batch:
+        hsv = cv2.cvtColor(image, cv2.COLOR_RGB2HSV)
+        ranges = [0, 180, 0, 256, 0, 256]
+        histograms.append(cv2.calcHist([hsv], [0, 1, 2], None, [COLOUR_BINS] * 3, ranges))
     return np.sqrt(np.stack(histograms).reshape(len(batch), -1))
 
 
-def pixels(batch):
-    """Return n x 3072: each image at 32 x 32 pixels, less its mean."""
+def describe_pixels(batch: Sequence[np.ndarray]) -> np.ndarray:
+    """Return each image at 32 x 32 pixels, less its mean: (n, 3072) float32."""
     import numpy as np
 
-    from entoflow.identification.embedder import squared
+    from entoflow.identification.embedder import pad_to_square
 
-    small = np.stack([squared(image, 32) for image in batch]).reshape(len(batch), -1).astype(np.float32)
+    squares = np.stack([pad_to_square(image, SMALL) for image in batch])
+    small = squares.reshape(len(batch), -1).astype(np.float32)
     return small - small.mean(axis=1, keepdims=True)
 
 
-def stacked(parts):
+def stack(parts: Sequence[np.ndarray]) -> np.ndarray:
     import numpy as np
 
     return np.concatenate(parts) if parts else np.empty((0, 1), np.float32)
 
 
-BASELINES = {"colours": colours, "pixels": pixels}
+BASELINES = {"colours": describe_colours, "pixels": describe_pixels}
 
 if __name__ == "__main__":
     run(main)

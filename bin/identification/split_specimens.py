@@ -1,234 +1,383 @@
 #!/usr/bin/env python3
-"""Split labelled specimens into parts: no group is both learned from and tested on, and whole classes are held out beside.
+"""Split labelled specimens into parts: no group is both learned from and tested on.
 
-train: what the embedder learns from before a choice. validation: what choices are made on, whole classes that it does not learn from, and groups
-of the other classes. test: groups of the classes above. unseen: whole classes that neither embedding nor gallery knows, to be told
-as unknown and to be enrolled as new; near ones have a sister in the collection (genus, or family where no genus is given), far ones
-have not. rest: images of a group that other parts hold, so that nothing honest could be measured on them; like all others they are in the
-gallery that ships. A `split` column with train and test decides for itself what is test, and with it which classes are unseen.
+train: what the embedder learns from before a choice. validation: what choices are made on: whole
+classes that it does not learn from, and groups of the other classes. test: groups of the classes
+above. unseen: whole classes that neither embedder nor gallery knows, to be recognised as unknown
+and to be enrolled as new; near ones have a sister in the collection (of their genus, or family
+where no genus is given), far ones have not. rest: images of a group that other parts hold, so that
+nothing honest could be measured on them; like all others they are in the gallery that ships. A
+`split` column with train and test decides what is test, and with it which classes are unseen.
 """
+
 import argparse
-import csv
-import json
 from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from entoflow import coco, taxonomy
-from entoflow.joining import group, merge, read, row
+from entoflow import audit, dataset, files, grouping, taxonomy
+from entoflow.audit import AuditRow
+from entoflow.dataset import Dataset, Image
 from entoflow.task import InputError, run
 
-ROLES, STAGE = ("specimens", "unlabelled"), "split_specimens"
-FEWEST_CLASSES = 10  # below, no class is held out: each is worth more in the gallery than what one or two would tell
-CALIBRATING = 20  # groups at least, where there are so many, that say how far scores of what ships can be believed
-MANY_GROUPS = 3  # a class with so many to learn from gives some for validation; of those with two every third does
+ROLES = ("specimens", "unlabelled")
+STAGE = "split_specimens"
+PARTS = ("train", "validation", "test", "unseen", "rest")
+SHARES = ("validation_share", "test_share", "unseen_share")
+FEWEST_CLASSES = 10  # below, no class is held out: each is worth more in the gallery
+CALIBRATING = 20  # groups at least, where there are so many, that calibrate what ships
+MANY_GROUPS = 3  # a class with so many to learn from gives some for validation
+NO_UNSEEN = (
+    "no class is held out as unseen (too few, or too small a share of them), "
+    "so nothing is measured of the unknown"
+)
 
 
-def main(argv):
-    args = checked(parser().parse_args(argv))
-    audit = []
-    roles = merge([read(path, ROLES) for path in sorted(args.datasets, key=lambda path: path.name)], ROLES, STAGE, audit)
-    check(roles["specimens"]["images"])
-    groups, _ = group(roles, args.duplicate_bits, STAGE, audit)
-    for dataset in roles.values():
-        for image in dataset["images"]:
-            image["group"] = groups[image["id"]]
-    specimens = roles["specimens"]["images"]
-    note_labels(specimens, audit)
-    parts = divide(specimens, args, audit)
-    for image, part in zip(specimens, parts):
-        image["part"] = part
-    note_calibrating(specimens, args.seed)
-    note_tiers(specimens)
-    refuse_no_parts(specimens)
-    coco.write(args.specimens, roles["specimens"])
-    coco.write(args.unlabelled, roles["unlabelled"])
+def main(argv: list[str]) -> None:
+    args = parser().parse_args(argv)
+    check_shares(args)
+    audit_rows: list[AuditRow] = []
+    merged = read_merged(args.datasets, audit_rows)
+    check_specimens(merged["specimens"].images)
+    group_of, _ = grouping.group(merged, args.duplicate_bits, STAGE, audit_rows)
+    grouped = [replace(image, group=group_of[image.id]) for image in merged["specimens"].images]
+    audit_rows += contradicting_labels(grouped)
+    parts = assign_parts(grouped, args, audit_rows)
+    specimens = [replace(image, part=part) for image, part in zip(grouped, parts)]
+    specimens = flag_calibrating(specimens, args.seed)
+    specimens = add_tiers(specimens)
+    check_parts(specimens)
+    write_datasets(args, merged, specimens, group_of)
     write_split(args.split, specimens)
-    audit.sort(key=lambda row: (row["image"] or "", row["source"], row["reason"]))
-    args.audit.write_text(json.dumps(audit, ensure_ascii=False, indent=1), encoding="utf-8")
+    audit.write(args.audit, sorted(audit_rows, key=by_image))
     print(summary(specimens))
 
 
-def parser():
-    p = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    p.add_argument("--datasets", type=Path, nargs="+", required=True, help="data sets that import_images.py wrote")
+def parser() -> argparse.ArgumentParser:
+    p = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    p.add_argument(
+        "--datasets",
+        type=Path,
+        nargs="+",
+        required=True,
+        help="data sets that import_images.py wrote",
+    )
     p.add_argument("--seed", type=int, default=1, help="seed (default %(default)s)")
-    p.add_argument("--validation_share", type=float, default=0.15, help="share of the classes, and of the groups of large ones, to validate on "
-                   "(default %(default)s)")
-    p.add_argument("--test_share", type=float, default=0.15, help="share of a class's groups to test on, at least one of two (default %(default)s)")
-    p.add_argument("--unseen_share", type=float, default=0.15, help="share of the classes that are held out whole (default %(default)s)")
-    p.add_argument("--duplicate_bits", type=int, default=6, help="near-duplicates differ in so many of 64 hash bits (default %(default)s)")
+    p.add_argument(
+        "--validation_share",
+        type=float,
+        default=0.15,
+        help="share of the classes, and of the groups of large ones, to validate on "
+        "(default %(default)s)",
+    )
+    p.add_argument(
+        "--test_share",
+        type=float,
+        default=0.15,
+        help="share of a class's groups to test on, at least one of two (default %(default)s)",
+    )
+    p.add_argument(
+        "--unseen_share",
+        type=float,
+        default=0.15,
+        help="share of the classes that are held out whole (default %(default)s)",
+    )
+    p.add_argument(
+        "--duplicate_bits",
+        type=int,
+        default=6,
+        help="near-duplicates differ in so many of 64 hash bits (default %(default)s)",
+    )
     for name in ("specimens", "unlabelled", "split", "audit"):
         p.add_argument(f"--{name}", type=Path, required=True, help="file to write")
     return p
 
 
-def checked(args):
-    """Return the arguments. Raises InputError for shares that leave nothing to learn from."""
-    for name in ("validation_share", "test_share", "unseen_share"):
-        if not 0 < getattr(args, name) < 1:
-            raise InputError(f"--{name} is {getattr(args, name)}; wanted a share above 0 and below 1.")
+def check_shares(args: argparse.Namespace) -> None:
+    """Raise InputError for shares that leave nothing to learn from."""
+    for name in SHARES:
+        share = getattr(args, name)
+        if not 0 < share < 1:
+            raise InputError(f"--{name} is {share}; wanted a share above 0 and below 1.")
     if args.validation_share + args.unseen_share >= 1:
-        raise InputError(f"--validation_share {args.validation_share} and --unseen_share {args.unseen_share} leave no class to learn from.")
-    return args
+        raise InputError(
+            f"--validation_share {args.validation_share} and --unseen_share "
+            f"{args.unseen_share} leave no class to learn from."
+        )
 
 
-def check(images):
-    """Raise InputError for a split that is no part, a class of two genera or families, a genus of two families, or fewer than two classes."""
+def read_merged(paths: Sequence[Path], audit_rows: list[AuditRow]) -> dict[str, Dataset]:
+    """Return {role: one data set of all files of that role}; audit_rows is added to."""
+    ordered = sorted(paths, key=lambda path: path.name)
+    datasets = [grouping.read(path, ROLES) for path in ordered]
+    return grouping.merge(datasets, ROLES, STAGE, audit_rows)
+
+
+def check_specimens(images: Sequence[Image]) -> None:
+    """Raise InputError for a wrong split, contradicting taxa, or fewer than two classes."""
     for image in images:
-        if image.get("split") not in (None, "train", "test"):
-            raise InputError(f"{image['source']}: {image['file_name']} has split '{image['split']}'; wanted train, test or nothing.")
-    taxonomy.of(images, "--specimens", "file_name")
-    labels = {image["label"] for image in images}
+        if image.split not in (None, "train", "test"):
+            raise InputError(
+                f"{image.source}: {image.file_name} has split '{image.split}'; "
+                "wanted train, test or nothing."
+            )
+    taxonomy.taxa_of_images(images, "--specimens")
+    labels = {str(image.label) for image in images}
     if len(labels) < 2:
-        raise InputError(f"--specimens: have {len(labels)} class ({', '.join(labels)}); wanted at least two to tell apart.")
+        raise InputError(
+            f"--specimens: have {len(labels)} class ({', '.join(labels)}); "
+            "wanted at least two to tell apart."
+        )
 
 
-def note_labels(images, audit):
-    """Tell of near-duplicates under different labels: look-alikes, or a wrong label."""
-    first = {}
+def contradicting_labels(images: Sequence[Image]) -> list[AuditRow]:
+    """Return a note for near-duplicates under different labels: look-alikes, or a wrong label."""
+    rows = []
+    first: dict[str, Image] = {}
     for image in images:
-        other = first.setdefault(image["group"], image)
-        if other["label"] != image["label"] and not image["given"] and not other["given"]:
-            audit.append(row(image, image["source"], STAGE, "note", f"nearly the same photo as {other['file_name']}, which is labelled "
-                             f"{other['label']}, not {image['label']}: is one label wrong?"))
+        earlier = first.setdefault(image.group, image)
+        if earlier.label != image.label and not image.given and not earlier.given:
+            reason = (
+                f"nearly the same photo as {earlier.file_name}, which is labelled "
+                f"{earlier.label}, not {image.label}: is one label wrong?"
+            )
+            rows.append(grouping.row(image, STAGE, "note", reason))
+    return rows
 
 
-def divide(images, args, audit):
-    """Return the part of each image."""
+def assign_parts(
+    images: Sequence[Image], args: argparse.Namespace, audit_rows: list[AuditRow]
+) -> list[str]:
+    """Return the part of each image; audit_rows gets a note where no class is unseen."""
+    if any(image.split for image in images):
+        parts = parts_of_column(images)
+    else:
+        parts = hold_out_test(images, args.test_share, args.unseen_share, args.seed)
+    if "unseen" not in parts:
+        audit_rows.append(AuditRow(None, None, "all", STAGE, "note", NO_UNSEEN))
+    learned = [image for image, part in zip(images, parts) if part == "train"]
+    inner_parts = hold_out_validation(learned, args.validation_share, args.seed)
+    inner_part = {image.id: part for image, part in zip(learned, inner_parts)}
+    return [inner_part.get(image.id, part) for image, part in zip(images, parts)]
+
+
+def parts_of_column(images: Sequence[Image]) -> list[str]:
+    """Return train, test, or unseen for test images of a class that has none to learn from.
+
+    Raises InputError for a group in both.
+    """
+    first: dict[str, Image] = {}
+    for image in images:
+        earlier = first.setdefault(image.group, image)
+        if (earlier.split == "test") != (image.split == "test"):
+            raise InputError(
+                f"{image.source}: leak: {earlier.file_name} and {image.file_name} are of one "
+                "group, or nearly the same photo, one with split train and one with test; "
+                "wanted a group in one of the two."
+            )
+    learned_labels = {image.label for image in images if image.split != "test"}
+    parts = []
+    for image in images:
+        if image.split != "test":
+            parts.append("train")
+        else:
+            parts.append("test" if image.label in learned_labels else "unseen")
+    return parts
+
+
+def hold_out_test(
+    images: Sequence[Image], test_share: float, unseen_share: float, seed: int
+) -> list[str]:
+    """Return train, test, unseen or rest for each image."""
+    from entoflow.splits import assign
+
+    unseen_labels = choose_classes(images, unseen_share, seed)
+    n_groups = count_groups(images)
+    if not any(n > 1 for label, n in n_groups.items() if label not in unseen_labels):
+        unseen_labels = set()  # the only classes that could be tested are needed for that
+    known = [image for image in images if image.label not in unseen_labels]
+    groups = [image.group for image in known]
+    labels = [image.label for image in known]
+    parts = assign(groups, labels, {"test": test_share}, seed)
+    # Where groups hold several classes, a class may be left with nothing to learn from.
+    learned_labels = {label for label, part in zip(labels, parts) if part == "train"}
+    parts = [part if label in learned_labels else "unseen" for label, part in zip(labels, parts)]
+    return fill_parts(images, known, parts, "test", "unseen")
+
+
+def hold_out_validation(learned: Sequence[Image], share: float, seed: int) -> list[str]:
+    """Return train, validation or rest for each image that could be learned from."""
     from entoflow.splits import assign, order
 
-    if any(image.get("split") for image in images):
-        held = given(images)
-    else:
-        unseen = held_out(images, args.unseen_share, args.seed)
-        if not any(n > 1 for label, n in several(images).items() if label not in unseen):
-            unseen = set()  # what could be tested is needed for that
-        known = [image for image in images if image["label"] not in unseen]
-        parts = assign([image["group"] for image in known], [image["label"] for image in known], {"test": args.test_share}, args.seed)
-        kept = {image["label"] for image, part in zip(known, parts) if part == "train"}  # groups of several classes may leave one nothing
-        parts = ["unseen" if image["label"] not in kept else part for image, part in zip(known, parts)]
-        held = spread(images, known, parts, "test", "unseen")
-    if "unseen" not in held:
-        audit.append(note("no class is held out as unseen (too few, or too small a share of them), so nothing is measured of the unknown"))
-    learned = [image for image, part in zip(images, held) if part == "train"]
-    counts = several(learned)
-    apart = held_out([image for image in learned if counts[image["label"]] > 1], args.validation_share, args.seed + 1)
-    taught = [image for image in learned if image["label"] not in apart]
-    counts = several(taught)
-    large = {label for label, n in counts.items() if n >= MANY_GROUPS} | set(order([label for label, n in counts.items() if n == 2], args.seed)[::3])
-    many = [image for image in taught if image["label"] in large]
-    chosen = dict(zip([image["group"] for image in many], assign([image["group"] for image in many], [image["label"] for image in many],
-                                                                 {"validation": args.validation_share}, args.seed + 1)))
-    inner = iter(spread(learned, taught, [chosen.get(image["group"], "train") for image in taught], "validation", "validation"))
-    return [next(inner) if part == "train" else part for part in held]
+    n_groups = count_groups(learned)
+    of_several = [image for image in learned if n_groups[str(image.label)] > 1]
+    validation_labels = choose_classes(of_several, share, seed + 1)
+    taught = [image for image in learned if image.label not in validation_labels]
+    n_groups = count_groups(taught)
+    of_two = [label for label, n in n_groups.items() if n == 2]
+    giving = {label for label, n in n_groups.items() if n >= MANY_GROUPS}
+    giving |= set(order(of_two, seed)[::3])  # every third class of two groups gives one, too
+    large = [image for image in taught if image.label in giving]
+    groups = [image.group for image in large]
+    labels = [image.label for image in large]
+    large_parts = assign(groups, labels, {"validation": share}, seed + 1)
+    part_of_group = dict(zip(groups, large_parts))
+    parts = [part_of_group.get(image.group, "train") for image in taught]
+    return fill_parts(learned, taught, parts, "validation", "validation")
 
 
-def spread(images, kept, parts, shared, name):
-    """Return the part of each image: its own where it is kept; else that of a class held out, and rest where its group is elsewhere than in `shared`."""
-    own = {image["id"]: part for image, part in zip(kept, parts)}
-    of_group = {image["group"]: part for image, part in zip(kept, parts)}
-    return [own.get(image["id"]) or (name if of_group.get(image["group"], shared) == shared else "rest") for image in images]
+def fill_parts(
+    images: Sequence[Image],
+    assigned: Sequence[Image],
+    parts: Sequence[str],
+    shared_part: str,
+    held_out_part: str,
+) -> list[str]:
+    """Return the part of each image, where only some were assigned one.
 
-
-def given(images):
-    """Return train, test, and unseen for test images of a class that has none to learn from. Raises InputError for a group in both."""
-    learned = {image["label"] for image in images if image.get("split") != "test"}
-    first = {}
+    The others are of classes that are held out whole: they get held_out_part, or rest where their
+    group is in another part than shared_part.
+    """
+    part_of_image = {image.id: part for image, part in zip(assigned, parts)}
+    part_of_group = {image.group: part for image, part in zip(assigned, parts)}
+    filled = []
     for image in images:
-        other = first.setdefault(image["group"], image)
-        if (other.get("split") == "test") != (image.get("split") == "test"):
-            raise InputError(f"{image['source']}: leak: {other['file_name']} and {image['file_name']} are of one group, or nearly the same photo, "
-                             "one with split train and one with test; wanted a group in one of the two.")
-    return ["train" if image.get("split") != "test" else "test" if image["label"] in learned else "unseen" for image in images]
+        if image.id in part_of_image:
+            filled.append(part_of_image[image.id])
+        elif part_of_group.get(image.group, shared_part) == shared_part:
+            filled.append(held_out_part)
+        else:
+            filled.append("rest")
+    return filled
 
 
-def held_out(images, share, seed):
-    """Return the labels of a share of the classes: half of them as whole genera (or families), which makes them far, where that is told."""
-    from entoflow.splits import order
+def choose_classes(images: Sequence[Image], share: float, seed: int) -> set[str]:
+    """Return the labels of a share of the classes, to be held out whole.
 
-    labels = sorted({image["label"] for image in images})
-    wanted = round(share * len(labels)) if len(labels) >= FEWEST_CLASSES else 0
-    of_genus = defaultdict(set)
-    for image in images:
-        if kin(image):
-            of_genus[kin(image)].add(image["label"])
-    held = set()
-    for genus in order(of_genus, seed):
-        if len(held) + len(of_genus[genus]) <= wanted / 2:
-            held |= of_genus[genus]
-    for label in order(set(labels) - held, seed):
-        if len(held) < wanted:
-            held.add(label)
-    return held
-
-
-def kin(image):
-    return image.get("genus") or image.get("family")
-
-
-def several(images):
-    """Return {label: number of its groups}."""
-    groups = defaultdict(set)
-    for image in images:
-        groups[image["label"]].add(image["group"])
-    return {label: len(names) for label, names in groups.items()}
-
-
-def note_calibrating(images, seed):
-    """Tell which validation images of classes that are learned from only calibrate what ships: a third of them, by group, but CALIBRATING where there are.
-
-    None where they are of a few groups that span classes, such as drawers: without one, the gallery that a group is judged by is another than what ships.
+    Half of them are whole genera (or families) where these are known, which makes them far.
     """
     from entoflow.splits import order
 
-    learned = {image["label"] for image in images if image["part"] == "train"}
-    held = [image for image in images if image["part"] == "validation" and image["label"] in learned]
-    groups = {image["group"] for image in held}
-    if len(groups) < min(CALIBRATING, len(held)):
-        return
-    chosen = set(order(groups, seed)[::min(3, max(1, len(groups) // CALIBRATING))])
-    for image in held:
-        if image["group"] in chosen:
-            image["calibrates"] = True
-
-
-def note_tiers(images):
-    """Give unseen images their tier: near where the gallery's classes include one of the same genus (or family), far where not."""
-    unseen = {image["label"] for image in images if image["part"] == "unseen"}
-    known = {kin(image) for image in images if image["label"] not in unseen}
+    labels = sorted({str(image.label) for image in images})
+    n_wanted = round(share * len(labels)) if len(labels) >= FEWEST_CLASSES else 0
+    labels_of_genus = defaultdict(set)
     for image in images:
-        if image["part"] == "unseen" and kin(image):
-            image["tier"] = "near" if kin(image) in known else "far"
+        genus = genus_or_family(image)
+        if genus:
+            labels_of_genus[genus].add(str(image.label))
+    chosen: set[str] = set()
+    for genus in order(labels_of_genus, seed):
+        if len(chosen) + len(labels_of_genus[genus]) <= n_wanted / 2:
+            chosen |= labels_of_genus[genus]
+    for label in order(set(labels) - chosen, seed):
+        if len(chosen) < n_wanted:
+            chosen.add(label)
+    return chosen
 
 
-def refuse_no_parts(images):
-    """Raise InputError where nothing is left to learn from, or no class has a second group to test on."""
-    parts = {image["part"] for image in images}
+def genus_or_family(image: Image) -> str | None:
+    return image.genus or image.family
+
+
+def count_groups(images: Iterable[Image]) -> dict[str, int]:
+    """Return {label: number of its groups}."""
+    groups = defaultdict(set)
+    for image in images:
+        groups[str(image.label)].add(image.group)
+    return {label: len(names) for label, names in groups.items()}
+
+
+def flag_calibrating(images: Sequence[Image], seed: int) -> list[Image]:
+    """Return the images, with those flagged that calibrate what ships and are not learned from.
+
+    They are a third of the validation images of classes that are learned from, by group, but
+    CALIBRATING groups where there are. None where these are of a few groups that span classes,
+    such as drawers: the gallery without one of them is another than what ships.
+    """
+    from entoflow.splits import order
+
+    learned_labels = {image.label for image in images if image.part == "train"}
+    in_validation = [image for image in images if image.part == "validation"]
+    candidates = [image for image in in_validation if image.label in learned_labels]
+    groups = {image.group for image in candidates}
+    if len(groups) < min(CALIBRATING, len(candidates)):
+        return list(images)
+    step = min(3, max(1, len(groups) // CALIBRATING))
+    chosen_groups = set(order(groups, seed)[::step])
+    flagged = {image.id for image in candidates if image.group in chosen_groups}
+    return [replace(image, calibrates=image.id in flagged) for image in images]
+
+
+def add_tiers(images: Sequence[Image]) -> list[Image]:
+    """Return the images, unseen ones with their tier.
+
+    near where a class of the gallery is of the same genus (or family), far where none is.
+    """
+    unseen_labels = {image.label for image in images if image.part == "unseen"}
+    known_genera = {genus_or_family(image) for image in images if image.label not in unseen_labels}
+    with_tiers = []
+    for image in images:
+        genus = genus_or_family(image)
+        if image.part == "unseen" and genus:
+            image = replace(image, tier="near" if genus in known_genera else "far")
+        with_tiers.append(image)
+    return with_tiers
+
+
+def check_parts(images: Sequence[Image]) -> None:
+    """Raise InputError where nothing is left to learn from, or nothing to test on."""
+    parts = {image.part for image in images}
     lacking = [part for part in ("train", "test") if part not in parts]
-    if lacking and any(image.get("split") for image in images):
-        raise InputError(f"--specimens: its column split leaves nothing for {' and '.join(lacking)}; wanted specimens of a class in both train and test.")
+    if lacking and any(image.split for image in images):
+        raise InputError(
+            f"--specimens: its column split leaves nothing for {' and '.join(lacking)}; "
+            "wanted specimens of a class in both train and test."
+        )
     if lacking:
-        n = len({image["label"] for image in images})
-        raise InputError(f"--specimens: none of the {n} classes has specimens of two groups, one to learn from and one to test on; wanted a second "
-                         "specimen of some (near-duplicates are one, and so is what `group` says).")
+        n_classes = len({image.label for image in images})
+        raise InputError(
+            f"--specimens: none of the {n_classes} classes has specimens of two groups, one to "
+            "learn from and one to test on; wanted a second specimen of some (near-duplicates "
+            "are one, and so is what `group` says)."
+        )
 
 
-def note(reason):
-    return {"image": None, "row": None, "source": "all", "stage": STAGE, "action": "note", "reason": reason}
+def write_datasets(
+    args: argparse.Namespace,
+    merged: Mapping[str, Dataset],
+    specimens: list[Image],
+    group_of: Mapping[int, str],
+) -> None:
+    """Write the specimens with their parts, and the unlabelled images with their groups."""
+    unlabelled = merged["unlabelled"]
+    grouped = [replace(image, group=group_of[image.id]) for image in unlabelled.images]
+    dataset.write(args.specimens, replace(merged["specimens"], images=specimens))
+    dataset.write(args.unlabelled, replace(unlabelled, images=grouped))
 
 
-def write_split(path, images):
-    with path.open("w", newline="", encoding="utf-8") as handle:
-        writer = csv.writer(handle, lineterminator="\n")
-        writer.writerow(("image", "group", "part", "label", "tier"))
-        writer.writerows(sorted((image["file_name"], image["group"], image["part"], image["label"], image.get("tier", "")) for image in images))
+def write_split(path: Path, images: Iterable[Image]) -> None:
+    """Write split.csv: a row per specimen, sorted."""
+    rows = [
+        (image.file_name, image.group, image.part, image.label, image.tier or "")
+        for image in images
+    ]
+    files.write_csv(path, ("image", "group", "part", "label", "tier"), sorted(rows))
 
 
-def summary(images):
-    names = ("train", "validation", "test", "unseen", "rest")
-    held = {part: [image for image in images if image["part"] == part] for part in names}
-    counts = ", ".join(f"{part} {len(held[part])} of {len({image['label'] for image in held[part]})} classes" for part in names if held[part])
-    return f"{len(images)} images of {len({image['label'] for image in images})} classes: {counts}."
+def by_image(row: AuditRow) -> tuple[str, str, str]:
+    return row.image or "", row.source, row.reason
+
+
+def summary(images: Sequence[Image]) -> str:
+    """Return how many images and classes each part has, in a sentence."""
+    counts = []
+    for part in PARTS:
+        labels = [image.label for image in images if image.part == part]
+        if labels:
+            counts.append(f"{part} {len(labels)} of {len(set(labels))} classes")
+    n_classes = len({image.label for image in images})
+    return f"{len(images)} images of {n_classes} classes: {', '.join(counts)}."
 
 
 if __name__ == "__main__":

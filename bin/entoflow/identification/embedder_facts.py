@@ -1,33 +1,49 @@
 """What model.json says of an embedder: which one it is, and what kind of photos it takes."""
+
 import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
+from entoflow import files
+from entoflow.dataset import Dataset
+from entoflow.model_folder import ModelFacts
 from entoflow.task import InputError
 
-REFIT = "_refit"  # ends the name of an embedder that learned from all but test and unseen, after the one that the choice is made on
+REFIT = "_refit"  # ends the name of an embedder that learned from all but test and unseen specimens
 BACKBONE = "vit_small_patch14_dinov2.lvd142m"  # self-supervised, Apache-2.0, 22 million weights
 
 
-def identity(facts):
-    """Return the id of an embedder by its model.json: whose weights and input are the same makes the same vectors of photos cropped the same way."""
-    said = [facts["provenance"]["weights_sha256"], {key: facts["input"][key] for key in ("backbone", "image_size", "mean", "std")}]
-    said += [facts["cropped_by"]] if "cropped_by" in facts else []
-    return hashlib.sha256(json.dumps(said).encode()).hexdigest()
+def identity(facts: ModelFacts) -> str:
+    """Return the id of an embedder by its model.json.
+
+    The same weights and input make the same vectors of photos that were cropped the same way.
+    """
+    network_input = {key: facts.input[key] for key in ("backbone", "image_size", "mean", "std")}
+    parts: list[Any] = [facts.weights_sha256, network_input]
+    if "cropped_by" in facts.more:
+        parts.append(facts.more["cropped_by"])
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
-def detector_identity(folder, facts):
-    """Return the id of a detector by its folder and model.json: whose weights, input and threshold are the same crops photos the same way."""
-    weights = hashlib.sha256((Path(folder) / "weights.safetensors").read_bytes()).hexdigest()
-    return hashlib.sha256(json.dumps([weights, facts["input"], facts["threshold"]], sort_keys=True).encode()).hexdigest()
+def detector_identity(folder: Path, facts: ModelFacts) -> str:
+    """Return the id of a detector by its folder and model.json.
+
+    The same weights, input and threshold crop photos the same way.
+    """
+    parts = [files.sha256(folder / "weights.safetensors"), facts.input, facts.threshold]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
-def check_crops(facts, dataset, path):
-    """Raise InputError unless the images of a data set are what an embedder learned from: whole, or cropped by the same detector."""
-    found, wanted = (what.get("cropped_by") for what in (dataset.get("info", {}), facts))
-    if found != wanted:
-        raise InputError(f"{path}: its images are {_crops(found)}; wanted them {_crops(wanted)}, as those that the embedder learned from.")
+def check_crops(facts: ModelFacts, images: Dataset, path: Path) -> None:
+    """Raise InputError unless images are whole, or cropped, as those an embedder learned from."""
+    wanted = facts.more.get("cropped_by")
+    if images.cropped_by != wanted:
+        raise InputError(
+            f"{path}: its images are {_cropping(images.cropped_by)}; "
+            f"wanted them {_cropping(wanted)}, as those that the embedder learned from."
+        )
 
 
-def _crops(detector):
+def _cropping(detector: str | None) -> str:
     return f"cropped by the detector {detector[:12]}" if detector else "whole"

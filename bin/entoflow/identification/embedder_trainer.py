@@ -1,112 +1,138 @@
-"""Training an embedder: supervised contrast (Khosla et al. 2020) between two views of each image, so that a class of one image teaches too."""
+"""Training an embedder's network: supervised contrast (Khosla et al. 2020) between views of images.
+
+The loss is between two views of each image, so that a class of one image teaches too. torch is
+imported here: it takes seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
 import numpy as np
+import torch
 
-from entoflow.identification import embedder as embedders
+from entoflow.identification import training
+from entoflow.identification.embedder import Embedder
+from entoflow.identification.training import OnEpoch, TrainingSettings
 
-RATE, WEIGHT_DECAY, TEMPERATURE = 2e-3, 0.05, 0.1
-PROJECTED = 128  # dimensions that the loss sees; the vectors in front of it serve classes that it never saw better
-PER_CLASS = 2  # images of a class together in a batch, where it has them
-NEIGHBOURS = 6  # classes that look alike, together in a batch of every second pass: apart from those others teach little
-VIEWS_AN_EPOCH = 4000  # at least: a few hundred images are shown more than once before they are validated on
-SHIFT, ZOOM, LIGHT = 0.06, (0.85, 1.15), 0.2  # of the side; factors; of contrast and, half of it, brightness
+RATE = 2e-3  # highest learning rate
+WEIGHT_DECAY = 0.05
+TEMPERATURE = 0.1
+PROJECTED = 128  # dimensions that the loss sees; the vectors before them serve new classes better
 
 
-def train(embedder, images, labels, validate, settings, on_epoch):
-    """Train an embedder in place; keep the weights of its best validation epoch, the last one where there is nothing to validate on.
+def train(
+    embedder: Embedder,
+    images: np.ndarray,
+    labels: np.ndarray,
+    validate: Callable[[Embedder], float | None],
+    settings: TrainingSettings,
+    on_epoch: OnEpoch,
+) -> None:
+    """Train the network of an embedder in place, and keep the weights of its best epoch.
 
-    images: n x s x s x 3 uint8. labels: n. validate(embedder): a figure, higher is better, or None. settings: specimens_per_batch, max_epochs, patience,
-    seed, mirror, rotation. on_epoch(row): called after each epoch with {"epoch", "loss", "validation", "best_epoch"}.
+    images: (n, s, s, 3) uint8. labels: (n,). validate(embedder): a metric, higher is better, or
+    None where there is nothing to validate on: then the last epoch is the best. on_epoch(row) is
+    called after each epoch.
     """
-    import torch
     from pytorch_metric_learning.losses import SupConLoss
 
-    torch.manual_seed(settings["seed"])
-    rng, network = np.random.default_rng(settings["seed"]), embedder["network"]
-    _, kinds = np.unique(labels, return_inverse=True)
-    head = torch.nn.Linear(embedders.dimension(network), PROJECTED).to(embedder["device"])
-    parameters = [*network.parameters(), *head.parameters()]
-    optimizer = torch.optim.AdamW(parameters, RATE, weight_decay=WEIGHT_DECAY)
-    passes = -(-VIEWS_AN_EPOCH // (2 * len(kinds)))
-    steps = settings["max_epochs"] * passes * len(batches(kinds, settings["specimens_per_batch"], rng))
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, total_steps=steps)
-    loss_of, best, best_epoch, kept, risen = SupConLoss(TEMPERATURE), -np.inf, 0, None, 0
-    seen = np.zeros((len(kinds), embedders.dimension(network)), np.float32)  # what the network last made of each image
-    for epoch in range(1, settings["max_epochs"] + 1):
-        network.train()
-        losses = []
-        for rows in (rows for turn in range((epoch - 1) * passes, epoch * passes)
-                     for rows in batches(kinds, settings["specimens_per_batch"], rng, seen if turn % 2 else None)):
-            x = embedders.as_input(embedder, images[rows])
-            views = torch.cat([view(x, rng, settings["mirror"], settings["rotation"]) for _ in range(2)])
-            features = network(views.contiguous(memory_format=torch.channels_last))
-            seen[rows] = features.detach().view(2, len(rows), -1).mean(dim=0).cpu().numpy()
-            loss = loss_of(head(features), torch.from_numpy(np.tile(kinds[rows], 2)).to(x.device))
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            if schedule.last_epoch < steps:  # how many batches a pass has depends on the order of classes of one image
-                schedule.step()
-            losses.append(loss.item())
-        network.eval()
-        found = validate(embedder)
-        risen = epoch if found is None or found > best else risen
-        if found is None or found >= best:  # of equals the later: it has learned more
-            best, best_epoch, kept = found, epoch, {name: value.clone() for name, value in network.state_dict().items()}
-        on_epoch({"epoch": epoch, "loss": round(float(np.mean(losses)), 5), "validation": None if found is None else round(float(found), 5),
-                  "best_epoch": best_epoch})
-        if epoch - risen >= settings["patience"]:
+    steps = _Steps.start(embedder, images, labels, settings)
+    loss_function = SupConLoss(TEMPERATURE)
+    best_validation = -np.inf
+    best_epoch = 0
+    best_state: dict[str, torch.Tensor] = {}
+    last_rise = 0  # the last epoch that was better than all before
+    for epoch in range(1, settings.max_epochs + 1):
+        losses = steps.run_epoch(epoch, loss_function)
+        validation = validate(embedder)
+        if validation is None or validation > best_validation:
+            last_rise = epoch
+        if (
+            validation is None or validation >= best_validation
+        ):  # of equals the later has learned more
+            best_validation = -np.inf if validation is None else validation
+            best_epoch = epoch
+            state = embedder.network.state_dict()
+            best_state = {name: value.clone() for name, value in state.items()}
+        on_epoch(training.epoch_row(epoch, losses, validation, best_epoch))
+        if epoch - last_rise >= settings.patience:
             break
-    network.load_state_dict(kept)
+    embedder.network.load_state_dict(best_state)
 
 
-def batches(kinds, size, rng, vectors=None):
-    """Return batches of about size rows, every row once: up to PER_CLASS of a class in one of them. A last row alone stays out.
+@dataclass
+class _Steps:
+    """The steps of a training, and what they change."""
 
-    In random order, or, where vectors (n x d) are given, with NEIGHBOURS classes that are like each other by their means side by side.
-    """
-    pieces = {}
-    for kind in np.unique(kinds):
-        rows = rng.permutation(np.flatnonzero(kinds == kind))
-        pieces[kind] = [rows[start:start + PER_CLASS].tolist() for start in range(0, len(rows), PER_CLASS)]
-    mixed = sum(pieces.values(), [])
-    ordered = ([mixed[place] for place in rng.permutation(len(mixed))] if vectors is None
-               else [piece for kind in side_by_side(kinds, vectors, rng) for piece in pieces[kind]])
-    found = [[]]
-    for piece in ordered:
-        if len(found[-1]) + len(piece) > size and len(found[-1]) > 1:
-            found.append([])
-        found[-1] += piece
-    return [np.array(batch) for batch in found if len(batch) > 1]
+    embedder: Embedder
+    images: np.ndarray  # (n, s, s, 3) uint8
+    class_index: np.ndarray  # (n,)
+    settings: TrainingSettings
+    rng: np.random.Generator
+    head: torch.nn.Linear  # from the network's features to what the loss sees
+    optimizer: torch.optim.Optimizer
+    schedule: torch.optim.lr_scheduler.OneCycleLR
+    n_steps: int  # that the schedule is made for
+    last_features: np.ndarray  # (n, d) what the network last made of each image
 
+    @classmethod
+    def start(
+        cls, embedder: Embedder, images: np.ndarray, labels: np.ndarray, settings: TrainingSettings
+    ) -> _Steps:
+        torch.manual_seed(settings.seed)
+        rng = np.random.default_rng(settings.seed)
+        _, class_index = np.unique(labels, return_inverse=True)
+        head = torch.nn.Linear(embedder.dimension, PROJECTED).to(embedder.device)
+        parameters = [*embedder.network.parameters(), *head.parameters()]
+        optimizer = torch.optim.AdamW(parameters, RATE, weight_decay=WEIGHT_DECAY)
+        n_batches = len(training.batches(class_index, settings.specimens_per_batch, rng))
+        n_steps = settings.max_epochs * training.passes_of_epoch(len(labels)) * n_batches
+        return cls(
+            embedder=embedder,
+            images=images,
+            class_index=class_index,
+            settings=settings,
+            rng=rng,
+            head=head,
+            optimizer=optimizer,
+            schedule=torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, total_steps=n_steps),
+            n_steps=n_steps,
+            last_features=np.zeros((len(labels), embedder.dimension), np.float32),
+        )
 
-def side_by_side(kinds, vectors, rng):
-    """Return the classes in random order, but NEIGHBOURS of them together: one, and those left whose means are most like its own (cosine)."""
-    classes, places = np.unique(kinds, return_inverse=True)
-    means = np.zeros((len(classes), vectors.shape[1]), np.float32)
-    np.add.at(means, places, vectors)
-    means = embedders.normalised(means)
-    left, found = np.ones(len(classes), bool), []
-    for one in rng.permutation(len(classes)):
-        if left[one]:
-            others = np.flatnonzero(left & (np.arange(len(classes)) != one))
-            near = np.append(one, others[np.argsort(-means[others] @ means[one], kind="stable")[:NEIGHBOURS - 1]])
-            left[near] = False
-            found.append(classes[near])
-    return np.concatenate([found[place] for place in rng.permutation(len(found))])
+    def run_epoch(self, epoch: int, loss_function: torch.nn.Module) -> list[float]:
+        """Train for an epoch (from 1) and return the loss of each step."""
+        self.embedder.network.train()
+        losses = [self._step(rows, loss_function) for rows in self._batches(epoch)]
+        self.embedder.network.eval()
+        return losses
 
+    def _batches(self, epoch: int) -> Iterator[np.ndarray]:
+        """Yield the rows of each step; in every second pass like classes are together."""
+        n_passes = training.passes_of_epoch(len(self.class_index))
+        for turn in range((epoch - 1) * n_passes, epoch * n_passes):
+            vectors = self.last_features if turn % 2 else None
+            size = self.settings.specimens_per_batch
+            yield from training.batches(self.class_index, size, self.rng, vectors)
 
-def view(x, rng, mirror, rotation):
-    """Return a batch (n x 3 x s x s) with each image turned by up to `rotation` degrees, moved, zoomed, lit and, if mirror, at times mirrored."""
-    import torch
-
-    n = len(x)
-    angle, zoom = np.deg2rad(rng.uniform(-rotation, rotation, n)), 1 / rng.uniform(*ZOOM, n)
-    flip = np.where(rng.random(n) < 0.5, -1, 1) if mirror else np.ones(n)
-    shift = rng.uniform(-2 * SHIFT, 2 * SHIFT, (n, 2))
-    across = np.stack([zoom * np.cos(angle) * flip, -zoom * np.sin(angle), shift[:, 0]], axis=1)
-    down = np.stack([zoom * np.sin(angle) * flip, zoom * np.cos(angle), shift[:, 1]], axis=1)
-    turn = torch.from_numpy(np.stack([across, down], axis=1).astype(np.float32)).to(x.device)
-    grid = torch.nn.functional.affine_grid(turn, list(x.shape), align_corners=False)
-    x = torch.nn.functional.grid_sample(x, grid, padding_mode="border", align_corners=False)
-    contrast, light = (torch.from_numpy(rng.uniform(-LIGHT, LIGHT, (n, 1, 1, 1)).astype(np.float32)).to(x.device) for _ in range(2))
-    return x * (1 + contrast) + light / 2
+    def _step(self, rows: np.ndarray, loss_function: torch.nn.Module) -> float:
+        x = self.embedder.to_input(self.images[rows])
+        settings = self.settings
+        views = [
+            training.augment(x, self.rng, settings.mirror, settings.rotation) for _ in range(2)
+        ]
+        both = torch.cat(views).contiguous(memory_format=torch.channels_last)  # (2k, 3, s, s)
+        features = self.embedder.network(both)  # (2k, d)
+        mean_features = features.detach().view(2, len(rows), -1).mean(dim=0)
+        self.last_features[rows] = mean_features.cpu().numpy()
+        classes = torch.from_numpy(np.tile(self.class_index[rows], 2)).to(x.device)
+        loss = loss_function(self.head(features), classes)
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+        # How many batches a pass has depends on the order of classes of one image.
+        if self.schedule.last_epoch < self.n_steps:
+            self.schedule.step()
+        return float(loss.item())

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from entoflow import pages
-from entoflow.identification.identification import by_folds, folds
+from entoflow.identification.held_out import LabelledVectors, group_folds, scores_by_folds
 from entoflow.probabilities import fitted_temperature, softmax
 
 FROZEN = "frozen"  # vectors of the embedder before training
@@ -81,7 +81,8 @@ def doubts(
     """
     rows = np.flatnonzero(is_checked)
     n_classes = classes.max(initial=0) + 1
-    scores = by_folds(vectors, classes, folds(classes, groups), rows, n_classes, CLASSIFIER, groups)
+    specimens = LabelledVectors(vectors, classes, groups, int(n_classes))
+    scores = scores_by_folds(specimens, group_folds(classes, groups), rows, CLASSIFIER)
     has_score = np.isfinite(scores[np.arange(len(rows)), classes[rows]])
     rows = rows[has_score]
     scores = scores[has_score]

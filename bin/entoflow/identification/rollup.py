@@ -1,115 +1,135 @@
-"""The finest rank at which an image can be named for sure: its species, else its genus, else its family (taxonomic rollup).
+"""The finest rank at which an image can be named for sure: species, else genus, else family.
 
-The chance that a genus is right is P(known) times the sum of P(species | known) over its species in the gallery, plus P(unknown) times the chance
-that it is right for an image of an unknown species. That is fitted on validation images, each judged by galleries without its class, without its whole
-genus and without its whole family: as if each were as frequent among the unknown. So with the family.
+The chance that a genus is right is P(known) times the sum of P(species | known) over its species
+in the gallery, plus P(unknown) times the chance that it is right for an image of an unknown
+species, which is fitted in rollup_fit.py. So with the family.
 """
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import numpy as np
 
-from entoflow.identification.identification import evidence, known_chance, of_known, softmax, strangers
-from entoflow.taxonomy import RANKS
+from entoflow.identification.identifier import Calibration, Predictions, RankFit
+from entoflow.taxonomy import RANKS, Taxa
 
 MOST = 10.0  # log-odds; beyond, a chance is as good as 0 or 1
 
 
-class Rollup:
-    """Names images at the finest rank by what an Identifier of these classes says of them. taxa: {label: {rank: name}}."""
+@dataclass(frozen=True)
+class RankTaxa:
+    """The taxa of one rank among the classes of a gallery."""
 
-    def __init__(self, classes, taxa, calibration):
-        self._classes, self._fitted = classes, calibration.get("ranks", {})
-        self._members = {rank: members(classes, taxa, rank) for rank in RANKS if any(rank in taxa.get(label, {}) for label in classes)}
+    names: list[str]  # T, sorted
+    membership: np.ndarray  # (C, T) float32, 1 where a class is of a taxon
 
-    def chances(self, probability, known):
-        """Return {rank: (the likeliest names m, the chances m that they are right)} by P(class | known), m x classes, and P(known), m.
+    def likeliest(self, probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the likeliest taxon (m,) and its probability (m,), the sum over its classes.
 
-        Where nothing was fitted, as in a gallery whose embedder saw no taxonomy, an unknown class says nothing of its genus: the chance is a lower bound.
+        probabilities: (m, C).
         """
-        found = {}
-        for rank, (names, belongs) in self._members.items():
-            best, inside = likeliest(probability, belongs)
-            outside = unknown_chance(inside, known, self._fitted[rank]) if rank in self._fitted else 0
-            found[rank] = [names[column] for column in best], known * inside + (1 - known) * outside
-        return found
-
-    def named(self, probability, known, verdicts, confidence):
-        """Return (taxa m, ranks m): species of known classes, else genus, else family, whichever is first as sure as told; "" where none is, and of rejects."""
-        best, score = probability.argmax(axis=1), probability.max(axis=1) * known
-        taxa, ranks = [""] * len(best), [""] * len(best)
-        sure = {"species": ([self._classes[column] for column in best], np.where(verdicts == "known", score, 0)), **self.chances(probability, known)}
-        for rank, (names, chance) in reversed(sure.items()):
-            for row in np.flatnonzero((chance >= confidence) & (verdicts != "reject")):
-                taxa[row], ranks[row] = names[row], rank
-        return taxa, ranks
+        sums = probabilities @ self.membership
+        return sums.argmax(axis=1), np.clip(sums.max(axis=1), 0, 1)
 
 
-def fit(vectors, images, judged, strange, taxa, calibration):
-    """Return {rank: logistic regression of whether the likeliest taxon of an unknown class is right}, on the strange rows of a gallery's images.
+@dataclass(frozen=True)
+class TaxonPrediction:
+    """The likeliest taxon of one rank for each of m images."""
 
-    vectors: n x d; images: n dicts with label and group. A rank of which the gallery has a single taxon is left out: nothing tells others from it.
-    """
-    classes = sorted({image["label"] for image in images})
-    columns, groups = np.array([classes.index(image["label"]) for image in images]), np.array([image["group"] for image in images], str)
-    units = {rank: units_of(classes, taxa, rank) for rank in RANKS}
-    units = {rank: of_class for rank, of_class in units.items() if of_class.max(initial=-1) > 0}
-    seen = [asked(vectors, columns, groups, judged, strange, lacking, calibration) for lacking in (np.arange(len(classes)), *units.values())]
-    rows, probability, known = (np.concatenate(parts) for parts in zip(*seen))
-    found = {}
-    for rank, of_class in units.items():
-        told = of_class[columns[rows]] >= 0
-        if told.any():
-            best, inside = likeliest(probability[told], members(classes, taxa, rank)[1])
-            found[rank] = fit_right(log_odds(inside, known[told]), best == of_class[columns[rows[told]]])
-    return found
+    names: list[str]  # m
+    p_right: np.ndarray  # (m,)
 
 
-def asked(vectors, columns, groups, judged, strange, units, calibration):
-    """Return (rows, P(class | known), P(known)) of the strange rows as judged without their unit; of those only that have one, and a gallery left."""
-    rows = strange[units[columns[strange]] >= 0]
-    scores, near = strangers(vectors, columns, groups, judged, rows, units, calibration["head"])
-    left = np.isfinite(scores).any(axis=1)
-    scores, near = scores[left], near[left]
-    known = known_chance(evidence(scores, near, of_known(calibration)), calibration["known"])
-    return rows[left], softmax(scores / calibration["temperature"]), known
+@dataclass(frozen=True)
+class FinestNames:
+    """The finest name of each of m images that is sure enough."""
+
+    taxa: list[str]  # m, "" where none is sure enough
+    ranks: list[str]  # m, species, genus, family or ""
 
 
-def units_of(classes, taxa, rank):
-    """Return the number of each class's taxon, in the order of their names; -1 where it has none."""
-    names = sorted({taxa[label][rank] for label in classes if rank in taxa.get(label, {})})
-    return np.array([names.index(taxa[label][rank]) if rank in taxa.get(label, {}) else -1 for label in classes], int)
+@dataclass(frozen=True)
+class Rollup:
+    """Names images at the finest rank by the predictions of an Identifier of the same classes."""
+
+    classes: list[str]  # C
+    taxa_of_rank: dict[str, RankTaxa]  # of the ranks that a class of the gallery has
+    fits: dict[str, RankFit]
+
+    @classmethod
+    def of_gallery(cls, classes: list[str], taxa: Taxa, calibration: Calibration) -> Rollup:
+        """Return the rollup of a gallery's classes."""
+        taxa_of_rank = {rank: taxa_of_classes(classes, taxa, rank) for rank in RANKS}
+        present = {rank: each for rank, each in taxa_of_rank.items() if each.names}
+        return cls(classes, present, calibration.ranks or {})
+
+    def predict_taxa(self, predictions: Predictions) -> dict[str, TaxonPrediction]:
+        """Return {rank: the likeliest taxon of each image, and the chance that it is right}.
+
+        Where nothing was fitted, as in a gallery whose embedder saw no taxonomy, an unknown class
+        says nothing of its genus: the chance is a lower bound.
+        """
+        p_known = predictions.p_known
+        predicted = {}
+        for rank, taxa in self.taxa_of_rank.items():
+            best, p_if_known = taxa.likeliest(predictions.probabilities)
+            p_if_unknown: np.ndarray | float = 0.0
+            if rank in self.fits:
+                p_if_unknown = probability_if_unknown(p_if_known, p_known, self.fits[rank])
+            p_right = p_known * p_if_known + (1 - p_known) * p_if_unknown
+            predicted[rank] = TaxonPrediction([taxa.names[column] for column in best], p_right)
+        return predicted
+
+    def finest_names(self, predictions: Predictions, confidence: float) -> FinestNames:
+        """Return the finest name of each image whose chance to be right reaches the confidence.
+
+        Only images of known classes are named by species, and rejected ones by nothing.
+        """
+        best = predictions.probabilities.argmax(axis=1)
+        p_species = np.where(predictions.verdicts == "known", predictions.p_best(), 0)
+        species = TaxonPrediction([self.classes[column] for column in best], p_species)
+        by_rank = {"species": species, **self.predict_taxa(predictions)}
+        taxa = [""] * len(best)
+        ranks = [""] * len(best)
+        for rank, predicted in reversed(by_rank.items()):  # finer ranks overwrite coarser ones
+            sure = (predicted.p_right >= confidence) & (predictions.verdicts != "reject")
+            for row in np.flatnonzero(sure):
+                taxa[row] = predicted.names[row]
+                ranks[row] = rank
+        return FinestNames(taxa, ranks)
 
 
-def members(classes, taxa, rank):
-    """Return (names of the taxa of a rank, which classes are of each: classes x taxa of 0 and 1)."""
-    names, of_class = sorted({taxa[label][rank] for label in classes if rank in taxa.get(label, {})}), units_of(classes, taxa, rank)
-    return names, (of_class[:, None] == np.arange(len(names))).astype(np.float32)
+def taxa_of_classes(classes: Sequence[str], taxa: Taxa, rank: str) -> RankTaxa:
+    """Return the taxa of a rank among classes."""
+    names = taxon_names(classes, taxa, rank)
+    numbers = taxon_of_class(classes, taxa, rank)
+    return RankTaxa(names, (numbers[:, None] == np.arange(len(names))).astype(np.float32))
 
 
-def likeliest(probability, belongs):
-    """Return (columns m of the likeliest taxa, their probabilities m), which are the sums of those of their classes."""
-    sums = probability @ belongs
-    return sums.argmax(axis=1), np.clip(sums.max(axis=1), 0, 1)
+def taxon_of_class(classes: Sequence[str], taxa: Taxa, rank: str) -> np.ndarray:
+    """Return the number (C,) of each class's taxon among the sorted names; -1 where it has none."""
+    numbers = {name: number for number, name in enumerate(taxon_names(classes, taxa, rank))}
+    return np.array([numbers.get(taxa.get(label, {}).get(rank, ""), -1) for label in classes], int)
 
 
-def log_odds(*chances):
-    """Return chances (k arrays of m) as log-odds, m x k."""
-    odds = np.stack([np.asarray(chance, float) for chance in chances], axis=1)
+def taxon_names(classes: Sequence[str], taxa: Taxa, rank: str) -> list[str]:
+    """Return the sorted names of the taxa of a rank among classes."""
+    return sorted({taxa[label][rank] for label in classes if rank in taxa.get(label, {})})
+
+
+def log_odds(p_taxon: np.ndarray, p_known: np.ndarray) -> np.ndarray:
+    """Return both probabilities (m,) as log-odds, (m, 2)."""
+    probabilities = np.stack([np.asarray(p_taxon, float), np.asarray(p_known, float)], axis=1)
     with np.errstate(divide="ignore"):
-        return np.clip(np.log(odds) - np.log1p(-odds), -MOST, MOST)
+        return np.clip(np.log(probabilities) - np.log1p(-probabilities), -MOST, MOST)
 
 
-def unknown_chance(inside, known, fitted):
-    """Return the chance that the likeliest taxon is right if the class is unknown, by its probability and P(known) (m each)."""
-    return 1 / (1 + np.exp(-(log_odds(inside, known) @ np.array(fitted["weights"]) + fitted["offset"])))
+def probability_if_unknown(p_taxon: np.ndarray, p_known: np.ndarray, fit: RankFit) -> np.ndarray:
+    """Return the chance (m,) that the likeliest taxon is right if the class is unknown.
 
-
-def fit_right(x, right):
-    """Return the logistic regression of right (m) on x (m x k), to the targets of Platt (1999), which are never 0 or 1: few images make nothing sure."""
-    from sklearn.linear_model import LogisticRegression
-
-    n, n_right = len(right), int(right.sum())
-    target = np.where(right, (n_right + 1) / (n_right + 2), 1 / (n - n_right + 2))
-    middle, size = x.mean(axis=0), np.maximum(x.std(axis=0), 1e-9)
-    standard = (x - middle) / size
-    fitted = LogisticRegression().fit(np.concatenate([standard, standard]), np.repeat([1, 0], n), np.concatenate([target, 1 - target]))
-    weights = fitted.coef_[0] / size
-    return {"weights": weights.tolist(), "offset": float(fitted.intercept_[0] - middle @ weights), "n": n}
+    p_taxon: (m,) its probability if the class is known.
+    """
+    logits = log_odds(p_taxon, p_known) @ np.array(fit.weights) + fit.offset
+    return 1 / (1 + np.exp(-logits))

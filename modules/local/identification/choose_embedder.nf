@@ -11,12 +11,12 @@ process CHOOSE_EMBEDDER {
 
     output:
     path 'embedder', emit: embedder
-    path 'ladder.json', emit: ladder
+    path 'classifier_comparison.json', emit: comparison
 
     script:
     """
-    export OMP_NUM_THREADS=${task.cpus}
-    python3 -m ${script.baseName} --specimens ${specimens} --embeddings embeddings/* --models models/* \\
-        --embedder embedder --ladder ladder.json ${flags}
+    . entoflow/threads.sh ${task.cpus}
+    python3 -m ${script.baseName} --specimens ${specimens} --embeddings embeddings/* \\
+        --models models/* --embedder embedder --comparison classifier_comparison.json ${flags}
     """
 }

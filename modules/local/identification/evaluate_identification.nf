@@ -7,7 +7,7 @@ process EVALUATE_IDENTIFICATION {
     path specimens
     path embeddings, stageAs: 'embeddings/*'
     path embedder
-    path ladder
+    path comparison
     tuple val(flags), path(script), path('entoflow/*'), path('entoflow/identification/*')
 
     output:
@@ -17,7 +17,9 @@ process EVALUATE_IDENTIFICATION {
 
     script:
     """
-    python3 -m ${script.baseName} --specimens ${specimens} --embeddings embeddings/* --model ${embedder}/model.json --ladder ${ladder} \\
-        --metrics metrics.json --predictions predictions.csv --plots plots ${flags}
+    . entoflow/threads.sh ${task.cpus}
+    python3 -m ${script.baseName} --specimens ${specimens} --embeddings embeddings/* \\
+        --model ${embedder}/model.json --comparison ${comparison} --metrics metrics.json \\
+        --predictions predictions.csv --plots plots ${flags}
     """
 }

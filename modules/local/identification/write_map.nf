@@ -9,7 +9,8 @@ process WRITE_MAP {
     path embeddings, stageAs: 'embeddings/*'
     path packs, stageAs: 'packs/*'
     path tables, stageAs: 'tables/*'
-    tuple val(flags), path(script), path('entoflow/*'), path('entoflow/identification/*'), path('page_files/*')
+    tuple val(flags), path(script), path('entoflow/*'),
+        path('entoflow/identification/*'), path('page_files/*')
 
     output:
     path 'map.html', emit: map
@@ -19,6 +20,7 @@ process WRITE_MAP {
     def pictures = packs ? "--packs ${packs}" : ''
     def facts = tables ? "--tables ${tables}" : ''
     """
+    . entoflow/threads.sh ${task.cpus}
     python3 -m ${script.baseName} --gallery ${gallery} ${queries} ${pictures} ${facts} \\
         --map map.html ${flags}
     """

@@ -9,7 +9,8 @@ process WRITE_SHEET {
     path gallery
     path reviewed, stageAs: 'reviewed/?/*'
     path packs, stageAs: 'packs/*'
-    tuple val(flags), path(script), path('entoflow/*'), path('entoflow/identification/*'), path('page_files/*')
+    tuple val(flags), path(script), path('entoflow/*'),
+        path('entoflow/identification/*'), path('page_files/*')
 
     output:
     path 'sheet', emit: sheet
@@ -17,7 +18,8 @@ process WRITE_SHEET {
     script:
     def earlier = reviewed ? "--reviewed ${reviewed}" : ''
     """
-    python3 -m ${script.baseName} --clusters ${clusters} --ranking ${ranking} --gallery ${gallery} \\
-        ${earlier} --packs packs/* --sheet sheet ${flags}
+    . entoflow/threads.sh ${task.cpus}
+    python3 -m ${script.baseName} --clusters ${clusters} --ranking ${ranking} \\
+        --gallery ${gallery} ${earlier} --packs packs/* --sheet sheet ${flags}
     """
 }
