@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+
 from measuring import ROOT, Row, run, script, span
 
 LEAST_COSINE = 0.99

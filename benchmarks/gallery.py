@@ -11,7 +11,7 @@ GB = 4.0
 FILL = """import sys, time
 import numpy as np
 sys.path.insert(0, sys.argv[1])
-from entoflow import gallery
+from entoflow.identification import gallery
 
 rng, folder, steps, each, d = np.random.default_rng(1), sys.argv[2], int(sys.argv[3]), int(sys.argv[4]), int(sys.argv[5])
 held = gallery.create(folder, "any", d)
@@ -27,7 +27,7 @@ for step in range(steps):
 ASK = """import sys
 import numpy as np
 sys.path.insert(0, sys.argv[1])
-from entoflow import gallery
+from entoflow.identification import gallery
 
 held = gallery.read(sys.argv[2])
 queries = np.random.default_rng(2).standard_normal((1000, held.dimension), np.float32)

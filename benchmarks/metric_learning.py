@@ -20,6 +20,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+
 from measuring import ROOT
 
 sys.path.insert(0, str(ROOT / "bin"))
@@ -70,7 +71,7 @@ def specimens(results):
 
 def gallery_vectors(results, names):
     """Return the run's own vectors of the images: its gallery holds those of all specimens."""
-    from entoflow import gallery
+    from entoflow.identification import gallery
 
     held = gallery.read(results / "identification/gallery")
     place = {image: row for row, image in enumerate(held.images)}
@@ -80,7 +81,9 @@ def gallery_vectors(results, names):
 def peers(args, sets, names, facts):
     """Return {name: (vectors of all images, seconds of its training)}."""
     from embed_images import pixels as described
-    from entoflow import embedder, images
+
+    from entoflow import images
+    from entoflow.identification import embedder
 
     given = {**facts["provenance"]["parameters"], **facts["input"]}
     if given["weights"] != "none":
@@ -112,8 +115,9 @@ def once(path, of, make):
 def trained(loss, augmented, squares, sets, given):
     """Train the network by the recipe on what the gallery holds, and return (vectors of all images, those before the layer, seconds)."""
     import torch
-    from entoflow import embedder
     from pytorch_metric_learning import losses
+
+    from entoflow.identification import embedder
 
     bare = embedder.new(given["backbone"], given["image_size"], None, given["seed"])
     torch.manual_seed(given["seed"])
@@ -162,15 +166,16 @@ def train(made, shown, loss_of, given):
 
 def views(n):
     """Return how many views of n images an epoch of ours shows."""
-    from entoflow.embedder_trainer import VIEWS_AN_EPOCH
+    from entoflow.identification.embedder_trainer import VIEWS_AN_EPOCH
 
     return 2 * n * -(-VIEWS_AN_EPOCH // (2 * n))
 
 
 def transform(given, augmented):
     """Return what turns a square into the network's input, by torchvision; augmented: as embedder_trainer.view does, which repeats the edge, too."""
-    from entoflow.embedder_trainer import LIGHT, SHIFT, ZOOM
     from torchvision import transforms as t
+
+    from entoflow.identification.embedder_trainer import LIGHT, SHIFT, ZOOM
 
     side = given["image_size"]
     edge = side // 4
@@ -184,7 +189,7 @@ class Judge:
     """Asks all systems the same. An answer is {"right": test, "nearest": unseen that have another group's like, "known": test and unseen}."""
 
     def __init__(self, sets, seed):
-        from entoflow.identification_metrics import Intervals
+        from entoflow.statistics import Intervals
 
         labels, groups = ({part: np.array(held[part], str) for part in ("gallery", "test", "unseen")} for held in (sets.labels, sets.groups))
         self.sets, self.labels = sets, labels
@@ -217,7 +222,7 @@ class Judge:
 
     def figures(self, answer, other=None):
         """Return the figures of an answer, or of how much higher they are than those of another, with a verdict."""
-        from entoflow.identification_metrics import verdict
+        from entoflow.statistics import verdict
 
         found = {}
         for name, (intervals, n) in self.intervals.items():
@@ -227,7 +232,7 @@ class Judge:
         return found
 
     def statistic(self, name, answer):
-        from entoflow.metrics import auroc, divide
+        from entoflow.statistics import auroc, divide
 
         if name == "unknown_auroc":
             return lambda weights: auroc(answer["known"], self.known, weights)

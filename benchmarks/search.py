@@ -9,6 +9,7 @@ import time
 from importlib.util import find_spec
 
 import numpy as np
+
 from measuring import ROOT, Row, span
 
 sys.path.insert(0, str(ROOT / "bin"))
@@ -40,7 +41,7 @@ def unit(vectors):
 
 
 def of_gallery(folder, vectors):
-    from entoflow import gallery
+    from entoflow.identification import gallery
 
     held = gallery.create(folder, "any", vectors.shape[1])
     records = [{"image": f"{n}.jpg", "label": str(n % 1000), "group": str(n), "sha256": f"{n:064x}"} for n in range(len(vectors))]

@@ -13,6 +13,8 @@ import time
 from importlib.metadata import version
 from pathlib import Path
 
+import record
+
 QUESTIONS = ("pipeline", "resume", "training", "prediction", "start", "memory", "evaluation", "fusion", "embedding", "search", "gallery",
              "wingbeat_features")
 HEAD = "| question | entoflow | compared with | ratio | wanted | holds |\n|---|---|---|---|---|---|"
@@ -25,8 +27,12 @@ def main(argv):
     with tempfile.TemporaryDirectory(prefix="entoflow_benchmarks_", dir=args.folder) as folder:
         for name in [name for name in QUESTIONS if name in (args.questions or QUESTIONS)]:
             print(f"{name} ...", file=sys.stderr, flush=True)
+            rows = []
             for row in importlib.import_module(name).ask(Path(folder), not args.least):
                 print(line(row), flush=True)
+                rows.append(row)
+            if args.write:
+                record.write(args.write, name, rows, machine())
     print(f"\n{machine()}; {(time.monotonic() - start) / 60:.0f} min in all.")
 
 
@@ -34,6 +40,7 @@ def parser():
     p = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     p.add_argument("questions", nargs="*", type=known, help=f"those to ask, of {', '.join(QUESTIONS)} (default: all)")
     p.add_argument("--least", action="store_true", help="smallest sizes: to see that all of it runs, not to measure")
+    p.add_argument("--write", type=Path, metavar="FOLDER", help="folder to write a file of figures to for each question, as benchmarks/figures has them")
     p.add_argument("--folder", type=Path, help="folder to work in, which needs 1 GB (default: that of temporary files)")
     return p
 

@@ -3,8 +3,10 @@ import hashlib
 import json
 
 import numpy as np
-from entoflow import coco, embeddings, gallery, model
 from safetensors.numpy import save_file
+
+from entoflow import coco, model_folder
+from entoflow.identification import embedder_facts, embeddings, gallery
 
 # P(known) is 1 / (1 + exp(-20 (likeness to the nearest - 0.7))): known from 0.7, reject below 0.6.
 CALIBRATION = {"head": "nearest", "temperature": 0.1, "known": {"weights": [20, 0, 0, 0], "offset": -14}, "reject_below": 1 / (1 + np.exp(2)), "conformal": 0.8}
@@ -21,7 +23,7 @@ def direction(*values):
 def lay_out(folder):
     """Write a gallery with its embedder beside it, and return its folder."""
     write_embedder(folder / "embedder", 1)
-    held = gallery.create(folder, model.identity(json.loads((folder / "embedder/model.json").read_text())), 3)
+    held = gallery.create(folder, embedder_facts.identity(json.loads((folder / "embedder/model.json").read_text())), 3)
     records = [{"image": f"{label}.jpg", "label": label, "group": label, "sha256": hashlib.sha256(label.encode()).hexdigest()} for label in GALLERY]
     held.enrol(np.array(list(GALLERY.values()), np.float32), records, held.embedder, "ada", "2026-11-05T10:00:00+00:00", "labels.csv")
     return folder
@@ -30,7 +32,7 @@ def lay_out(folder):
 def write_embedder(folder, weight):
     folder.mkdir(parents=True, exist_ok=True)
     save_file({"weight": np.array([weight], np.float32)}, folder / "weights.safetensors")
-    model.write(folder, {"name": "embedder", "kind": "embedder", "classes": [], "threshold": 0.5, "metrics": {}, "metrics_of": "validation",
+    model_folder.write(folder, {"name": "embedder", "kind": "embedder", "classes": [], "threshold": 0.5, "metrics": {}, "metrics_of": "validation",
                          "vectors": "frozen", "calibration": CALIBRATION, "clustering": CLUSTERING,
                          "input": {"backend": "timm", "backbone": "test_resnet", "image_size": 32, "mean": [0.5] * 3, "std": [0.5] * 3}},
                 {"data": {}, "parameters": {}, "seed": 1}, "none")

@@ -6,6 +6,7 @@ import sys
 
 import numpy as np
 import pytest
+
 from conftest import ROOT
 
 sys.path.insert(0, str(ROOT / "benchmarks"))
@@ -89,6 +90,7 @@ def test_a_command_that_fails_ends_the_benchmark_with_what_it_said(measure):
 
 def test_copies_of_a_drawing_differ_in_bytes_and_agree_in_pixels(tmp_path):
     import make_demo
+
     from entoflow import images
 
     make_demo.main(["--folder", str(tmp_path / "demo"), "--demo_boxes=2", "--demo_labelled=1", "--demo_test=1", "--demo_size=96"])
@@ -120,9 +122,10 @@ def test_the_dose_response_finds_the_line_that_the_spoiled_boxes_lie_on_and_says
 
 
 def test_the_plain_recipe_is_asked_what_a_run_of_ours_is(learned, tmp_path, monkeypatch, capsys):
-    from entoflow import embedder_trainer
     from sklearn.metrics import roc_auc_score
     from sklearn.neighbors import KNeighborsClassifier
+
+    from entoflow.identification import embedder_trainer
 
     monkeypatch.setattr(embedder_trainer, "VIEWS_AN_EPOCH", 1)
     results, folder = learned[0].here / "results", tmp_path / "made"
@@ -158,7 +161,7 @@ def test_how_long_our_training_took_is_read_from_the_trace_of_the_run(tmp_path):
 
 
 def test_the_plain_recipe_is_shown_as_many_views_as_ours_and_no_image_is_mirrored_unless_told():
-    from entoflow.embedder_trainer import VIEWS_AN_EPOCH
+    from entoflow.identification.embedder_trainer import VIEWS_AN_EPOCH
 
     assert [metric_learning.views(n) for n in (210, 2000, 5000)] == [4200, VIEWS_AN_EPOCH, 10000]
     left = np.full((32, 32, 3), 255, np.uint8)
@@ -173,8 +176,9 @@ def test_the_plain_recipe_is_shown_as_many_views_as_ours_and_no_image_is_mirrore
 
 
 def test_the_plain_recipe_learns(monkeypatch):
-    from entoflow import embedder, embedder_trainer
     from pytorch_metric_learning.losses import TripletMarginLoss
+
+    from entoflow.identification import embedder, embedder_trainer
 
     monkeypatch.setattr(embedder_trainer, "VIEWS_AN_EPOCH", 200)
     rng = np.random.default_rng(1)

@@ -6,11 +6,13 @@ import os
 import random
 import shutil
 from contextlib import contextmanager
+from pathlib import Path
 
 import make_demo
 import pytest
-from conftest import ROOT, Flow
 from PIL import Image
+
+from conftest import ROOT, Flow
 
 REVIEW = {"IMPORT_IMAGES (reviewed_1)"}
 SOURCES = ("boxes_1", "boxes_2", "labelled_1", "test_1", "audit_1")
@@ -56,9 +58,9 @@ class Run:
 def launched(tmp_path_factory):
     run = Run(tmp_path_factory.mktemp("cache"))
     run.suite.mkdir()
-    for name in ("bin", "conf", "modules", "subworkflows"):
+    for name in ("bin", "conf", "modules", "subworkflows", "web"):
         shutil.copytree(ROOT / name, run.suite / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("main.nf", "nextflow.config", "nextflow_schema.json"):
+    for name in ("main.nf", "entoflow.nf", "nextflow.config", "nextflow_schema.json"):
         shutil.copy(ROOT / name, run.suite / name)
     make_demo.main([f"--folder={run.data}", "--demo_boxes=24", "--demo_labelled=24", "--demo_test=12"])
     in_two(run.data / "boxes")
@@ -115,6 +117,39 @@ def test_files_touched_but_unchanged_rerun_nothing(launched):
     for path in [*launched.data.rglob("*"), *launched.suite.rglob("*")]:
         os.utime(path)
     assert launched.again() == set()
+
+
+def test_a_file_that_is_changed_added_removed_or_renamed_reruns_its_readers_and_a_touch_nothing(tmp_path):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for number, colour in enumerate(("red", "green", "blue")):
+        Image.new("RGB", (64, 48), colour).save(folder / f"{number}.png")
+    (tmp_path / "main.nf").write_text(f"""include {{ IMPORT_IMAGES }} from '{ROOT}/modules/local/suite/import_images'
+include {{ import_sources }} from '{ROOT}/modules/lib/sources'
+include {{ suite }} from '{ROOT}/modules/lib/suite'
+
+workflow {{
+    importer = suite('import_images', [:])
+    IMPORT_IMAGES(import_sources([predict: channel.of(file('{folder}'))], importer), importer)
+}}
+""")
+    flow = Flow(tmp_path, pipeline=tmp_path / "main.nf")
+    flow.run()
+    changes = {
+        "nothing": lambda: None,
+        "touched": lambda: os.utime(folder / "0.png"),
+        "changed": lambda: paint(folder / "0.png"),
+        "added": lambda: Image.new("RGB", (64, 48), "white").save(folder / "3.png"),
+        "renamed": lambda: (folder / "3.png").rename(folder / "4.png"),
+        "removed": lambda: (folder / "1.png").unlink(),
+    }
+    statuses = {}
+    for name, change in changes.items():
+        change()
+        _, tasks = flow.run("-resume")
+        statuses[name] = tasks["IMPORT_IMAGES (predict_1)"]
+    unchanged = {"nothing", "touched"}
+    assert statuses == {name: "CACHED" if name in unchanged else "COMPLETED" for name in changes}
 
 
 def test_a_changed_photo_reruns_what_follows_from_it_and_no_insect_training(launched):
@@ -203,7 +238,7 @@ def test_a_changed_parameter_reruns_the_tasks_it_sets(launched):
 
 
 def test_an_edit_of_the_evaluation_retrains_nothing(launched):
-    with edited(launched.suite / "bin/evaluate_detector.py", "indent=1", "indent=2"):
+    with edited(launched.suite / "bin/detection/evaluate_detector.py", "indent=1", "indent=2"):
         assert launched.again() == {"EVALUATE_DETECTOR", "WRITE_REPORT"}
 
 
@@ -213,7 +248,7 @@ def test_a_parameter_of_the_evaluation_retrains_nothing(launched):
                "test_boxes": ["test_boxes.json"], "audit_boxes": ["audit_boxes.json"], "reviewed": []}
     paths = {name: ", ".join(f"file('{launched.data}/{file}')" for file in files) for name, files in sources.items()}
     channels = ", ".join(f"{name}: channel.fromList([{listed}])" for name, listed in paths.items())
-    host.write_text(f"""include {{ ENTOFLOW }} from '{launched.suite}/main'
+    host.write_text(f"""include {{ ENTOFLOW }} from '{launched.suite}/entoflow'
 
 workflow {{
     settings = [train_detector: [image_size: 64, max_epochs: 1], select_weak_boxes: [weak_rule: 'top1'], evaluate_detector: [seed: 2]]
@@ -230,16 +265,26 @@ def test_an_edited_helper_reruns_the_tasks_that_import_it(launched):
 
 
 def test_each_task_is_handed_all_that_its_script_reaches_by_imports_and_no_more(launched, tmp_path):
-    scripts = sorted((launched.suite / "bin").glob("*.py"))
-    (tmp_path / "main.nf").write_text(f"""include {{ suite }} from '{launched.suite}/modules/local/suite'
+    scripts = [path for path in sorted((launched.suite / "bin").glob("*/*.py")) if path.parent.name != "entoflow"]
+    (tmp_path / "main.nf").write_text(f"""include {{ suite }} from '{launched.suite}/modules/lib/suite'
 
 workflow {{
-    {[path.stem for path in scripts]}.each {{ task -> println("handed " + ([task] + suite(task, [:])[2].collect {{ file -> file.baseName }}).join(' ')) }}
+    {[path.stem for path in scripts]}.each {{ task -> println("handed " + json([task, paths_of(task)])) }}
+}}
+
+def paths_of(task) {{
+    return suite(task, [:]).drop(2).flatten().collect {{ path -> path.toString() }}
+}}
+
+def json(value) {{
+    return groovy.json.JsonOutput.toJson(value)
 }}
 """)
     said, _ = Flow(tmp_path).run(script=tmp_path / "main.nf")
-    handed = dict(line.removeprefix("handed ").split(" ", 1) for line in said.splitlines() if line.startswith("handed "))
-    assert {task: set(names.split()) for task, names in handed.items()} == {path.stem: reached(path) for path in scripts}
+    handed = dict(json.loads(line.removeprefix("handed ")) for line in said.splitlines() if line.startswith("handed "))
+    package = launched.suite.resolve() / "bin/entoflow"
+    given = {task: {str(Path(name).resolve().relative_to(package).with_suffix("")) for name in names if name.endswith(".py")} for task, names in handed.items()}
+    assert given == {path.stem: reached(path, package) for path in scripts}
 
 
 def test_a_photo_at_an_address_of_label_studio_is_part_of_its_export(launched, tmp_path):
@@ -247,7 +292,7 @@ def test_a_photo_at_an_address_of_label_studio_is_part_of_its_export(launched, t
     photo.parent.mkdir(parents=True)
     photo.write_bytes(b"")
     (tmp_path / "export.json").write_text(json.dumps([{"data": {"image": "/data/local-files/?d=supervisely/dataset/img/a.jpg"}}]))
-    (tmp_path / "main.nf").write_text(f"""include {{ members }} from '{launched.suite}/modules/local/sources'
+    (tmp_path / "main.nf").write_text(f"""include {{ members }} from '{launched.suite}/modules/lib/sources'
 
 workflow {{
     members(file('{tmp_path}/export.json')).each {{ path -> println("member ${{path}}") }}
@@ -257,16 +302,18 @@ workflow {{
     assert [line for line in said.splitlines() if line.startswith("member ")] == [f"member {tmp_path}/export.json", f"member {photo}"]
 
 
-def reached(script):
+def reached(script, package):
     """Return the package's files that Python's own parser finds, from a script on."""
     found, to_read = {"__init__"}, [script]
     while to_read:
-        path = to_read.pop()
-        for node in ast.walk(ast.parse(path.read_text())):
-            module = node.module or "" if isinstance(node, ast.ImportFrom) else ""
-            names = {alias.name for alias in node.names} if module == "entoflow" else {module.split(".")[1]} if module.startswith("entoflow.") else set()
-            to_read += [script.parent / "entoflow" / f"{name}.py" for name in names - found]
-            found |= names
+        for node in ast.walk(ast.parse(to_read.pop().read_text())):
+            if not isinstance(node, ast.ImportFrom) or (node.module or "").split(".")[0] != "entoflow":
+                continue
+            place = Path(*node.module.split(".")[1:])
+            paths = [place / alias.name for alias in node.names] if (package / place).is_dir() else [place]
+            new = {str(path) for path in paths} - found
+            to_read += [package / f"{name}.py" for name in new]
+            found |= new | {f"{Path(name).parent}/__init__" for name in new if "/" in name}
     return found
 
 

@@ -1,4 +1,5 @@
-"""The house's own rules: one default in one place, and every import found."""
+"""The house's own rules: rooms, staged imports, one default in one place, one version, types."""
+
 import ast
 import importlib
 import json
@@ -7,32 +8,98 @@ import subprocess
 import sys
 
 import pytest
+
 from conftest import ROOT
 
 PYTHON = sorted((ROOT / "bin").rglob("*.py"))
-SCRIPTS = sorted((ROOT / "bin").glob("*.py"))
+PACKAGE = ROOT / "bin/entoflow"
+SCRIPTS = [path for path in PYTHON if PACKAGE not in path.parents]
+CHAINS = ("detection", "identification", "wingbeat")
+HEAVY = ("torch", "ultralytics", "matplotlib", "sklearn", "cv2", "scipy", "librosa")
 
 
-def listed(path):
-    """What suite.nf's imports() finds, line by line."""
-    found = set()
+def listed_imports(path):
+    """Return the names below bin/entoflow that suite.nf's imports() reads in a file."""
+    names = set()
     for line in path.read_text().splitlines():
-        if dotted := re.match(r"\s*from\s+entoflow\.(\w+)\s+import", line):
-            found.add(dotted[1])
-        elif names := re.match(r"\s*from\s+entoflow\s+import\s+([\w,\s]+)", line):
-            found |= {name.split()[0] for name in names[1].split(",")}
-    return found
+        match = re.match(r"\s*from\s+entoflow((?:\.\w+)*)\s+import\s+([\w,\s]+)", line)
+        if match:
+            module = match[1].strip(".")
+            imported = [word.split()[0] for word in match[2].split(",")]
+            names |= files_of(module, imported)
+    return names
+
+
+def parsed_imports(path):
+    """Return the names below bin/entoflow that Python imports in a file."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "entoflow":
+            module = node.module.removeprefix("entoflow").strip(".")
+            names |= files_of(module, [name.name for name in node.names])
+    return names
+
+
+def files_of(module, imported):
+    """Return the files that `from entoflow.module import imported` reads, as names below
+    bin/entoflow.
+    """
+    if module and not (PACKAGE / module).is_dir():
+        return {module.replace(".", "/")}
+    return {f"{module}/{name}".lstrip("/") for name in imported}
+
+
+def closure(path):
+    """Return all that a file imports of the package, directly or not."""
+    names = set()
+    unread = [path]
+    while unread:
+        new = listed_imports(unread.pop()) - names
+        names |= new
+        unread += [PACKAGE / f"{name}.py" for name in new]
+    return names
+
+
+def rooms(names):
+    """Return the sub-packages that files below bin/entoflow stand in."""
+    return {name.split("/")[0] for name in names if "/" in name}
 
 
 @pytest.mark.parametrize("path", PYTHON, ids=lambda path: path.name)
 def test_the_lines_that_suite_reads_are_all_imports_of_the_package(path):
-    found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.ImportFrom) and node.module == "entoflow":
-            found |= {name.name for name in node.names}
-        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("entoflow."):
-            found.add(node.module.split(".")[1])
-    assert listed(path) == found
+    names = listed_imports(path)
+    assert names == parsed_imports(path)
+    assert all((PACKAGE / f"{name}.py").is_file() for name in names - {"__version__"})
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
+def test_a_script_of_one_chain_is_handed_nothing_of_another(script):
+    if script.parent.name == "bin":  # what a person runs may serve two chains
+        return
+    others = set(CHAINS) - {script.parent.name}
+    assert not rooms(closure(script)) & others
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in PYTHON if path.parent.name in CHAINS], ids=lambda path: path.stem
+)
+def test_no_chain_imports_a_sister_and_nothing_but_the_demo_its_worlds(path):
+    others = {*CHAINS, "demo", "report"} - {path.parent.name}
+    assert not rooms(listed_imports(path)) & others
+
+
+def test_each_process_stages_the_code_that_its_script_imports():
+    for path in sorted((ROOT / "modules/local").rglob("*.nf")):
+        scripts = [ROOT / f"bin/{path.parent.name}/{path.stem}.py"]
+        if path.stem == "train_family":
+            scripts = list((ROOT / "bin/wingbeat").glob("train_*.py"))
+        staged = re.findall(r"path\('entoflow/((?:\w+/)*)\*'\)", path.read_text())
+        staged_rooms = {
+            folder.strip("/") for folder in staged if not folder.endswith("templates/")
+        } - {""}
+        assert "" in staged, path.name
+        for script in scripts:
+            assert staged_rooms == rooms(closure(script)), path.name
 
 
 def test_defaults_of_the_schema_are_those_of_the_scripts():
@@ -40,21 +107,55 @@ def test_defaults_of_the_schema_are_those_of_the_scripts():
     for group in groups:
         for name, entry in group["properties"].items():
             for task in entry.get("tasks", []):
-                actions = {action.dest: action for action in importlib.import_module(task).parser()._actions}
-                assert (name, actions[name].default) == (name, entry.get("default"))
-                assert not entry.get("enum") or not actions[name].choices or sorted(actions[name].choices) == sorted(entry["enum"])
+                parser = importlib.import_module(task).parser()
+                action = next(action for action in parser._actions if action.dest == name)
+                assert (name, action.default) == (name, entry.get("default"))
+                if entry.get("enum") and action.choices:
+                    assert sorted(action.choices) == sorted(entry["enum"])
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
 def test_help_of_every_script_imports_nothing_heavy(script):
-    code = f"import sys, runpy; sys.argv = ['x', '--help']; sys.path.insert(0, {str(ROOT / 'bin')!r})\n" \
-           f"try: runpy.run_path({str(script)!r}, run_name='__main__')\nexcept SystemExit: pass\n" \
-           "print([name for name in ('torch', 'ultralytics', 'matplotlib', 'sklearn', 'cv2') if name in sys.modules])"
+    code = (
+        "import sys, runpy; sys.argv = ['x', '--help']\n"
+        f"sys.path.insert(0, {str(ROOT / 'bin')!r})\n"
+        f"try: runpy.run_path({str(script)!r}, run_name='__main__')\n"
+        "except SystemExit: pass\n"
+        f"print([name for name in {HEAVY} if name in sys.modules])"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert done.stdout.splitlines()[-1] == "[]", done.stderr
 
 
-def test_one_version():
+def test_one_version_in_every_file_that_names_it():
     import entoflow
 
-    assert f"version = '{entoflow.__version__}'" in (ROOT / "nextflow.config").read_text()
+    patterns = {
+        "pyproject.toml": r'(?m)^version = "(.*?)"',
+        "nextflow.config": r"version = '(.*?)'",
+        "CHANGELOG.md": r"(?m)^## \[?([0-9.]+)",  # the newest stands first
+        "CITATION.cff": r"(?m)^version: \"?([^\"\n]+)",
+    }
+    for name, pattern in patterns.items():
+        if (ROOT / name).exists():
+            match = re.search(pattern, (ROOT / name).read_text())
+            assert (name, match and match[1]) == (name, entoflow.__version__)
+
+
+def test_mypy_finds_errors_in_the_listed_exceptions_alone_and_in_each_of_them(tmp_path):
+    """So the list in pyproject.toml only shrinks: a module without errors has to leave it."""
+    config, exceptions = (ROOT / "pyproject.toml").read_text().split("[[tool.mypy.overrides]]")
+    (tmp_path / "pyproject.toml").write_text(config)
+    command = [
+        sys.executable,
+        "-m",
+        "mypy",
+        "--config-file",
+        tmp_path / "pyproject.toml",
+        "--no-error-summary",
+    ]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600)
+    assert done.returncode in (0, 1), done.stdout + done.stderr
+    paths = set(re.findall(r"(?m)^bin/(.+?)\.py:\d+: error", done.stdout))
+    modules = {path.replace("/", ".") for path in paths}
+    assert modules == set(re.findall(r'"([\w.]+)"', exceptions))

@@ -5,6 +5,7 @@ import re
 import subprocess
 
 import pytest
+
 from conftest import ROOT, commands
 
 DEMO, TESTS, FOLLOW, OWN_DATA, PREDICT = SHOWN = commands(ROOT / "README.md")

@@ -9,6 +9,7 @@ import time
 import make_demo
 import psutil
 import pytest
+
 from conftest import ROOT, Flow
 
 # Whatever this machine has, what the base asks for is granted, and small tasks run side by side.

@@ -1,72 +1,140 @@
 """What counts as a readable image, and the packs that hand images from task to task.
 
-Every image is upright 8-bit RGB from here on: EXIF orientation applied, 16-bit grey scaled from 0..65535 to 0..255,
-an alpha channel ignored, CMYK, palettes, grey and 1-bit converted.
+Every image is upright 8-bit RGB from here on: EXIF orientation applied, 16-bit grey scaled from
+0..65535 to 0..255, an alpha channel ignored, CMYK, palettes, grey and 1-bit converted.
 """
+
 import base64
 import hashlib
 import io
 import struct
 import zipfile
 import zlib
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from entoflow import files
 from entoflow.task import InputError
 
+if TYPE_CHECKING:
+    import numpy as np
+    from PIL.Image import Image as PillowImage
+
+    Pixels = np.ndarray | PillowImage  # height x width (x 3), uint8
+
 # HEIC is a phone's photo that Pillow cannot read: named here, it is reported and not overlooked.
-SUFFIXES = {".jpg", ".jpeg", ".jfif", ".png", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".avif", ".heic", ".heif"}
-# What Pillow's readers were seen to raise on damaged files, beside OSError.
-DAMAGE = (ArithmeticError, AttributeError, EOFError, LookupError, OSError, RuntimeError, SyntaxError, TypeError,
-          ValueError, struct.error, zlib.error)
+SUFFIXES = {
+    ".jpg",
+    ".jpeg",
+    ".jfif",
+    ".png",
+    ".bmp",
+    ".tif",
+    ".tiff",
+    ".webp",
+    ".gif",
+    ".avif",
+    ".heic",
+    ".heif",
+}
+# What Pillow's readers were seen to raise on damaged files, besides OSError.
+DAMAGE = (
+    ArithmeticError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    OSError,
+    RuntimeError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+    struct.error,
+    zlib.error,
+)
 MAX_PIXELS = 200_000_000
 ORIENTATION = 274  # the EXIF tag
 
 
-class BadImage(Exception):
+class BadImage(Exception):  # noqa: N818
     """A file that is no usable image; the message is the reason."""
 
 
-def is_image_name(name):
-    """Tell by its name whether a file is meant to be an image."""
+@dataclass(frozen=True)
+class ImageFacts:
+    """What a data set says of an image, without its pixels."""
+
+    id: int  # see image_id
+    width: int  # pixels, upright
+    height: int
+    sha256: str  # of the file's bytes
+    phash: str  # 16 hex digits
+    mirrored: str  # the phash of the mirror image
+    thumbnail: str  # base64 of 16 x 16 grey bytes
+    orientation: int  # EXIF's, 1 to 8
+    suffix: str | None  # .jpg or .png where the file's bytes can go into a pack as they are
+
+    def __getitem__(self, name: str) -> Any:  # until no caller takes it for a dict
+        return getattr(self, name)
+
+    def keys(self) -> list[str]:
+        return list(asdict(self))
+
+
+def is_image_name(name: str | Path) -> bool:
+    """Return whether a file is meant to be an image, by its name."""
     return Path(name).suffix.lower() in SUFFIXES
 
 
-def read_image(source):
-    """Return an image (a path or bytes) as uint8 height x width x 3, RGB, upright. Raises BadImage."""
+def read_image(source: Path | str | bytes) -> "np.ndarray":
+    """Return an image (a path or bytes) as uint8 height x width x 3, RGB, upright.
+
+    Raises BadImage.
+    """
     import numpy as np
 
-    return np.asarray(_decode(_bytes(source))[0])
+    image, _, _ = _decode(_bytes(source))
+    return np.asarray(image)
 
 
-def describe(path):
-    """Check an image by full decoding and return what a dataset says of it, without its pixels. Raises BadImage.
-
-    sha256 (of the file's bytes), id, width, height (upright), orientation (1..8), phash, mirrored (the phash of the
-    mirror image), thumbnail, and suffix: that of the file if its bytes can go into a pack as they are, else None.
-    """
+def describe(path: Path) -> ImageFacts:
+    """Check an image by full decoding and describe it. Raises BadImage."""
     from PIL.Image import Transpose
 
     data = _bytes(path)
-    image, plain, orientation = _decode(data)
+    image, suffix, orientation = _decode(data)
     sha256 = hashlib.sha256(data).hexdigest()
     grey = image.convert("L")
     mirror = grey.transpose(Transpose.FLIP_LEFT_RIGHT)
-    return {"id": image_id(sha256), "width": image.width, "height": image.height, "sha256": sha256,
-            "phash": f"{phash(grey):016x}", "mirrored": f"{phash(mirror):016x}",
-            "thumbnail": base64.b64encode(thumbnail(grey).tobytes()).decode(),
-            "orientation": orientation, "suffix": plain}
+    return ImageFacts(
+        id=image_id(sha256),
+        width=image.width,
+        height=image.height,
+        sha256=sha256,
+        phash=f"{phash(grey):016x}",
+        mirrored=f"{phash(mirror):016x}",
+        thumbnail=base64.b64encode(thumbnail(grey).tobytes()).decode(),
+        orientation=orientation,
+        suffix=suffix,
+    )
 
 
-def image_id(name):
-    """Return the id of an image from its SHA-256 or its name in a pack: the first 52 bits, exact in any JSON reader."""
+def image_id(name: str) -> int:
+    """Return the id of an image from its SHA-256 or its name in a pack.
+
+    The first 52 bits, exact in any JSON reader.
+    """
     return int(name[:13], 16)
 
 
-def phash(image):
-    """Return the 64-bit perceptual hash of an image (array or Pillow image), as imagehash.phash defines it.
+def phash(image: "Pixels") -> int:
+    """Return the 64-bit perceptual hash of an image (array or Pillow image), as imagehash.phash
+    defines it.
 
-    The 8 x 8 lowest frequencies of the DCT-II of the 32 x 32 grey image; a bit is 1 above their median, row by row,
-    the first bit highest. Rounding makes the hash of a plain surface the same on every machine.
+    The 8 x 8 lowest frequencies of the DCT-II of the 32 x 32 grey image; a bit is 1 above their
+    median, row by row, the first bit highest. Rounding makes the hash of a plain surface the same
+    on every machine.
     """
     import numpy as np
     from PIL import Image
@@ -74,72 +142,101 @@ def phash(image):
     pixels = np.asarray(_grey(image).resize((32, 32), Image.Resampling.LANCZOS), dtype=float)
     waves = 2 * np.cos(np.pi / 64 * np.outer(np.arange(8), 2 * np.arange(32) + 1))
     low = (waves @ pixels @ waves.T).round(6)
-    return int("".join("1" if bit else "0" for bit in (low > np.median(low)).ravel()), 2)
+    bits = (low > np.median(low)).ravel()
+    return int("".join("1" if bit else "0" for bit in bits), 2)
 
 
-def thumbnail(image):
-    """Return an image (array or Pillow image) as 16 x 16 uint8 grey, each pixel the mean of its area."""
+def thumbnail(image: "Pixels") -> "np.ndarray":
+    """Return an image (array or Pillow image) as 16 x 16 uint8 grey, each pixel the mean of its
+    area.
+    """
     import numpy as np
     from PIL import Image
 
     return np.asarray(_grey(image).resize((16, 16), Image.Resampling.BOX))
 
 
-def write_pack(path, files):
-    """Write a pack of [(path of an image, sha256, plain suffix or None)]; equal images give equal bytes.
+def write_pack(path: Path, members: Iterable[tuple[Path, str, str | None]]) -> None:
+    """Write a pack of images (path, SHA-256, suffix as in ImageFacts).
 
-    Nothing is compressed, as images are already; an image of no plain suffix goes in as an upright RGB PNG.
+    Equal images give equal bytes.
+
+    Nothing is compressed, as images are already; an image without a suffix goes in as an upright
+    RGB PNG.
     """
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as pack:
-        for source, sha256, plain in sorted(files, key=lambda file: file[1]):
-            data = Path(source).read_bytes() if plain else _png(source)
-            pack.writestr(zipfile.ZipInfo(member_name(sha256, plain)), data)  # ZipInfo's date is 1980-01-01
+    ordered = sorted(members, key=lambda member: member[1])
+    with files.whole(path, "wb") as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as pack:
+        for source, sha256, suffix in ordered:
+            data = Path(source).read_bytes() if suffix else _png(source)
+            pack.writestr(
+                zipfile.ZipInfo(member_name(sha256, suffix)), data
+            )  # ZipInfo's date is 1980-01-01
 
 
-def member_name(sha256, plain):
+def member_name(sha256: str, suffix: str | None) -> str:
     """Return the name of an image in its pack."""
-    return sha256[:32] + (plain or ".png")
+    return sha256[:32] + (suffix or ".png")
 
 
 class Pack:
-    """The images of some packs by id; opened when asked for, and never all in memory."""
+    """The images of some packs by id.
 
-    def __init__(self, paths):
-        self._members = {}
-        self._open = (None, None)
+    Each is read when it is asked for, and one pack is open at a time.
+    """
+
+    def __init__(self, paths: Iterable[Path | str]) -> None:
+        """Look at the names in the packs. Raises InputError for a file that is no pack."""
+        self._members: dict[int, tuple[Path, str]] = {}  # id -> (pack, name in it)
+        self._open_path: Path | None = None
+        self._open_pack: zipfile.ZipFile | None = None
         for path in sorted(map(Path, paths)):
-            try:
-                with zipfile.ZipFile(path) as pack:
-                    self._members.update({image_id(name): (path, name) for name in pack.namelist()} | self._members)
-            except (zipfile.BadZipFile, ValueError):
-                raise InputError(f"{path}: is no pack of images; wanted one that import_images.py wrote.") from None
+            for name in _names_in_pack(path):
+                self._members.setdefault(image_id(name), (path, name))
 
-    def ids(self):
+    def ids(self) -> list[int]:
         """Return the sorted ids."""
         return sorted(self._members)
 
-    def together(self, ids):
-        """Return those of the ids that are here, pack by pack: read in this order, each pack is opened once."""
-        return sorted(set(ids) & self._members.keys(), key=lambda image: (self._members[image][0], image))
+    def together(self, ids: Iterable[int]) -> list[int]:
+        """Return those of the ids that are here, pack by pack.
 
-    def read(self, image):
+        Read in this order, each pack is opened once.
+        """
+        here = set(ids) & self._members.keys()
+        return sorted(here, key=lambda image: (self._members[image][0], image))
+
+    def read(self, image: int) -> "np.ndarray":
         """Return an image by id as uint8 height x width x 3, RGB."""
         return read_image(self._bytes(image))
 
-    def extract(self, image, folder):
+    def extract(self, image: int, folder: Path) -> Path:
         """Write an image's file into a folder and return its path."""
         path = Path(folder) / self._members[image][1]
         path.write_bytes(self._bytes(image))
         return path
 
-    def _bytes(self, image):
+    def _bytes(self, image: int) -> bytes:
         path, name = self._members[image]
-        if self._open[0] != path:
-            self._open = (path, zipfile.ZipFile(path))
-        return self._open[1].read(name)
+        if self._open_pack is None or self._open_path != path:
+            self._open_path = path
+            self._open_pack = zipfile.ZipFile(path)
+        return self._open_pack.read(name)
 
 
-def _bytes(source):
+def _names_in_pack(path: Path) -> list[str]:
+    try:
+        with zipfile.ZipFile(path) as pack:
+            names = pack.namelist()
+        for name in names:
+            image_id(name)
+    except (zipfile.BadZipFile, ValueError):
+        raise InputError(
+            f"{path}: is no pack of images; wanted one that import_images.py wrote."
+        ) from None
+    return names
+
+
+def _bytes(source: Path | str | bytes) -> bytes:
     if isinstance(source, bytes):
         return source
     try:
@@ -150,18 +247,24 @@ def _bytes(source):
         raise BadImage(f"cannot be read ({getattr(error, 'strerror', error)})") from None
 
 
-def _decode(data):
-    """Return (upright RGB Pillow image, suffix if the bytes are a plain JPEG or PNG else None, EXIF orientation)."""
+def _decode(data: bytes) -> tuple["PillowImage", str | None, int]:
+    """Return (upright RGB image, suffix where the bytes are an upright plain JPEG or PNG, EXIF
+    orientation).
+    """
     from PIL import Image, UnidentifiedImageError
 
-    Image.MAX_IMAGE_PIXELS = None  # Pillow would warn at 90 megapixels; MAX_PIXELS below is checked before decoding
+    Image.MAX_IMAGE_PIXELS = (
+        None  # Pillow would warn at 90 megapixels; MAX_PIXELS below is checked before decoding
+    )
     if not data:
         raise BadImage("is empty")
     try:
         with Image.open(io.BytesIO(data)) as image:
             if image.width * image.height > MAX_PIXELS:
-                raise BadImage(f"has {image.width} x {image.height} pixels; wanted at most {MAX_PIXELS}")
-            plain = _plain_suffix(image, data)
+                raise BadImage(
+                    f"has {image.width} x {image.height} pixels; wanted at most {MAX_PIXELS}"
+                )
+            suffix = _plain_suffix(image, data)
             image.load()
             orientation = _orientation(image)
             upright = _turn(_rgb(image), orientation)
@@ -171,35 +274,47 @@ def _decode(data):
         raise BadImage("is not an image that can be read") from None
     except DAMAGE as error:
         raise BadImage(f"is damaged ({error})") from None
-    return upright, plain if orientation == 1 else None, orientation
+    return upright, suffix if orientation == 1 else None, orientation
 
 
-def _plain_suffix(image, data):
-    """A phone's MPO is a JPEG with more after it. Byte 24 of a PNG is its bit depth, which Pillow's mode may hide."""
+def _plain_suffix(image: "PillowImage", data: bytes) -> str | None:
+    """Return the suffix of a file that any reader takes for 8-bit grey or RGB, else None."""
     if image.mode not in ("L", "RGB"):
         return None
-    if image.format in ("JPEG", "MPO"):
+    if image.format in ("JPEG", "MPO"):  # a phone's MPO is a JPEG with more after it
         return ".jpg"
-    return ".png" if image.format == "PNG" and data[24] == 8 else None
+    bit_depth = data[24]  # of a PNG; Pillow's mode may hide it
+    return ".png" if image.format == "PNG" and bit_depth == 8 else None
 
 
-def _orientation(image):
+def _orientation(image: "PillowImage") -> int:
     try:
-        found = image.getexif().get(ORIENTATION, 1)
+        orientation = image.getexif().get(ORIENTATION, 1)
     except DAMAGE:  # a damaged EXIF block says nothing of the pixels, which were read
         return 1
-    return found if found in range(1, 9) else 1
+    return orientation if orientation in range(1, 9) else 1
 
 
-def _turn(image, orientation):
+def _turn(image: "PillowImage", orientation: int) -> "PillowImage":
+    """Return the upright image.
+
+    ImageOps.exif_transpose would write the EXIF block anew, and fail where it is damaged.
+    """
     from PIL.Image import Transpose
 
-    turns = [None, Transpose.FLIP_LEFT_RIGHT, Transpose.ROTATE_180, Transpose.FLIP_TOP_BOTTOM, Transpose.TRANSPOSE,
-             Transpose.ROTATE_270, Transpose.TRANSVERSE, Transpose.ROTATE_90]
-    return image if orientation == 1 else image.transpose(turns[orientation - 1])
+    turns = {
+        2: Transpose.FLIP_LEFT_RIGHT,
+        3: Transpose.ROTATE_180,
+        4: Transpose.FLIP_TOP_BOTTOM,
+        5: Transpose.TRANSPOSE,
+        6: Transpose.ROTATE_270,
+        7: Transpose.TRANSVERSE,
+        8: Transpose.ROTATE_90,
+    }
+    return image.transpose(turns[orientation]) if orientation in turns else image
 
 
-def _rgb(image):
+def _rgb(image: "PillowImage") -> "PillowImage":
     import numpy as np
     from PIL import Image
 
@@ -215,14 +330,15 @@ def _rgb(image):
     return image if image.mode == "RGB" else image.convert("RGB")
 
 
-def _grey(image):
+def _grey(image: "Pixels") -> "PillowImage":
     from PIL import Image
 
-    image = image if isinstance(image, Image.Image) else Image.fromarray(image)
-    return image if image.mode == "L" else image.convert("L")
+    pillow = image if isinstance(image, Image.Image) else Image.fromarray(image)
+    return pillow if pillow.mode == "L" else pillow.convert("L")
 
 
-def _png(path):
+def _png(path: Path) -> bytes:
     file = io.BytesIO()
-    _decode(_bytes(path))[0].save(file, "PNG", compress_level=1)
+    image, _, _ = _decode(_bytes(path))
+    image.save(file, "PNG", compress_level=1)
     return file.getvalue()

@@ -67,9 +67,9 @@ def group(merged, bits, stage, audit):
     from entoflow.splits import join, near_duplicates
 
     images = every_image(merged)
-    near, alike = near_duplicates(images, bits)
+    near, alike = near_duplicates(*_seen(images), bits)
     if any("photo" in image for image in images):
-        of_photos, _ = near_duplicates([image.get("photo", image) for image in images], bits)
+        of_photos, _ = near_duplicates(*_seen([image.get("photo", image) for image in images]), bits)
         near = np.unique(np.concatenate([near, of_photos]), axis=0)
     for a, b in near.tolist():
         if named(images[a]) != named(images[b]) and images[a]["id"] != images[b]["id"]:
@@ -79,6 +79,10 @@ def group(merged, bits, stage, audit):
     groups = join([named(image) for image in images], [*near.tolist(), *same])
     ids = np.array([image["id"] for image in images])
     return dict(zip(ids.tolist(), groups)), ids[alike]
+
+
+def _seen(images):
+    return ([image[key] for image in images] for key in ("phash", "mirrored", "thumbnail"))
 
 
 def every_image(merged):

@@ -1,102 +1,192 @@
-"""What every reader of a source hands over: photos with their boxes as given. No image is opened here."""
+"""What every reader of a source hands over: images with their boxes as the user gave them.
+
+No image is opened here.
+"""
+
 import math
 import os
 import unicodedata
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NoReturn
 
 from entoflow import images
-from entoflow.tables import plain_label, plain_text
+from entoflow.audit import Note
+from entoflow.tables import plain_label, plain_text, read_json, read_text
 from entoflow.task import InputError
 
 CROWD_NAMES = {"crowd", "iscrowd", "difficult", "ignore"}  # tags that make a box an ignore region
 
+Corners = tuple[float, float, float, float]  # x1, y1, x2, y2; half-open: x2 and y2 lie just outside
+NO_CORNERS: Corners = (math.nan, math.nan, math.nan, math.nan)
 
-class Box(NamedTuple):
-    """A box as given: half-open corners x1, y1, x2, y2 in pixels, or in shares of the upright image's sides."""
 
-    corners: tuple
+@dataclass(frozen=True)
+class SourceBox:
+    """A box as the user gave it: in pixels, or in shares of the upright image's sides."""
+
+    corners: Corners
     label: str
-    crowd: bool = False
-    row: int | None = None  # line, or place in the list, from 1
-    shares: bool = False
+    iscrowd: bool = False  # an ignore region
+    row: int | None = None  # line, or place in a list, from 1
+    relative: bool = False  # whether the corners are shares of the sides
 
 
-@dataclass
-class Photo:
-    """An image of a source. `notes`: (row, action, reason) of what the reader could not take."""
+@dataclass(frozen=True)
+class AnnotatedImage:
+    """An image as a labelling tool gets it: its boxes are in pixels."""
+
+    file_name: str
+    size: tuple[int, int]  # width and height
+    boxes: Sequence[SourceBox] = ()
+
+
+@dataclass(frozen=True)
+class SourceImage:
+    """An image of a source, with all that the source says of it."""
 
     file_name: str  # as the user knows it
     path: Path
-    boxes: list = field(default_factory=list)
-    size: tuple | None = None  # declared width and height
+    boxes: Sequence[SourceBox] = ()
+    size: tuple[int, int] | None = None  # width and height as the source declares them
     label: str | None = None
     count: int | None = None
     group: str | None = None
-    columns: dict = field(default_factory=dict)  # what a table says of it beside: split, genus, family
+    columns: Mapping[str, str] = field(
+        default_factory=dict
+    )  # further columns of a table: split, genus, family
     row: int | None = None
     problem: str | None = None  # why it cannot be used, whatever its pixels are
-    notes: list = field(default_factory=list)
+    notes: Sequence[Note] = ()  # on what the reader did not take as it was given
 
-    def __post_init__(self):
-        self.file_name = plain_text(self.file_name)
-        self.label, self.group = (plain_label(text) if text else None for text in (self.label, self.group))
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "file_name", plain_text(self.file_name))
+        for name in ("label", "group"):
+            text = getattr(self, name)
+            object.__setattr__(self, name, plain_label(text) if text else None)
 
 
-def find_images(folder):
+@dataclass(frozen=True)
+class SourceContent:
+    """All that a reader takes from a source."""
+
+    images: list[SourceImage]
+    notes: list[Note] = field(default_factory=list)  # on what belongs to none of these images
+    format: str = ""
+
+
+@dataclass(frozen=True)
+class Source:
+    """A file or folder that a user gave. What several readers look at is read once."""
+
+    path: Path
+
+    @cached_property
+    def is_folder(self) -> bool:
+        return self.path.is_dir()
+
+    @cached_property
+    def text(self) -> str:
+        """The file's text. Raises InputError where it is no text."""
+        return read_text(self.path)
+
+    @cached_property
+    def images(self) -> list[Path]:
+        """All images in the folder and below."""
+        return find_images(self.path)
+
+    @cached_property
+    def documents(self) -> dict[Path, Any]:
+        """{path: content} of the JSON file, or of those in a folder where exporters put their
+        annotations.
+        """
+        if not self.is_folder:
+            return {self.path: read_json(self.path)} if self.starts_with("{", "[") else {}
+        folders = (self.path, self.path / "annotations", self.path / "images")
+        paths = sorted(path for folder in folders for path in folder.glob("*.json"))
+        return {path: read_json(path) for path in paths}
+
+    def starts_with(self, *characters: str) -> bool:
+        """Return whether the first character of the file, after blanks, is one of these."""
+        return self.text.lstrip().startswith(characters)
+
+
+def find_images(folder: Path) -> list[Path]:
     """Return the sorted paths of all images in a folder and below, as find_files does."""
     return find_files(folder, images.is_image_name, "images")
 
 
-def find_files(folder, wanted, noun):
-    """Return the sorted paths of all files of a wanted name in a folder and below; hidden files and folders are none.
+def find_files(folder: Path, wanted: Callable[[str], bool], noun: str) -> list[Path]:
+    """Return the sorted paths of all files with a wanted name in a folder and below, without hidden
+    files and folders.
 
-    noun: what they are. Raises InputError for a folder that cannot be read.
+    noun: what the files are, for the error. Raises InputError for a folder that cannot be read.
     """
-    def refuse(error):
-        raise InputError(f"{error.filename}: cannot be read ({error.strerror}); wanted a folder of {noun}.")
 
-    found, seen = [], set()
+    def refuse(error: OSError) -> NoReturn:
+        raise InputError(
+            f"{error.filename}: cannot be read ({error.strerror}); wanted a folder of {noun}."
+        )
+
+    paths: list[Path] = []
+    seen = set()
     for name, folders, files in os.walk(folder, onerror=refuse, followlinks=True):
         status = os.stat(name)
-        if (status.st_dev, status.st_ino) in seen:  # a link back up would never end
+        identity = (status.st_dev, status.st_ino)
+        if identity in seen:  # a link to a folder above would never end
             folders.clear()
             continue
-        seen.add((status.st_dev, status.st_ino))
+        seen.add(identity)
         folders[:] = [child for child in folders if not child.startswith((".", "__MACOSX"))]
-        found += [Path(name, file) for file in files if wanted(file) and not file.startswith(".")]
-    return sorted(found)
+        visible = [file for file in files if not file.startswith(".")]
+        paths += [Path(name, file) for file in visible if wanted(file)]
+    return sorted(paths)
 
 
-def existing(path):
-    """Return the path in the Unicode form that exists: macOS and Linux write umlauts differently. Else as it is."""
+def existing(path: Path) -> Path:
+    """Return the path in the Unicode form that exists, as macOS and Linux write umlauts
+    differently; else as it is.
+    """
     name = os.path.normpath(path)
-    forms = (name, unicodedata.normalize("NFC", name), unicodedata.normalize("NFD", name))
-    return Path(next((form for form in forms if os.path.exists(form)), name))
+    for form in (name, unicodedata.normalize("NFC", name), unicodedata.normalize("NFD", name)):
+        if os.path.exists(form):
+            return Path(form)
+    return Path(name)
 
 
-def named_in_table(table, name):
-    """Return the path of a file as a table names it. A name with backslashes was written under Windows, unless a file is called that."""
-    found = existing(table.parent / name)
-    return existing(table.parent / name.replace("\\", "/")) if "\\" in name and not os.path.exists(found) else found
+def named_in_table(table: Path, name: str) -> Path:
+    """Return the path of a file by its name in a table.
+
+    A name with backslashes was written under Windows, unless a file is called that.
+    """
+    path = existing(table.parent / name)
+    if "\\" not in name or os.path.exists(path):
+        return path
+    return existing(table.parent / name.replace("\\", "/"))
 
 
-def relative(path, folder):
+def relative(path: Path, folder: Path) -> str:
     """Return a path as its user knows it: from the folder, with forward slashes."""
     return Path(os.path.relpath(path, folder)).as_posix()
 
 
-def existing_source(path):
-    """Return the real path of what a person gave, so that files beside a linked file are found. Raises InputError."""
+def existing_source(path: Path) -> Path:
+    """Return the real path of a source, so that files next to a linked file are found.
+
+    Raises InputError where the source is absent or cannot be read.
+    """
     try:
         path.stat()
     except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); wanted a file or folder.") from None
+        raise InputError(
+            f"{path}: cannot be read ({error.strerror}); wanted a file or folder."
+        ) from None
     return path.resolve()
 
 
-def number(value):
+def number(value: Any) -> float:
     """Return a value as float: NaN for what is no number."""
     try:
         return float(value)
@@ -104,25 +194,34 @@ def number(value):
         return math.nan
 
 
-def entries(value):
-    """Return the dicts of a list read from JSON: none where it is no list."""
+def entries(value: Any) -> list[dict[str, Any]]:
+    """Return the objects of a list that was read from JSON: none where it is no list."""
     return [entry for entry in value if isinstance(entry, dict)] if isinstance(value, list) else []
 
 
-def declared_size(width, height):
-    """Return (width, height) in whole pixels, or None where the source does not say."""
-    width, height = number(width), number(height)
-    return (int(width), int(height)) if 0 < width < math.inf and 0 < height < math.inf else None
+def declared_size(width: Any, height: Any) -> tuple[int, int] | None:
+    """Return (width, height) in whole pixels, or None where the source declares none."""
+    sides = (number(width), number(height))
+    if not all(0 < side < math.inf for side in sides):
+        return None
+    return int(sides[0]), int(sides[1])
 
 
-def bounds(points):
-    """Return the corners of the box around points [(x, y)]: NaN if there is none or one is no number."""
-    flat = [number(value) for point in points for value in point]
-    if not flat or not all(map(math.isfinite, flat)):
-        return (math.nan,) * 4
-    return min(flat[0::2]), min(flat[1::2]), max(flat[0::2]), max(flat[1::2])
+def bounds(points: Iterable[Sequence[Any]]) -> Corners:
+    """Return the corners of the box around points (x, y); NaN where one is no number."""
+    numbers = [(number(x), number(y)) for x, y in points]
+    if not numbers or not all(math.isfinite(x) and math.isfinite(y) for x, y in numbers):
+        return NO_CORNERS
+    xs = [x for x, _ in numbers]
+    ys = [y for _, y in numbers]
+    return min(xs), min(ys), max(xs), max(ys)
 
 
-def plain(value):
-    """Return a number for a text format: whole where it is whole, else all of its digits."""
-    return str(int(value)) if value == int(value) else repr(float(value))
+# Until write_review.py uses AnnotatedImage and SourceBox.
+Box = SourceBox
+
+
+def Photo(  # noqa: N802
+    file_name: str, path: Any, boxes: Sequence[SourceBox], size: tuple[int, int]
+) -> AnnotatedImage:
+    return AnnotatedImage(file_name, size, boxes)

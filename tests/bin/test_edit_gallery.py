@@ -2,11 +2,12 @@ import hashlib
 import subprocess
 import sys
 
-import edit_gallery
 import numpy as np
 import pytest
+
+import edit_gallery
 from conftest import ROOT
-from entoflow import gallery
+from entoflow.identification import gallery
 from entoflow.task import InputError
 
 

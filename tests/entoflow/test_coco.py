@@ -2,6 +2,7 @@ import json
 
 import numpy as np
 import pytest
+
 from entoflow import coco
 from entoflow.task import InputError
 

@@ -5,9 +5,10 @@ import zipfile
 
 import numpy as np
 import pytest
+from PIL import Image
+
 from entoflow import images
 from entoflow.task import InputError
-from PIL import Image
 
 
 def picture(height=48, width=64, seed=1):
@@ -18,12 +19,16 @@ def picture(height=48, width=64, seed=1):
 
 def encoded(image, form, **options):
     file = io.BytesIO()
-    (image if isinstance(image, Image.Image) else Image.fromarray(image)).save(file, form, **options)
+    (image if isinstance(image, Image.Image) else Image.fromarray(image)).save(
+        file, form, **options
+    )
     return file.getvalue()
 
 
 def rotated(orientation, form="JPEG"):
-    """Return a file whose pixels are stored so that the given EXIF orientation makes them picture()."""
+    """Return a file whose pixels are stored so that the given EXIF orientation makes them
+    picture().
+    """
     back = [
         None,
         Image.Transpose.FLIP_LEFT_RIGHT,
@@ -38,7 +43,9 @@ def rotated(orientation, form="JPEG"):
     stored = stored.transpose(back[orientation - 1]) if orientation > 1 else stored
     exif = Image.Exif()
     exif[274] = orientation
-    return encoded(stored, form, exif=exif, **({"quality": 95, "subsampling": 0} if form == "JPEG" else {}))
+    return encoded(
+        stored, form, exif=exif, **({"quality": 95, "subsampling": 0} if form == "JPEG" else {})
+    )
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -85,7 +92,9 @@ def test_a_palette_with_transparency_reads_without_a_warning(recwarn):
 
 
 def test_cmyk_reads_as_the_colours_it_was_made_from():
-    read = images.read_image(encoded(Image.fromarray(picture()).convert("CMYK"), "JPEG", quality=95, subsampling=0))
+    read = images.read_image(
+        encoded(Image.fromarray(picture()).convert("CMYK"), "JPEG", quality=95, subsampling=0)
+    )
     assert abs(read.astype(int) - picture()).mean() < 5
 
 
@@ -129,7 +138,8 @@ def test_a_bad_image_is_told_with_its_reason(tmp_path, name, reason):
 
 
 @pytest.mark.parametrize(
-    "name, reason", [("none.jpg", "is absent"), ("", "cannot be read"), ("a\0b.jpg", "cannot be read")]
+    "name, reason",
+    [("none.jpg", "is absent"), ("", "cannot be read"), ("a\0b.jpg", "cannot be read")],
 )
 def test_a_file_that_cannot_be_opened_is_a_bad_image(tmp_path, name, reason):
     with pytest.raises(images.BadImage, match=reason):
@@ -156,7 +166,9 @@ def test_phash_is_the_dct_hash_by_its_formula():
     low = [
         [
             sum(
-                pixels[y, x] * math.cos(math.pi * u * (2 * y + 1) / 64) * math.cos(math.pi * v * (2 * x + 1) / 64)
+                pixels[y, x]
+                * math.cos(math.pi * u * (2 * y + 1) / 64)
+                * math.cos(math.pi * v * (2 * x + 1) / 64)
                 for y in range(32)
                 for x in range(32)
             )
@@ -171,7 +183,9 @@ def test_phash_is_the_dct_hash_by_its_formula():
 def test_phash_changes_little_when_an_image_is_resized_and_much_for_another():
     small = np.asarray(Image.fromarray(picture(480, 640)).resize((320, 240)))
     assert (images.phash(picture(480, 640)) ^ images.phash(small)).bit_count() <= 6
-    assert (images.phash(picture(480, 640)) ^ images.phash(picture(480, 640, seed=2))).bit_count() > 10
+    assert (
+        images.phash(picture(480, 640)) ^ images.phash(picture(480, 640, seed=2))
+    ).bit_count() > 10
 
 
 def test_a_thumbnail_is_the_mean_grey_of_each_area():
@@ -220,11 +234,15 @@ def test_equal_images_give_equal_packs_in_whatever_order(tmp_path):
     assert (tmp_path / "a.zip").read_bytes() == (tmp_path / "b.zip").read_bytes()
     with zipfile.ZipFile(tmp_path / "a.zip") as pack:
         infos = pack.infolist()
-    assert {(info.compress_type, info.date_time) for info in infos} == {(zipfile.ZIP_STORED, (1980, 1, 1, 0, 0, 0))}
+    assert {(info.compress_type, info.date_time) for info in infos} == {
+        (zipfile.ZIP_STORED, (1980, 1, 1, 0, 0, 0))
+    }
     assert [info.filename for info in infos] == sorted(info.filename for info in infos)
 
 
 def test_a_file_that_is_no_pack_is_told(tmp_path):
     (tmp_path / "a.jpg").write_bytes(encoded(picture(), "JPEG"))
-    with pytest.raises(InputError, match="a.jpg: is no pack of images; wanted one that import_images.py wrote"):
+    with pytest.raises(
+        InputError, match="a.jpg: is no pack of images; wanted one that import_images.py wrote"
+    ):
         images.Pack([tmp_path / "a.jpg"])

@@ -1,4 +1,5 @@
 import pytest
+
 from entoflow import taxonomy
 from entoflow.task import InputError
 

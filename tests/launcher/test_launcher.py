@@ -13,6 +13,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+
 from conftest import ROOT
 
 NEXTFLOW = 'echo "nextflow version {}"\n[ "$1" = -v ] || {{ echo "{} got: $*"; python -c "import tiny; print(tiny.WORD)" 2>/dev/null || true; }}\n'

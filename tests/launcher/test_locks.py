@@ -4,6 +4,7 @@ import re
 import subprocess
 
 import pytest
+
 from conftest import ROOT
 
 PLATFORMS = {"x86_64-manylinux_2_28": range(10, 15), "aarch64-manylinux_2_28": range(10, 15),

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
+
 from conftest import in_chain, run_alone
 
 SMALL = "[backbone: 'test_resnet', embedder_size: 32, max_epochs: 1]"

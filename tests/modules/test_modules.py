@@ -1,16 +1,13 @@
 """Each process by itself in a pipeline that has nothing else of ours but suite(), on files that the chain made."""
 import json
-import re
+from pathlib import Path
 
 import pytest
-from conftest import ROOT, Flow, same_resources
 
-OF_OTHERS = {name for chain in ("identification", "wingbeat", "naming")  # in test_identification_modules.py, test_wingbeat_modules.py
-             for name in re.findall(r"modules/local/(\w+)'", (ROOT / f"subworkflows/{chain}/main.nf").read_text())}
-OF_OTHERS -= set(re.findall(r"modules/local/(\w+)'", (ROOT / "subworkflows/detection/main.nf").read_text()))
-OF_OTHERS |= {"make_recordings"}
-MODULES = {name: path.stem for path in sorted((ROOT / "modules/local").glob("*.nf")) if path.stem not in OF_OTHERS
-           for name in re.findall(r"^process (\w+)", path.read_text(), re.MULTILINE)}
+from conftest import ROOT, Flow, module, same_resources
+
+MODULES = {path.stem.upper(): path.stem for room in ("suite", "detection", "demo") for path in sorted((ROOT / f"modules/local/{room}").glob("*.nf"))}
+del MODULES["MAKE_RECORDINGS"]  # in test_wingbeat_modules.py
 CHEAP = "[max_epochs: 1, image_size: 64, class_name: 'insect']"
 
 
@@ -42,7 +39,7 @@ def calls(made, here):
         "EVALUATE_DETECTOR": (
             f"{made.file('test.json')}, {test}, [{model}], {made.file('test_1_0001.zip')}, suite('evaluate_detector', [:])",
             ["metrics.json", "predictions.json", "predictions.csv"]),
-        "FETCH_WEIGHTS": (f"file('{made.here}/results/detection/target_detector/weights.safetensors'), suite('fetch_weights', [:])", []),
+        "FETCH_DETECTOR_WEIGHTS": (f"file('{made.here}/results/detection/target_detector/weights.safetensors'), suite('fetch_detector_weights', [:])", []),
         "IMPORT_IMAGES": (f"['boxes', 'boxes_1', file('{source}'), 'any text'], suite('import_images', [:])",
                           ["boxes_1.json", "boxes_1_audit.json", "boxes_1_0001.zip"]),
         "MAKE_SPECIMENS": ("suite('make_specimens', [:], [classes: 6, unseen_classes: 1, labels_per_class: 1, tests_per_class: 1, junk: 1])", []),
@@ -69,10 +66,18 @@ def calls(made, here):
         "WRITE_PREDICTIONS": (f"{made.file('test_1.json', 'test_1_0001.npz')}, [{model}], suite('write_predictions', [:])", []),
         "WRITE_REVIEW": (f"{made.file('weak_boxes.json')}, {made.file('labelled_1_0001.zip')}, suite('write_review', [:])",
                          ["review/review.csv", "review/review.png", "review/label_studio.json"]),
-        "WRITE_REPORT": (f"[{made.file('split.csv', 'audit.json')}], [{made.folder('insect_detector')}], [{made.folder('weak_boxes')}], "
-                         f"[{made.folder('weak_boxes/review')}], [{model}], "
-                         f"{made.file('metrics.json')}, [{made.folder('evaluation/plots')}], {', '.join(['[]'] * 7)}, '{{}}', suite('write_report', [:])", []),
+        "WRITE_REPORT": (f"{for_report(made)}, '{{}}', suite('write_report', [:])", []),
     }
+
+
+def for_report(made):
+    """Return [folders, files] of the published files that the report of a direct run gets."""
+    names = ["split.csv", "audit.json", "insect_detector/model.json", "target_detector/model.json",
+             "weak_boxes/weak_boxes.json", "weak_boxes/samples.png", "weak_boxes/review/review.csv",
+             "evaluation/metrics.json", "evaluation/plots/best.png"]
+    folders = [f"'{Path('detection', name).parent}'" for name in names]
+    files = [f"file('{made.here}/results/detection/{name}')" for name in names]
+    return f"[[{', '.join(folders)}], [{', '.join(files)}]]"
 
 
 def as_truth(weak_boxes, path):
@@ -89,9 +94,9 @@ def alone(own_data, tmp_path_factory):
     """Return ({process: the folder it ran in}, {process: the files that it writes as the chain did}, the files of the chain)."""
     made, here = Made(own_data[0]), tmp_path_factory.mktemp("alone")
     table = calls(made, here)
-    includes = [f"include {{ {name} }} from '{made.here}/modules/local/{MODULES[name]}'" for name in table]
+    includes = [f"include {{ {name} }} from '{module(MODULES[name], made.here)}'" for name in table]
     body = [f"    {name}({call})" for name, (call, _) in table.items()]
-    suite = f"include {{ suite }} from '{made.here}/modules/local/suite'"
+    suite = f"include {{ suite }} from '{made.here}/modules/lib/suite'"
     (here / "main.nf").write_text("\n".join([suite, *includes, "", "workflow {", *body, "}", ""]))
     same_resources(here, made.here)
     flow = Flow(here, pipeline=here / "main.nf")
@@ -117,7 +122,7 @@ def test_weights_taken_from_a_file_are_those_of_the_file(alone):
     from safetensors.numpy import load_file
 
     given = load_file(alone[2].here / "results/detection/target_detector/weights.safetensors")
-    taken = load_file(alone[0]["FETCH_WEIGHTS"] / "weights.safetensors")
+    taken = load_file(alone[0]["FETCH_DETECTOR_WEIGHTS"] / "weights.safetensors")
     assert taken and all((taken[name] == given[name]).all() for name in taken)
 
 

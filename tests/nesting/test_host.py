@@ -3,6 +3,7 @@ import re
 from pathlib import Path
 
 import pytest
+
 from conftest import ROOT, Flow, same_resources
 
 PUBLISHED = {"metrics": "evaluation", "predictions": "evaluation", "weak_boxes": "weak_boxes", "target_detector": "target_detector"}
@@ -30,12 +31,13 @@ def test_a_host_gets_the_same_bytes_as_a_direct_run(hosted, own_data):
         assert path.read_bytes() == (own_data[0] / "results/detection" / PUBLISHED[emit] / name).read_bytes(), (emit, name)
 
 
-@pytest.mark.parametrize("chain", sorted(path.name for path in (ROOT / "subworkflows").iterdir()))
-def test_the_page_on_nesting_states_every_take_and_emit(chain):
-    source = (ROOT / f"subworkflows/{chain}/main.nf").read_text()
+@pytest.mark.parametrize("path", [path for path in sorted((ROOT / "subworkflows").glob("*/*.nf")) if path.stem in ("main", "use")], ids=str)
+def test_the_page_on_nesting_states_every_take_and_emit(path):
+    source = path.read_text()
+    name = re.search(r"^workflow (\w+)", source, re.MULTILINE)[1]
     takes = re.findall(r"^    (\w+) +//", re.search(r"take:\n(.*?)\n\n", source, re.DOTALL)[1], re.MULTILINE)
     emits = re.findall(r"^    (\w+) +//", re.search(r"emit:\n(.*?)\n}", source, re.DOTALL)[1], re.MULTILINE)
-    page = re.search(rf"^## {chain.upper()}\n(.*?)(?=^## |\Z)", (ROOT / "docs/nesting.md").read_text(), re.MULTILINE | re.DOTALL)[1]
+    page = re.search(rf"^## {name}\n(.*?)(?=^## |\Z)", (ROOT / "docs/nesting.md").read_text(), re.MULTILINE | re.DOTALL)[1]
     taken, emitted = page.split("| emit | |")
     assert re.findall(r"`(\w+)`", "".join(re.findall(r"^\| (`.*?) \|", taken, re.MULTILINE))) == takes
     assert sorted(re.findall(r"`(\w+)`", "".join(re.findall(r"^\| (`.*?) \|", emitted, re.MULTILINE)))) == sorted(emits)

@@ -5,6 +5,7 @@ import shutil
 
 import numpy as np
 import pytest
+
 from conftest import ROOT, SMALL, Flow
 from detectors import random_detector
 from entoflow import coco, crops, images
@@ -16,7 +17,7 @@ pytest.importorskip("torch")
 @pytest.fixture(scope="module")
 def cropped(tmp_path_factory):
     """Return (flow, {file name: best (box, score)}, the threshold) of a run on photos of which three of four hold an insect, says the detector."""
-    from entoflow import backend_torchvision
+    from entoflow.detector import backend_torchvision
 
     here, rng = tmp_path_factory.mktemp("crops"), np.random.default_rng(1)
     collection(here / "specimens", "specimens", range(12), 4, rng)
@@ -100,7 +101,7 @@ def test_the_process_alone_gives_what_it_gives_in_the_chain(cropped, tmp_path):
     photos = ", ".join(f"file('{path.resolve()}')" for path in sorted((work / "photos").iterdir(), key=lambda path: path.suffix))
     detector = ", ".join(f"file('{path}')" for path in sorted((here / "detector").iterdir()))
     (tmp_path / "main.nf").write_text("\n".join([
-        f"include {{ suite }} from '{ROOT}/modules/local/suite'", f"include {{ CROP_IMAGES }} from '{ROOT}/modules/local/crop_images'",
+        f"include {{ suite }} from '{ROOT}/modules/lib/suite'", f"include {{ CROP_IMAGES }} from '{ROOT}/modules/local/identification/crop_images'",
         "workflow {", f"    CROP_IMAGES(['unlabelled', {photos}], [{detector}], suite('crop_images', [:]))", "}", ""]))
     Flow(tmp_path, pipeline=tmp_path / "main.nf").run(parser="v2")
     alone, = [path.parent for path in tmp_path.glob("work/*/*/unlabelled_1.json") if not path.is_symlink()]

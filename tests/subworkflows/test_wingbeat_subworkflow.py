@@ -7,6 +7,7 @@ import sys
 from datetime import datetime, timedelta
 
 import pytest
+
 from conftest import ROOT
 
 FAMILIES = ("features", "random_convolutions", "rnn")
@@ -95,4 +96,4 @@ def test_the_model_names_the_events_of_other_recordings(heard):
 
 def test_every_family_of_the_schema_has_its_script():
     default = json.loads((ROOT / "nextflow_schema.json").read_text())["$defs"]["wingbeat"]["properties"]["families"]["default"]
-    assert set(FAMILIES) < set(default.split(",")) and all((ROOT / f"bin/train_{name}.py").is_file() for name in default.split(","))
+    assert set(FAMILIES) < set(default.split(",")) and all((ROOT / f"bin/wingbeat/train_{name}.py").is_file() for name in default.split(","))

@@ -1,0 +1,1 @@
+"""Synthetic worlds of insects and their sounds, drawn for the demo and for tests."""

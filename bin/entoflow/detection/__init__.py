@@ -1,0 +1,1 @@
+"""What only the detection chain knows: weak boxes, training and measuring detectors."""

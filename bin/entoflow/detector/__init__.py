@@ -1,0 +1,1 @@
+"""Running detectors: what detection and identification need of them."""

@@ -1,0 +1,1 @@
+"""What only the identification chain knows: embedders, galleries, clusters."""

@@ -1,0 +1,1 @@
+"""The report of a run, written from published files alone."""
