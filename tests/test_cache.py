@@ -238,7 +238,7 @@ def test_a_changed_parameter_reruns_the_tasks_it_sets(launched):
 
 
 def test_an_edit_of_the_evaluation_retrains_nothing(launched):
-    with edited(launched.suite / "bin/detection/evaluate_detector.py", "indent=1", "indent=2"):
+    with edited(launched.suite / "bin/detection/evaluate_detector.py", "F1 {quality:.2f}", "F1 {quality:.3f}"):
         assert launched.again() == {"EVALUATE_DETECTOR", "WRITE_REPORT"}
 
 
