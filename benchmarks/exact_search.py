@@ -34,10 +34,8 @@ def search_gallery(gallery: Gallery, queries: np.ndarray, k: int) -> tuple[np.nd
     return search(gallery.gather, len(gallery), unit(queries, "queries"), k)
 
 
-def search(
-    gather: Gather, n: int, queries: np.ndarray, k: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the k nearest of n rows of each query: cosines (m, k) float32, falling, and rows (m, k).
+def search(gather: Gather, n: int, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the k nearest of n rows of each query: falling cosines (m, k) float32, and rows.
 
     queries: (m, d) float32 of length 1. gather(rows in rising order): their vectors of length 1, as
     a new array. Exact: the cosine is summed in float64 and rounded to float32, the same wherever a
@@ -79,9 +77,7 @@ class _Scan:
     relative_error: float
 
 
-def _scan(
-    gather: Gather, n: int, queries: np.ndarray, n_candidates: int, half: bool
-) -> _Scan:
+def _scan(gather: Gather, n: int, queries: np.ndarray, n_candidates: int, half: bool) -> _Scan:
     """Return the highest coarse products of queries (m, d) and rows.
 
     They are with the rows less their mean, which ranks rows alike and keeps errors small where all
@@ -142,7 +138,7 @@ def _rank(
 
 
 def _near_candidates(scan: _Scan, k: int, complete: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Return (which candidates may be among the k nearest (m, c), of which queries none is missing).
+    """Return (which candidates may be among the k nearest, which queries lack none of these).
 
     At least k rows have coarse products from the k-th up, so the k-th exact one is at most an error
     lower, and any row that reaches it has a coarse product at most another error lower still.
@@ -169,7 +165,7 @@ def _product(queries: torch.Tensor, rows: torch.Tensor, buffer: torch.Tensor) ->
 
 
 def _rounded(vectors: np.ndarray, half: bool) -> tuple[torch.Tensor | np.ndarray, np.ndarray]:
-    """Return (vectors as they go into a product, the length of what rounding them loses of each)."""
+    """Return (vectors as they go into a product, the length of what rounding loses of each)."""
     import torch
 
     if not half:

@@ -194,7 +194,7 @@ def key_of(settings: dict, names: list[str], parts: Parts) -> str:
 
 
 def once(path: Path, key: str, make) -> tuple[np.ndarray, np.ndarray, float]:
-    """Return (vectors, those before the layer, seconds), made unless the file has them of the key."""
+    """Return (vectors, those before the layer, seconds), made unless the file has them."""
     if path.exists():
         with np.load(path) as file:
             if file["of"] == key:

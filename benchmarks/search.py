@@ -63,7 +63,6 @@ def at_length_one(vectors):
 
 def gallery_search(folder, vectors):
     import exact_search
-
     from entoflow.dataset import Image
     from entoflow.identification import gallery
 

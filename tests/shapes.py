@@ -8,7 +8,7 @@ COLOURS = ((200, 40, 40), (40, 60, 200), (30, 140, 60))
 
 
 def draw(path, kind, rng):
-    """A regular polygon with 3 + kind % 6 corners, in one of the colours by kind // 6, somewhere."""
+    """Draw a regular polygon of 3 + kind % 6 corners in the colour kind // 6, somewhere."""
     image = Image.new("RGB", (48, 48), tuple(rng.integers(215, 245, 3).tolist()))
     circle = (*rng.uniform(20, 28, 2), rng.uniform(11, 15))
     rotation = int(rng.integers(0, 360))

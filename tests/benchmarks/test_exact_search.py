@@ -1,9 +1,9 @@
 """Exact search in a gallery, against brute force and scikit-learn."""
 
-import exact_search
 import numpy as np
 import pytest
 
+import exact_search
 from entoflow.dataset import Image
 from entoflow.identification import gallery
 from entoflow.task import InputError
@@ -116,7 +116,9 @@ def test_search_does_not_depend_on_the_lengths_of_the_vectors(fill):
     np.testing.assert_array_equal(exact_search.search_gallery(opened, queries * 8, 3), expected)
 
 
-@pytest.mark.parametrize("n, m, k, shape", [(0, 3, 5, (3, 0)), (2, 3, 5, (3, 2)), (2, 0, 1, (0, 1))])
+@pytest.mark.parametrize(
+    "n, m, k, shape", [(0, 3, 5, (3, 0)), (2, 3, 5, (3, 2)), (2, 0, 1, (0, 1))]
+)
 def test_a_search_for_more_than_there_is_is_cut(fill, n, m, k, shape):
     opened = fill(draw_vectors(n), [n])
     cosines, rows = exact_search.search_gallery(opened, draw_vectors(m, 1), k)

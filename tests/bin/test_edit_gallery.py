@@ -102,9 +102,7 @@ def test_verifying_counts_the_files_and_finds_a_changed_one(run, folder):
     assert run("--verify") == "2 files are as they were written; 4 images in 3 classes.\n"
     path = folder / "specimens_0001.csv"
     path.write_text(path.read_text().replace("wasp", "bees"))
-    sentence = (
-        "specimens_0001.csv: has SHA-256 [0-9a-f]+; wanted [0-9a-f]+, as when it was written"
-    )
+    sentence = "specimens_0001.csv: has SHA-256 [0-9a-f]+; wanted [0-9a-f]+, as when it was written"
     with pytest.raises(InputError, match=sentence):
         run("--verify")
 

@@ -20,9 +20,7 @@ from entoflow.splits import order
 
 FOLDS = 5  # of groups
 CLASS_FOLDS = 3  # of classes that stand for unknown ones
-REJECTED = (
-    0.01  # share of unknown-class images below whose P(known) all is rejected
-)
+REJECTED = 0.01  # share of unknown-class images below whose P(known) all is rejected
 NO_FOLD = -1
 
 

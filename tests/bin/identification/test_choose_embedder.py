@@ -361,9 +361,7 @@ def test_the_nearest_is_among_all_images_but_those_of_its_group_and_those_to_tes
         choose_embedder.main(options_for(folder))
         results = read_comparison(folder)["classifiers"]
         result = next(each for each in results if each["head"] == "nearest")
-        gallery = [
-            n for n, image in enumerate(images) if image.part == "train" and n != row + 1
-        ]
+        gallery = [n for n, image in enumerate(images) if image.part == "train" and n != row + 1]
         best = max(gallery, key=lambda n: float(vectors[row] @ vectors[n]))  # noqa: B023
         is_right = images[best].label == images[row].label
         assert (result["n"], result["top1"]["value"]) == (1, is_right)

@@ -50,7 +50,7 @@ def draw_photo(path, box, size=(120, 80), **options):
 
 
 def find_red(_detector, pieces, _size):
-    """A detector's predict: of each image a false box of low score, and the bounds of what is red."""
+    """A detector's predict: of each image a false box of low score, and the bounds of red."""
     results = []
     for pixels in pieces:
         red, green, blue = np.moveaxis(pixels, -1, 0)
@@ -236,7 +236,7 @@ def draw_card(path, noise, corner, bars):
 
 
 def test_photos_are_near_duplicates_if_they_are_themselves_or_if_their_crops_are(world):
-    """An L on a card in a scene: as it was, as JPEG, elsewhere in the scene, and a T in its place."""
+    """An L on a card in a scene: as it was, as JPEG, elsewhere in it, and a T in its place."""
     folder = world / "photos/card"
     folder.mkdir(parents=True)
     noise = np.random.default_rng(3).integers(40, 200, (10, 15, 3), np.uint8)
@@ -292,7 +292,9 @@ def test_data_sets_that_were_cropped_differently_are_not_joined():
 def test_packs_that_are_missing_or_would_be_written_over_are_an_error_before_anything(world):
     import_photos(world, "--pack_size=3")
     first = world / "specimens_1_0001.zip"
-    sentence = "--packs: lack specimens_1_0002.zip, which .*specimens_1.json names; wanted all packs"
+    sentence = (
+        "--packs: lack specimens_1_0002.zip, which .*specimens_1.json names; wanted all packs"
+    )
     with pytest.raises(InputError, match=sentence):
         crop_photos(world, first)
     copy = world / "crops/specimens_1_0001.zip"

@@ -187,8 +187,7 @@ def test_old_specimens_named_right_before_and_after_are_those_of_leaving_each_gr
     assert (effect["before"], effect["after"], effect["n"]) == (3 / 4, 2 / 4, 4)
     assert effect["lost"] == {"ant": 1}
     assert effect["sentence"] == (
-        "Old specimens named right: 0.750 before, 0.500 after "
-        "(4 that have another of their class)."
+        "Old specimens named right: 0.750 before, 0.500 after (4 that have another of their class)."
     )
     assert effect["sentence"] in capsys.readouterr().out
 

@@ -539,9 +539,7 @@ def test_a_test_image_whose_class_the_gallery_lacks_is_an_unseen_one(evaluate, w
     # Where groups hold several classes, all groups of a class may go to other parts.
     images, vectors = world
     rows = [
-        row
-        for row, image in enumerate(images)
-        if image.label != "class 07" or image.part == "test"
+        row for row, image in enumerate(images) if image.label != "class 07" or image.part == "test"
     ]
     content = evaluate([images[row] for row in rows], vectors[rows])
     assert content["n"] == 2 * 25 + 4 * 22

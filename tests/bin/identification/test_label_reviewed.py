@@ -70,9 +70,7 @@ def test_an_image_that_two_reviewers_name_differently_is_left_out_with_both_rows
 
 
 def test_rejected_and_open_images_are_no_specimens_and_have_a_row(label):
-    labels, rows = label(
-        "1,,bee,,,,\n1,a.jpg,reject,,,,7\n1,b.jpg,?,,,,8\n1,c.jpg,,,,,9\n"
-    )
+    labels, rows = label("1,,bee,,,,\n1,a.jpg,reject,,,,7\n1,b.jpg,?,,,,8\n1,c.jpg,,,,,9\n")
     assert labels == {"c.jpg": "bee"}
     actions = [(row["image"], row["action"]) for row in rows]
     assert actions == [("a.jpg", "rejected"), ("b.jpg", "left open")]

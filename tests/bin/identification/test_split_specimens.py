@@ -179,9 +179,7 @@ def test_a_third_of_the_validation_groups_calibrates_but_twenty_where_there_are(
 ):
     images = specimens_of(split(tmp_path, imported(collection(n_classes, 4))))
     learned = {row["label"] for row in images if row["part"] == "train"}
-    candidates = [
-        row for row in images if row["part"] == "validation" and row["label"] in learned
-    ]
+    candidates = [row for row in images if row["part"] == "validation" and row["label"] in learned]
     calibrating = [row for row in images if row.get("calibrates")]
     assert {row["part"] for row in calibrating} == {"validation"}
     assert {row["label"] for row in calibrating} <= learned
@@ -522,9 +520,7 @@ def test_near_duplicates_of_one_label_have_no_note(run):
 
 def test_an_image_that_two_sources_label_differently_is_in_no_part_and_has_two_rows(tmp_path):
     more = [image(2, "another"), image(101, "class 01", "01/1")]
-    written = split(
-        tmp_path, imported(collection(12, 4)), imported(more, source="more.csv")
-    )
+    written = split(tmp_path, imported(collection(12, 4)), imported(more, source="more.csv"))
     rows = rows_by_image(written)
     assert "2.jpg" not in rows
     assert "101.jpg" in rows
@@ -606,9 +602,7 @@ def import_table(tmp_path):
 def test_a_label_in_two_spellings_of_unicode_is_one_class(import_table, tmp_path):
     labels = ["K\u00e4fer", "Ka\u0308fer", "K\u00e4fer", "bug", "bug", "bug"]
     lines = [f"{n}.png,{label}\n" for n, label in enumerate(labels)]
-    content, _ = import_table(
-        "image,label\n" + "".join(lines), {f"{n}.png": n for n in range(6)}
-    )
+    content, _ = import_table("image,label\n" + "".join(lines), {f"{n}.png": n for n in range(6)})
     rows = rows_by_image(split(tmp_path, content)).values()
     assert Counter(row["label"] for row in rows) == {"K\u00e4fer": 3, "bug": 3}
     assert {row["part"] for row in rows if row["label"] != "bug"} >= {"train", "test"}
@@ -660,8 +654,6 @@ def test_the_command_ends_with_status_2_and_one_sentence(tmp_path):
 
 
 def test_a_file_that_is_no_imported_set_is_refused(tmp_path):
-    sentence = (
-        "0.json: says no role of its images; wanted a data set that import_images.py wrote"
-    )
+    sentence = "0.json: says no role of its images; wanted a data set that import_images.py wrote"
     with pytest.raises(InputError, match=sentence):
         split(tmp_path, imported(collection(3, 3), role="boxes"))

@@ -28,7 +28,9 @@ def test_replay_takes_the_best_of_the_methods_it_tries():
     agreements = []
     for method in cluster_choice.methods_to_try(distances):
         scores = [
-            adjusted_mutual_info_score(labels[rows], separate(clusters.cluster(vectors[rows], method)))
+            adjusted_mutual_info_score(
+                labels[rows], separate(clusters.cluster(vectors[rows], method))
+            )
             for rows in cluster_choice.draw_replays(labels, 3)
         ]
         agreements.append(np.mean(scores))

@@ -321,8 +321,7 @@ def test_a_class_of_two_genera_is_an_error_and_changes_nothing(classified, chang
 def test_names_with_anything_in_them_come_back_as_they_were(empty):
     names = [' a,"b"\n.jpg', "\u2603 .jpg", "'", "=1", "trailing "]
     images = [
-        replace(image, file_name=name, group=name)
-        for image, name in zip(images_of("abcde"), names)
+        replace(image, file_name=name, group=name) for image, name in zip(images_of("abcde"), names)
     ]
     enrol_images(empty, images, source="x, y")
     again = gallery.read(empty.folder)
@@ -586,8 +585,7 @@ def test_verifying_finds_a_single_changed_byte(opened):
     data[-1] ^= 1
     path.write_bytes(data)
     sentence = (
-        "embeddings_0001.npy: has SHA-256 [0-9a-f]{12}; wanted [0-9a-f]{12}, "
-        "as when it was written"
+        "embeddings_0001.npy: has SHA-256 [0-9a-f]{12}; wanted [0-9a-f]{12}, as when it was written"
     )
     with pytest.raises(InputError, match=sentence):
         gallery.read(opened.folder).verify()

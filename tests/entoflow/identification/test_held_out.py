@@ -63,7 +63,9 @@ def test_the_probability_of_a_known_class_is_that_of_two_normal_distributions():
     x = np.array([-2, -0.5, 0, 0.5, 2])
     table = np.zeros((5, 4))
     table[:, 0] = x
-    np.testing.assert_allclose(identifier.known_probability(table, fit), 1 / (1 + np.exp(-2 * x)), atol=0.02)
+    np.testing.assert_allclose(
+        identifier.known_probability(table, fit), 1 / (1 + np.exp(-2 * x)), atol=0.02
+    )
 
 
 @pytest.fixture
@@ -156,7 +158,7 @@ def test_the_size_of_the_gallery_alone_does_not_tell_known_from_unknown(
 
 @dataclass(frozen=True)
 class Simulation:
-    """A gallery of 60 normal classes of 8 specimens, and 2,000 new images of these and of others."""
+    """A gallery of 60 normal classes of 8 specimens, and new images of these and of others."""
 
     truth: np.ndarray  # (2000,) classes of the known images
     identifier: Identifier
@@ -216,9 +218,7 @@ def test_of_three_specimens_the_one_that_is_held_out_is_made_up_for(head):
     truth = rng.integers(0, 150, 4000)
     rows = every_row(specimens)
     fold = rows % 25
-    plain = calibrate_names(
-        held_out.scores_by_folds(specimens, fold, rows, head), class_index
-    )
+    plain = calibrate_names(held_out.scores_by_folds(specimens, fold, rows, head), class_index)
     full = held_out.calibrate_full_gallery(specimens, fold, rows, head)
     scores = heads.HEADS[head](specimens.vectors, class_index, 150)(draw(truth))
     share_right = (scores.argmax(axis=1) == truth).mean()
@@ -241,9 +241,7 @@ def calibrate_both_ways(specimens, fold):
 
 
 def part_of(specimens, rows):
-    return labelled(
-        specimens.vectors[rows], specimens.class_index[rows], specimens.groups[rows], 2
-    )
+    return labelled(specimens.vectors[rows], specimens.class_index[rows], specimens.groups[rows], 2)
 
 
 def test_a_class_with_one_other_specimen_says_nothing_of_what_more_would_bring():
@@ -311,9 +309,7 @@ def test_few_classes_can_be_calibrated_and_named(head, n_classes, each):
     for value in (calibration.temperature, calibration.reject_below, calibration.conformal):
         assert np.isfinite(value)
     labels = class_index.astype(str).tolist()
-    predictions = Identifier.fit(specimens.vectors, labels, calibration).predict(
-        specimens.vectors
-    )
+    predictions = Identifier.fit(specimens.vectors, labels, calibration).predict(specimens.vectors)
     assert (predictions.probabilities.argmax(axis=1) == class_index).all()
     assert np.isfinite(predictions.p_known).all()
 

@@ -107,7 +107,9 @@ def test_a_regression_by_which_rights_were_drawn_is_found_again():
     np.testing.assert_allclose([*fit.weights, fit.offset], [1.5, -0.5, 0.7], atol=0.08)
 
 
-@pytest.mark.parametrize("n, right, chance", [(3, True, 4 / 5), (8, True, 9 / 10), (3, False, 1 / 5)])
+@pytest.mark.parametrize(
+    "n, right, chance", [(3, True, 4 / 5), (8, True, 9 / 10), (3, False, 1 / 5)]
+)
 def test_a_few_images_that_all_are_right_make_nothing_sure(n, right, chance):
     fit = rollup_fit.fit_right(np.ones((n, 2)), np.full(n, right))
     log_odds = np.sum(fit.weights) + fit.offset
