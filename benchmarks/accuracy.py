@@ -69,6 +69,7 @@ def ours(args, seed):
 def plain(args, seed):
     """Train by the `yolo` command, predict by ultralytics, and return the figures."""
     from entoflow import images
+    from entoflow.boxes import Prediction
 
     out = args.folder / f"yolo_{seed}"
     out.mkdir()
@@ -81,16 +82,17 @@ def plain(args, seed):
     model, pack, found = YOLO(out / "run/weights/best.pt"), images.Pack(sorted(args.folder.glob("test_*.zip"))), []
     for number in pack.ids():
         boxes = model.predict(pack.read(number)[:, :, ::-1], imgsz=int(args.image_size), conf=0.001, verbose=False)[0].boxes
-        found.append((number, 0, boxes.xyxy.numpy().astype(float), boxes.conf.numpy().astype(float)))
+        found.append(Prediction.in_view(number, 0, boxes.xyxy.numpy().astype(float), boxes.conf.numpy().astype(float)))
     return {"seconds": round(done.seconds), **figures(args, found)}
 
 
 def figures(args, found):
-    from entoflow import coco
-    from entoflow.detection import metrics
+    from entoflow import dataset
+    from entoflow.detection import detections, metrics
 
-    measured = metrics.detection(coco.read(args.folder / "of_test"), found, 0.5, 1)
-    return {name: round(measured[name]["value"], 4) for name in SHOWN}
+    test = dataset.read(args.folder / "of_test")
+    measured, _ = metrics.measure_detector(test, detections.gather(found, metrics.image_ids(test)), 0.5, 1)
+    return {name: round(measured[name].value, 4) for name in SHOWN}
 
 
 def markdown(args, rows):

@@ -1,6 +1,6 @@
 """COCO's average precision: entoflow's matching and accumulation against pycocotools' COCOeval, one core, same boxes.
 
-Both start from what a task has in memory: a data set of dictionaries, as JSON gives it, and arrays of detections. Each turns
+Both start from what they are given in memory (ours a data set of images and boxes, pycocotools COCO's dictionaries) and arrays of detections. Each turns
 these into what it wants (pycocotools: dictionaries and an index), matches at ten overlaps and accumulates; pycocotools is
 asked for one area range and one limit, so that it does no more than is compared. An image has up to 20 true boxes and 20 to
 100 detections, near a true box or anywhere.
@@ -20,24 +20,34 @@ LEAST_RATIO, CLOSE = 3, 1e-9
 
 def ask(folder, full):
     n_images, repetitions = (5000, 3) if full else (40, 1)
-    dataset, found, ids = world(np.random.default_rng(1), n_images)
+    dataset, detections = world(np.random.default_rng(1), n_images)
+    truth = as_dataset(dataset)
     seconds, values = {"ours": [], "peer": []}, {}
     for _ in range(repetitions):
-        for name, measure in (("ours", ours), ("peer", pycocotools)):
+        for name, measure, given in (("ours", ours, truth), ("peer", pycocotools, dataset)):
             start = time.perf_counter()
-            values[name] = measure(dataset, found, ids)
+            values[name] = measure(given, detections)
             seconds[name].append(time.perf_counter() - start)
     ratio = np.median(seconds["peer"]) / np.median(seconds["ours"])
     apart = np.abs(values["ours"] - values["peer"]).max()
-    yield Row(f"AP of {n_images:,} images, {len(dataset['annotations']):,} true boxes, {len(found.scores):,} detections, s, one core ({repetitions} runs each "
-              f"in turn; AP {values['ours'].mean():.3f}, the two apart by {apart:.0e})", span(seconds["ours"], 2),
-              f"{span(seconds['peer'], 2)} (pycocotools)", f"{ratio:.1f} times as fast", f">= {LEAST_RATIO}, apart <= {CLOSE:.0e}",
-              bool(ratio >= LEAST_RATIO and apart <= CLOSE))
+    question = (
+        f"AP of {n_images:,} images, {len(dataset['annotations']):,} true boxes, "
+        f"{len(detections.scores):,} detections, s, one core ({repetitions} runs each in turn; "
+        f"AP {values['ours'].mean():.3f}, the two apart by {apart:.0e})"
+    )
+    yield Row(
+        question,
+        span(seconds["ours"], 2),
+        f"{span(seconds['peer'], 2)} (pycocotools)",
+        f"{ratio:.1f} times as fast",
+        f">= {LEAST_RATIO}, apart <= {CLOSE:.0e}",
+        bool(ratio >= LEAST_RATIO and apart <= CLOSE),
+    )
 
 
 def world(rng, n_images):
-    """Return (data set, Detections, image ids), made up."""
-    from entoflow.detection.detections import ranked
+    """Return (COCO's data set as pycocotools takes it, Detections), made up."""
+    from entoflow.detection.detections import rank
 
     ids, annotations, images, bbox = list(range(1, n_images + 1)), [], [], []
     for image in ids:
@@ -51,26 +61,36 @@ def world(rng, n_images):
         bbox += [near, np.hstack([rng.uniform(0, 900, (k - len(near), 2)), rng.uniform(10, 100, (k - len(near), 2))])]
     annotations = [{**box, "id": number} for number, box in enumerate(annotations, 1)]
     images, bbox = np.concatenate(images), np.maximum(np.concatenate(bbox), 0.5).round(3)
-    return ({"images": [{"id": image} for image in ids], "annotations": annotations, "categories": [{"id": 1, "name": "insect"}]},
-            ranked(images, bbox, rng.uniform(0.001, 1, len(images)).round(6)), ids)
+    content = {"images": [{"id": image} for image in ids], "annotations": annotations, "categories": [{"id": 1, "name": "insect"}]}
+    return content, rank(images, bbox, rng.uniform(0.001, 1, len(images)).round(6))
 
 
-def ours(dataset, found, ids):
-    """Return the AP at each of ten overlaps."""
-    from entoflow.detection.average_precision import OVERLAPS, average_precision
+def as_dataset(content):
+    """Return the same data set as a task has it in memory."""
+    from entoflow.dataset import Box, Dataset, Image
+
+    images = [Image(image["id"], f"{image['id']}.jpg") for image in content["images"]]
+    boxes = [Box(box["image_id"], "insect", tuple(box["bbox"]), bool(box["iscrowd"])) for box in content["annotations"]]
+    return Dataset(images, boxes, ["insect"])
+
+
+def ours(dataset, detections):
+    """Return the AP at each of ten IoU thresholds."""
+    from entoflow.detection.average_precision import IOU_THRESHOLDS, average_precision
     from entoflow.detection.matching import match_all
     from entoflow.detection.metrics import true_boxes
 
-    return average_precision(match_all(found, true_boxes(dataset, ids), OVERLAPS), 100)(np.ones((1, len(ids)), int))[0]
+    matches = match_all(detections, true_boxes(dataset), IOU_THRESHOLDS)
+    return average_precision(matches, 100)(np.ones((1, len(dataset.images)), int))[0]
 
 
-def pycocotools(dataset, found, ids):
-    """Return the AP at each of ten overlaps."""
+def pycocotools(dataset, detections):
+    """Return the AP at each of ten IoU thresholds."""
     from pycocotools.coco import COCO
     from pycocotools.cocoeval import COCOeval
 
-    results = [{"image_id": ids[image], "category_id": 1, "bbox": bbox, "score": score}
-               for image, bbox, score in zip(found.image.tolist(), found.bbox.tolist(), found.scores.tolist())]
+    rows = zip(detections.image.tolist(), detections.bbox.tolist(), detections.scores.tolist())
+    results = [{"image_id": image + 1, "category_id": 1, "bbox": bbox, "score": score} for image, bbox, score in rows]
     with contextlib.redirect_stdout(io.StringIO()):
         known = COCO()
         known.dataset = dataset

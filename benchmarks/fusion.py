@@ -53,8 +53,9 @@ def compared(n, repetitions):
 def ours(photos):
     from entoflow.boxes import weighted_box_fusion
 
-    fused = [weighted_box_fusion(boxes, scores, np.repeat(np.arange(VIEWS), BOXES), VIEWS)[:2] for boxes, scores in photos]
-    return [(boxes / 1000, scores) for boxes, scores in fused]
+    views = np.repeat(np.arange(VIEWS), BOXES)
+    fused = [weighted_box_fusion(boxes, scores, views, VIEWS) for boxes, scores in photos]
+    return [(each.xyxy / 1000, each.scores) for each in fused]
 
 
 def peer(photos):
@@ -101,20 +102,26 @@ def select(folder, n):
 
 def write(path, n, first, rng):
     """Write a data set of n photos with true boxes and their predictions, IN_A_FILE photos each; return the paths."""
-    from entoflow import coco
+    from entoflow import dataset
+    from entoflow.boxes import Prediction, to_xywh
+    from entoflow.dataset import Box, Dataset, Image
     from entoflow.detection import predictions
 
-    numbers, annotations, files = range(first, first + n), [], []
+    numbers, true_boxes, files = range(first, first + n), [], []
     for start in range(0, n, IN_A_FILE):
         rows = []
         for number in numbers[start:start + IN_A_FILE]:
             truth = insects(rng)
-            annotations += [{"image_id": number, "category_id": 1, "bbox": [x1, y1, x2 - x1, y2 - y1], "iscrowd": 0} for x1, y1, x2, y2 in truth.tolist()]
+            true_boxes += [Box(number, TARGET, tuple(bbox)) for bbox in to_xywh(truth).tolist()]
             boxes, scores = photo(rng, truth)
-            rows += [(number, view, boxes[view * BOXES:][:BOXES], scores[view * BOXES:][:BOXES]) for view in range(VIEWS)]
+            for view in range(VIEWS):
+                of_view = slice(view * BOXES, (view + 1) * BOXES)
+                rows.append(Prediction.in_view(number, view, boxes[of_view], scores[of_view]))
         files.append(path.with_name(f"{path.name}_{start}.npz"))
         predictions.write(files[-1], rows)
-    images = [{"id": number, "file_name": f"{number}.jpg", "group": str(number), "label": TARGET, "count": None, "width": 1000, "height": 1000,
-               "part": "validation" if first or k % 7 == 0 else "train"} for k, number in enumerate(numbers)]
-    coco.write(path.with_suffix(".json"), {"images": images, "annotations": annotations if first else [], "categories": [{"id": 1, "name": TARGET}]})
+    images = []
+    for k, number in enumerate(numbers):
+        part = "validation" if first or k % 7 == 0 else "train"
+        images.append(Image(number, f"{number}.jpg", group=str(number), label=TARGET, width=1000, height=1000, part=part))
+    dataset.write(path.with_suffix(".json"), Dataset(images, true_boxes if first else [], [TARGET]))
     return path.with_suffix(".json"), files

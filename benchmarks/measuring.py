@@ -36,8 +36,15 @@ class Row(NamedTuple):
 def run(command, cwd, env=None):
     """Run a command in a folder and return its Run; end with what it said where it fails."""
     start = time.monotonic()
-    process = subprocess.Popen([str(word) for word in command], cwd=cwd, env={**os.environ, **(env or {})},
-                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
+    process = subprocess.Popen(
+        [str(word) for word in command],
+        cwd=cwd,
+        env={**os.environ, "PYTHONPATH": str(ROOT / "bin"), **(env or {})},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+    )
     lines = [(time.monotonic() - start, line.rstrip()) for line in process.stdout]
     if process.wait():
         sys.exit("\n".join([f"error: {' '.join(map(str, command))} failed:", *(text for _, text in lines[-20:])]))
@@ -52,8 +59,11 @@ def peak(command, cwd):
 
 def task(name, /, **options):
     """Return the command of a task's script, as a user would type it; lists are several values."""
-    words = [word for key, value in options.items() for word in (f"--{key}", *(value if isinstance(value, list) else [value]))]
-    return [sys.executable, ROOT / "bin" / f"{name}.py", *words]
+    words = []
+    for key, value in options.items():
+        words += [f"--{key}", *(value if isinstance(value, list) else [value])]
+    path, = ROOT.glob(f"bin/*/{name}.py")
+    return [sys.executable, path, *words]
 
 
 def script(name, cwd, /, **options):

@@ -1,15 +1,20 @@
 #!/usr/bin/env python3
-"""Is the wingbeat chain as good as MFCC and a support vector machine, as many take them? A comparison of accuracy on the folds of a run, not of speed.
+"""Is the wingbeat chain as good as MFCC and a support vector machine? A comparison of accuracy.
 
-The peer: means and standard deviations over time of librosa's 20 MFCC with its own settings, scaled, and scikit-learn's SVC whose C is chosen by macro-F1
-on groups within what it learns from. It learns from the same events as the families did, fold by fold, and names the others. Ours is
-evaluation/predictions.csv: each fold is named by the family that was best on the other folds. The difference has an interval over groups.
+The peer, as many take it: means and standard deviations over time of librosa's 20 MFCC with its own
+settings, scaled, and scikit-learn's SVC whose C is chosen by macro-F1 on groups within its training
+events. It is trained on the same events as the families, fold by fold, and predicts the others.
+Ours is evaluation/predictions.csv of a run: each fold is predicted by the family that was best on
+the other folds. The difference has an interval over groups. Speed is not compared.
 """
+
 import argparse
 import csv
 import sys
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -19,46 +24,65 @@ sys.path.insert(0, str(ROOT / "bin"))
 COSTS = (0.1, 1, 10, 100)
 
 
-def main(argv):
+def main(argv: list[str]) -> None:
     args = parser().parse_args(argv)
-    events, named = rows(args.results / "wingbeat/split.csv"), rows(args.results / "wingbeat/evaluation/predictions.csv")
+    events = read_rows(args.results / "wingbeat/split.csv")
+    named = read_rows(args.results / "wingbeat/evaluation/predictions.csv")
     folder = args.recordings if args.recordings.is_dir() else args.recordings.parent
-    features = np.array([mfcc(folder / row["recording"], float(row["start"]), float(row["end"])) for row in events])
-    classes, truth = np.unique([row["label"] for row in events], return_inverse=True)
-    groups, parts = (np.array([row[name] for row in events]) for name in ("group", "part"))
-    judged = np.flatnonzero(parts != "train")
+    features = np.array(
+        [mfcc(folder / row["recording"], row["start"], row["end"]) for row in events]
+    )
+    classes, class_index = np.unique([row["label"] for row in events], return_inverse=True)
+    groups = np.array([row["group"] for row in events])
+    parts = np.array([row["part"] for row in events])
+    held_out = np.flatnonzero(parts != "train")
     peer = np.full(len(events), -1)
-    for part in sorted(set(parts[judged])):
-        own = parts == part
-        peer[own] = fitted(features[~own], truth[~own], groups[~own]).predict(features[own])
-    key = {(row["recording"], row["start"], row["end"]): row["label"] for row in named}
-    ours = np.searchsorted(classes, [key[events[at]["recording"], events[at]["start"], events[at]["end"]] for at in judged])
-    print(table(truth[judged], groups[judged], {"entoflow": ours, "MFCC + SVM": peer[judged]}, len(classes)))
+    for part in sorted(set(parts[held_out])):
+        is_part = parts == part
+        machine = fit(features[~is_part], class_index[~is_part], groups[~is_part])
+        peer[is_part] = machine.predict(features[is_part])
+    labels = {event_key(row): row["label"] for row in named}
+    ours = np.searchsorted(classes, [labels[event_key(events[row])] for row in held_out])
+    predicted = {"entoflow": ours, "MFCC + SVM": peer[held_out]}
+    print(table(class_index[held_out], groups[held_out], predicted, len(classes)))
 
 
-def parser():
+def parser() -> argparse.ArgumentParser:
     p = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    p.add_argument("--results", type=Path, required=True, help="results folder of a run with --recordings")
-    p.add_argument("--recordings", type=Path, required=True, help="what --recordings named: the table, or the folder")
+    p.add_argument(
+        "--results", type=Path, required=True, help="results folder of a run with --recordings"
+    )
+    p.add_argument(
+        "--recordings",
+        type=Path,
+        required=True,
+        help="what --recordings named: the table, or the folder",
+    )
     return p
 
 
-def rows(path):
+def read_rows(path: Path) -> list[dict[str, str]]:
     with path.open(newline="", encoding="utf-8") as handle:
         return list(csv.DictReader(handle))
 
 
-def mfcc(path, start, end):
-    """Return 40 numbers of an event, its channels mixed as librosa does."""
+def event_key(row: Mapping[str, str]) -> tuple[str, str, str]:
+    return row["recording"], row["start"], row["end"]
+
+
+def mfcc(path: Path, start: str, end: str) -> np.ndarray:
+    """Return 40 numbers of an event (start to end in seconds), its channels mixed by librosa."""
     import librosa
 
-    warnings.filterwarnings("ignore", message="n_fft=.* is too large")  # librosa pads short events, as its users let it
-    samples, rate = librosa.load(path, sr=None, offset=start, duration=end - start)
-    found = librosa.feature.mfcc(y=samples, sr=rate)
-    return np.concatenate([found.mean(axis=1), found.std(axis=1)])
+    # librosa pads short events, as its users let it.
+    warnings.filterwarnings("ignore", message="n_fft=.* is too large")
+    duration = float(end) - float(start)
+    samples, rate = librosa.load(path, sr=None, offset=float(start), duration=duration)
+    coefficients = librosa.feature.mfcc(y=samples, sr=rate)
+    return np.concatenate([coefficients.mean(axis=1), coefficients.std(axis=1)])
 
 
-def fitted(features, truth, groups):
+def fit(features: np.ndarray, class_index: np.ndarray, groups: np.ndarray) -> Any:
     from sklearn.model_selection import GridSearchCV, StratifiedGroupKFold
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
@@ -66,23 +90,33 @@ def fitted(features, truth, groups):
 
     machine = make_pipeline(StandardScaler(), SVC(class_weight="balanced"))
     folds = StratifiedGroupKFold(3, shuffle=True, random_state=1)
-    return GridSearchCV(machine, {"svc__C": COSTS}, scoring="f1_macro", cv=folds).fit(features, truth, groups=groups)
+    search = GridSearchCV(machine, {"svc__C": COSTS}, scoring="f1_macro", cv=folds)
+    return search.fit(features, class_index, groups=groups)
 
 
-def table(truth, groups, named, n_classes):
-    """Return the rows of a table: macro-F1 of each, and the difference."""
+def table(
+    class_index: np.ndarray, groups: np.ndarray, predicted: Mapping[str, np.ndarray], n_classes: int
+) -> str:
+    """Return the rows of a table: macro-F1 of each of two predictions, and the difference."""
     from entoflow.wingbeat import comparisons
 
-    found = comparisons.scores({name: np.eye(n_classes)[columns] for name, columns in named.items()}, truth, groups, 1)
-    told = [(name, score.figure()) for name, score in found.items()]
-    told.append((" less ".join(found), comparisons.difference(*found.values())))
-    return "\n".join(["| | macro-F1 |", "|---|---|", *(f"| {name} | {words(figure)} |" for name, figure in told),
-                      f"\n{len(truth)} events of {len(set(groups))} groups."])
+    probabilities = {name: np.eye(n_classes)[columns] for name, columns in predicted.items()}
+    scores = comparisons.scores(probabilities, class_index, groups, 1)
+    difference = comparisons.difference(*scores.values())
+    lines = ["| | macro-F1 |", "|---|---|"]
+    for name, score in scores.items():
+        macro_f1 = score.metric()
+        lines.append(f"| {name} | {macro_f1.value:.3f}{interval(macro_f1)} |")
+    name = " less ".join(scores)
+    lines.append(f"| {name} | {difference.value:+.3f}{interval(difference)} |")
+    lines.append(f"\n{len(class_index)} events of {len(set(groups))} groups.")
+    return "\n".join(lines)
 
 
-def words(figure):
-    interval = f" ({figure['low']:.3f} to {figure['high']:.3f})" if figure["low"] is not None else ""
-    return f"{figure['value']:+.3f}{interval}" if "difference" in figure["unit"] else f"{figure['value']:.3f}{interval}"
+def interval(metric: Any) -> str:
+    if metric.low is None:
+        return ""
+    return f" ({metric.low:.3f} to {metric.high:.3f})"
 
 
 if __name__ == "__main__":

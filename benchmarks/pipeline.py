@@ -58,7 +58,7 @@ def one_after_another(folder):
             (here / link.relative_to(done)).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(link, here / link.relative_to(done), follow_symlinks=False)
         here.mkdir(parents=True, exist_ok=True)
-        text = re.sub(r"^ *export OMP_NUM_THREADS=.*$", "", (done / ".command.sh").read_text(), flags=re.MULTILINE)
+        text = re.sub(r"^ *\. entoflow/threads.sh .*$", "", (done / ".command.sh").read_text(), flags=re.MULTILINE)
         (here / "script.sh").write_text(text)
         alone = run(["bash", "-ue", "script.sh"], here).seconds
         print(f"  {task['name']}: {task['realtime']} in the run, {alone:.1f} s alone", file=sys.stderr)

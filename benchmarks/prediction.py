@@ -80,14 +80,15 @@ def agreement(folder, pack):
     from entoflow.boxes import iou
     from entoflow.detection import predictions
 
-    reader, mine = images.Pack([pack]), {number: (boxes, scores) for number, _, boxes, scores in predictions.read([folder / "all.npz"])}
+    reader = images.Pack([pack])
     names = {images.image_id(path.name): path.stem for path in (folder / "all").iterdir()}
     shared, n = np.zeros(2, int), np.zeros(2, int)
-    for number, (boxes, scores) in mine.items():
-        other, others_scores = written(folder / f"found_all/labels/{names[number]}.txt", reader.read(number).shape)
-        overlap = iou(boxes, other)
-        for side, table, own in ((0, overlap, scores), (1, overlap.T, others_scores)):
-            sure = own >= LEAST_SCORE
+    for ours in predictions.read([folder / "all.npz"]):
+        path = folder / f"found_all/labels/{names[ours.image_id]}.txt"
+        boxes, scores = written(path, reader.read(ours.image_id).shape)
+        overlap = iou(ours.xyxy, boxes)
+        for side, table, scores_of_side in ((0, overlap, ours.scores), (1, overlap.T, scores)):
+            sure = scores_of_side >= LEAST_SCORE
             n[side] += sure.sum()
             shared[side] += (table[sure].max(axis=1, initial=0) >= LEAST_OVERLAP).sum()
     return shared / np.maximum(n, 1), n

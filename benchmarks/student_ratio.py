@@ -113,37 +113,43 @@ def training(args):
 
 def audited(args):
     """Return the true boxes of the labelled photos."""
-    from entoflow import coco
+    from entoflow import dataset
 
-    return coco.read(args.folder / "of_audit_boxes")
+    return dataset.read(args.folder / "of_audit_boxes")
 
 
 def weak_set(args, folder):
     """Return what the chain would learn from, without the target's photos that have no true boxes."""
-    from entoflow import coco
+    from entoflow import dataset
 
-    known = {image["id"] for image in audited(args)["images"]}
-    weak = coco.read(folder / "training.json")
-    return only(weak, [image for image in weak["images"] if image.get("label") != args.target or image["id"] in known])
+    known = audited(args).by_id()
+    weak = dataset.read(folder / "training.json")
+    return weak.keep(lambda image: image.label != args.target or image.id in known)
 
 
 def true_set(args, folder):
     """Return the same with the true boxes of all photos of the target that have them."""
-    from entoflow import coco
+    from dataclasses import replace
 
-    weak, audit, labelled = coco.read(folder / "training.json"), audited(args), coco.read(args.folder / "of_labelled")
-    known = {image["id"] for image in audit["images"]}
-    photos = [image for image in labelled["images"] if image["label"] == args.target and image["id"] in known and image["part"] != "test"]
-    others = [image for image in weak["images"] if image.get("label") != args.target]
-    ids = {image["id"] for image in photos}
-    boxes = [{**box, "category_id": 1} for box in audit["annotations"] if box["image_id"] in ids]
-    images = sorted(photos + others, key=lambda image: (image["file_name"], image["id"]))
-    return {**weak, "images": images, "annotations": [{**box, "id": number} for number, box in enumerate(boxes, 1)]}
+    from entoflow import dataset
+
+    weak = dataset.read(folder / "training.json")
+    audit = audited(args)
+    known = audit.by_id()
+    photos = [photo for photo in target_photos(args) if photo.id in known]
+    others = [image for image in weak.images if image.label != args.target]
+    ids = {image.id for image in photos}
+    boxes = [replace(box, label=args.target) for box in audit.boxes if box.image_id in ids]
+    images = sorted(photos + others, key=lambda image: (image.file_name, image.id))
+    return replace(weak, images=images, boxes=boxes)
 
 
-def only(dataset, images):
-    ids = {image["id"] for image in images}
-    return {**dataset, "images": images, "annotations": [box for box in dataset["annotations"] if box["image_id"] in ids]}
+def target_photos(args):
+    """Return the target's labelled photos that are not held out."""
+    from entoflow import dataset
+
+    photos = dataset.read(args.folder / "of_labelled").images
+    return [photo for photo in photos if photo.label == args.target and photo.part != "test"]
 
 
 def spoiler(kind, dose, seed):
@@ -152,15 +158,17 @@ def spoiler(kind, dose, seed):
     dropped: photos lose their boxes, and are left out, with probability dose; moved: each side moves by a normal deviate of standard
     deviation dose times the box's size; wrong: with probability dose a box is put elsewhere in its photo, in its size.
     """
+    from dataclasses import replace
+
     import numpy as np
 
     def make(args, folder):
         true, rng = true_set(args, folder), np.random.default_rng(int(seed))
-        sizes = {image["id"]: (image["width"], image["height"]) for image in true["images"]}
-        boxed = sorted({box["image_id"] for box in true["annotations"]})
+        sizes = {image.id: (image.width, image.height) for image in true.images}
+        boxed = sorted({box.image_id for box in true.boxes})
         gone = {image for image in boxed if kind == "dropped" and rng.random() < dose}
-        boxes = [{**box, "bbox": spoiled(box["bbox"], sizes[box["image_id"]], kind, dose, rng)} for box in true["annotations"]]
-        return only({**true, "annotations": boxes}, [image for image in true["images"] if image["id"] not in gone])
+        boxes = [replace(box, bbox=spoiled(box.bbox, sizes[box.image_id], kind, dose, rng)) for box in true.boxes]
+        return replace(true, boxes=boxes).keep(lambda image: image.id not in gone)
 
     return make
 
@@ -175,18 +183,18 @@ def spoiled(bbox, size, kind, dose, rng):
         left, right = (min(max(side, 0), size[0]) for side in (left, right))
         top, bottom = (min(max(side, 0), size[1]) for side in (top, bottom))
         x, y, w, h = left, top, max(right - left, 1), max(bottom - top, 1)
-    return [round(float(value), 3) for value in (x, y, w, h)]
+    return tuple(round(float(value), 3) for value in (x, y, w, h))
 
 
 def student(args, folder, name, make, seed):
     """Train the target's detector on a set of boxes and return its predictions on the test images."""
-    from entoflow import coco
+    from entoflow import dataset
     from entoflow.detection import predictions
 
-    dataset, packs = folder / f"{name}.json", packs_of(args)
-    if not dataset.exists():
-        coco.write(dataset, make(args, folder))
-    once(folder, f"{name}/model.json", "train_detector", dataset=dataset, packs=packs, name="target_detector", class_name=args.target, seed=seed,
+    path, packs = folder / f"{name}.json", packs_of(args)
+    if not path.exists():
+        dataset.write(path, make(args, folder))
+    once(folder, f"{name}/model.json", "train_detector", dataset=path, packs=packs, name="target_detector", class_name=args.target, seed=seed,
          weights=folder / "insect_detector/weights.safetensors", model=name, training=f"{name}.csv", scratch=f"scratch_{name}", **training(args))
     once(folder, f"{name}.npz", "predict_boxes", model=name, packs=packs, images=args.folder / "of_test_ids", predictions=f"{name}.npz")
     return list(predictions.read([folder / f"{name}.npz"]))
@@ -196,15 +204,15 @@ def quality(args, path):
     """Return how good the boxes of a set are, against the true ones of the labelled photos: F1 at IoU 0.5 and 0.75, mean overlap."""
     import numpy as np
 
-    from entoflow import coco
+    from entoflow import dataset
     from entoflow.boxes import iou
     from entoflow.detection.matching import match
 
-    truth, found = coco.boxes_by_image(audited(args)), coco.boxes_by_image(coco.read(path))
-    photos = [image["id"] for image in coco.read(args.folder / "of_labelled")["images"] if image["label"] == args.target and image["part"] != "test"]
+    truth = dataset.arrays_by_image(audited(args))
+    found = dataset.arrays_by_image(dataset.read(path))
     n_true = n_boxes = 0
     right, overlaps = np.zeros(2), []
-    for number in photos:
+    for number in [photo.id for photo in target_photos(args)]:
         if number not in truth:
             continue
         true, unsure = truth[number]
@@ -218,36 +226,37 @@ def quality(args, path):
 
 
 def figures(args, found):
-    from entoflow import coco
-    from entoflow.detection import metrics
+    from entoflow import dataset
+    from entoflow.detection import detections, metrics
 
-    measured = metrics.detection(coco.read(args.folder / "of_test"), found, 0.5, 1)
-    return {name: round(measured[name]["value"], 4) for name in ("ap", "ap50", "ap75")}
+    test = dataset.read(args.folder / "of_test")
+    measured, _ = metrics.measure_detector(test, detections.gather(found, metrics.image_ids(test)), 0.5, 1)
+    return {name: round(measured[name].value, 4) for name in ("ap", "ap50", "ap75")}
 
 
 def ratio(args, weak, true):
     """Return the figure of mean AP of the students on weak boxes / that of those on true boxes, resampled by group alike."""
     import numpy as np
 
-    from entoflow import coco, statistics
+    from entoflow import dataset, statistics
     from entoflow.detection import metrics
-    from entoflow.detection.average_precision import OVERLAPS, average_precision, max_detections
+    from entoflow.detection.average_precision import IOU_THRESHOLDS, average_precision, max_detections
     from entoflow.detection.detections import gather
     from entoflow.detection.matching import match_all
 
-    test = coco.read(args.folder / "of_test")
+    test = dataset.read(args.folder / "of_test")
     ids = metrics.image_ids(test)
-    groups = {image["id"]: image["group"] for image in test["images"]}
-    truth = metrics.true_boxes(test, ids)
+    groups = [image.group for image in metrics.sorted_images(test)]
+    truth = metrics.true_boxes(test)
 
     def mean_ap(students):
-        matched = [match_all(gather(found, ids), truth, OVERLAPS) for found in students]
+        matched = [match_all(gather(found, ids), truth, IOU_THRESHOLDS) for found in students]
         statistics_ = [average_precision(each, max_detections(each.n_truth)) for each in matched]
         return lambda weights: np.mean([statistic(weights).mean(axis=1) for statistic in statistics_], axis=0)
 
     above, below = mean_ap(weak), mean_ap(true)
     n = int((~truth.crowd).sum())
-    return statistics.Bootstrap([groups[number] for number in ids], 1).figure(lambda weights: statistics.divide(above(weights), below(weights)), n, "ratio")
+    return statistics.Bootstrap(groups, 1).metric(lambda weights: statistics.divide(above(weights), below(weights)), n, "ratio")
 
 
 def dose_response(rows):
@@ -277,8 +286,8 @@ def markdown(args, rows, found):
     by_seed = {name: {row["seed"]: row["ap"] for row in rows if row["boxes"] == name} for name in ("weak", "true")}
     each = [by_seed["weak"][seed] / by_seed["true"][seed] for seed in by_seed["weak"]]
     n = json.loads((args.folder / "of_test").read_text())["images"]
-    span = "too few groups for an interval" if found["low"] is None else f"{found['low']:.3f} to {found['high']:.3f}"
-    return "\n".join(lines) + (f"\n\nStudent ratio {found['value']:.3f} ({span}; {len(n)} test images in {found['groups']} groups); by seed "
+    span = "too few groups for an interval" if found.low is None else f"{found.low:.3f} to {found.high:.3f}"
+    return "\n".join(lines) + (f"\n\nStudent ratio {found.value:.3f} ({span}; {len(n)} test images in {found.groups} groups); by seed "
                                f"{', '.join(f'{value:.3f}' for value in each)}, mean {statistics.mean(each):.3f} ± {statistics.pstdev(each):.3f}.")
 
 

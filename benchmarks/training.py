@@ -54,13 +54,15 @@ def prepare(folder, n_images, pixels):
 def for_yolo(dataset, packs, folder):
     """Lay a split data set out as `yolo train` wants it, and return its data.yaml."""
     sys.path.insert(0, str(ROOT / "bin"))
-    from entoflow import coco, images
+    from entoflow import dataset as datasets
+    from entoflow import images
     from entoflow.detection import samples
 
-    for part, members in samples.extract(coco.read(dataset), images.Pack(packs), folder, None, 1).items():
+    extracted = samples.extract(datasets.read(dataset), images.Pack(packs), folder, None, 1)
+    for part, members in (("train", extracted.train), ("validation", extracted.validation)):
         (folder / part / "labels").mkdir()
         for sample in members:
-            text = "".join(f"0 {' '.join(map(str, box))}\n" for box in sample.boxes.tolist())
+            text = "".join(f"0 {' '.join(map(str, box))}\n" for box in sample.targets.boxes.tolist())
             (folder / part / "labels" / f"{sample.path.stem}.txt").write_text(text)
     data = folder / "data.yaml"
     data.write_text(f"path: {folder}\ntrain: train/images\nval: validation/images\nnames: [insect]\n")

@@ -10,9 +10,10 @@ import textwrap
 from pathlib import Path
 from typing import Any
 
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError
+
 import figure_files
 from figure_files import Figure, FigureError, Metric, Number, Question, Run
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError
 
 ROOT = Path(__file__).resolve().parent.parent
 TEMPLATES = Path(__file__).resolve().parent / "templates"

@@ -53,7 +53,7 @@ PYTHON
     [ ! -d "$folder" ] || return 0
     rm -rf "$cache"/*.new
     echo "entoflow: first start: getting $what ..." >&2
-    show_life "$log" 9>&- &
+    show_life "$log" "$new" 9>&- &
     "$@" "$new" > "$log" 2>&1 || done=$?
     kill $! 2>/dev/null || true
     [ $done = 0 ] || die "$what could not be set up: check the network (a proxy, a mirror) and the room in $cache, then" \
@@ -61,11 +61,43 @@ PYTHON
     mv "$new" "$folder"
 }
 
-# Tell every ten seconds what was last begun, while the start that asked is there.
+# Tell every ten seconds how far LOG and FOLDER are, while the start that asked is there.
 show_life() {
+    local log=$1 folder=$2 before
+    before=$(written "$folder")
     while sleep 10 > /dev/null 2>&1 && kill -0 $$ 2>/dev/null; do
-        echo "entoflow: $SECONDS s: $(tail -n 1 "$1")" >&2
+        echo "entoflow: $SECONDS s: $(downloads "$log")$(($(written "$folder") - before)) MB on disk" >&2
     done
+}
+
+# MB in a folder and in the cache that uv links its files from; a file that is in both counts once.
+written() {
+    local uv_cache="${UV_CACHE_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/uv}"
+    { du -sk "$1" "$uv_cache" 2>/dev/null || true; } |
+        awk '{ kib += $1 } END { print int(kib / 1024) }'
+}
+
+# How many of the downloads that uv announced in a log have ended; nothing where it announced none.
+downloads() {
+    awk '
+        BEGIN {
+            mib["KiB"] = 1 / 1024
+            mib["MiB"] = 1
+            mib["GiB"] = 1024
+        }
+        /^Downloading .*iB\)$/ { # Downloading torch (871.2MiB)
+            size[$2] = substr($3, 2) * mib[substr($3, length($3) - 3, 3)]
+            announced++
+            total += size[$2]
+        }
+        /^ Downloaded / && $2 in size {
+            ended++
+            done += size[$2]
+        }
+        END {
+            if (announced)
+                printf "%d of %d downloads (%d of %d MB) done, ", ended, announced, done, total
+        }' "$1"
 }
 
 tools() {

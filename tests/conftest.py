@@ -127,6 +127,8 @@ CHEAP = "--weights none --max_epochs 1 --image_size 64 --weak_rule top1"
 CHECKOUT = (
     "nextflow",
     "main.nf",
+    "entoflow.nf",
+    "help.nf",
     "nextflow.config",
     "nextflow_schema.json",
     "bin",
@@ -135,6 +137,7 @@ CHECKOUT = (
     "examples",
     "modules",
     "subworkflows",
+    "web",
 )
 
 
@@ -175,7 +178,7 @@ def same_resources(
     selectors = ""
     for label, task in tasks:
         script = next(text for text in scripts if f"-m {task} " in text)
-        n_cpus = re.search(r"OMP_NUM_THREADS=(\d+)", script)[1]
+        n_cpus = re.search(r"threads.sh (\d+)", script)[1]
         selectors += f"    withLabel: {label} {{ cpus = {n_cpus} }}\n"
     (here / "nextflow.config").write_text(f"process {{\n{selectors}}}\n")
 

@@ -58,9 +58,9 @@ class Run:
 def launched(tmp_path_factory):
     run = Run(tmp_path_factory.mktemp("cache"))
     run.suite.mkdir()
-    for name in ("bin", "conf", "modules", "subworkflows"):
+    for name in ("bin", "conf", "modules", "subworkflows", "web"):
         shutil.copytree(ROOT / name, run.suite / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("main.nf", "nextflow.config", "nextflow_schema.json"):
+    for name in ("main.nf", "entoflow.nf", "nextflow.config", "nextflow_schema.json"):
         shutil.copy(ROOT / name, run.suite / name)
     make_demo.main([f"--folder={run.data}", "--demo_boxes=24", "--demo_labelled=24", "--demo_test=12"])
     in_two(run.data / "boxes")
@@ -117,6 +117,39 @@ def test_files_touched_but_unchanged_rerun_nothing(launched):
     for path in [*launched.data.rglob("*"), *launched.suite.rglob("*")]:
         os.utime(path)
     assert launched.again() == set()
+
+
+def test_a_file_that_is_changed_added_removed_or_renamed_reruns_its_readers_and_a_touch_nothing(tmp_path):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for number, colour in enumerate(("red", "green", "blue")):
+        Image.new("RGB", (64, 48), colour).save(folder / f"{number}.png")
+    (tmp_path / "main.nf").write_text(f"""include {{ IMPORT_IMAGES }} from '{ROOT}/modules/local/suite/import_images'
+include {{ import_sources }} from '{ROOT}/modules/lib/sources'
+include {{ suite }} from '{ROOT}/modules/lib/suite'
+
+workflow {{
+    importer = suite('import_images', [:])
+    IMPORT_IMAGES(import_sources([predict: channel.of(file('{folder}'))], importer), importer)
+}}
+""")
+    flow = Flow(tmp_path, pipeline=tmp_path / "main.nf")
+    flow.run()
+    changes = {
+        "nothing": lambda: None,
+        "touched": lambda: os.utime(folder / "0.png"),
+        "changed": lambda: paint(folder / "0.png"),
+        "added": lambda: Image.new("RGB", (64, 48), "white").save(folder / "3.png"),
+        "renamed": lambda: (folder / "3.png").rename(folder / "4.png"),
+        "removed": lambda: (folder / "1.png").unlink(),
+    }
+    statuses = {}
+    for name, change in changes.items():
+        change()
+        _, tasks = flow.run("-resume")
+        statuses[name] = tasks["IMPORT_IMAGES (predict_1)"]
+    unchanged = {"nothing", "touched"}
+    assert statuses == {name: "CACHED" if name in unchanged else "COMPLETED" for name in changes}
 
 
 def test_a_changed_photo_reruns_what_follows_from_it_and_no_insect_training(launched):
@@ -215,7 +248,7 @@ def test_a_parameter_of_the_evaluation_retrains_nothing(launched):
                "test_boxes": ["test_boxes.json"], "audit_boxes": ["audit_boxes.json"], "reviewed": []}
     paths = {name: ", ".join(f"file('{launched.data}/{file}')" for file in files) for name, files in sources.items()}
     channels = ", ".join(f"{name}: channel.fromList([{listed}])" for name, listed in paths.items())
-    host.write_text(f"""include {{ ENTOFLOW }} from '{launched.suite}/main'
+    host.write_text(f"""include {{ ENTOFLOW }} from '{launched.suite}/entoflow'
 
 workflow {{
     settings = [train_detector: [image_size: 64, max_epochs: 1], select_weak_boxes: [weak_rule: 'top1'], evaluate_detector: [seed: 2]]
@@ -236,13 +269,21 @@ def test_each_task_is_handed_all_that_its_script_reaches_by_imports_and_no_more(
     (tmp_path / "main.nf").write_text(f"""include {{ suite }} from '{launched.suite}/modules/lib/suite'
 
 workflow {{
-    {[path.stem for path in scripts]}.each {{ task -> println("handed " + ([task] + suite(task, [:]).drop(2).flatten()).join(' ')) }}
+    {[path.stem for path in scripts]}.each {{ task -> println("handed " + json([task, paths_of(task)])) }}
+}}
+
+def paths_of(task) {{
+    return suite(task, [:]).drop(2).flatten().collect {{ path -> path.toString() }}
+}}
+
+def json(value) {{
+    return groovy.json.JsonOutput.toJson(value)
 }}
 """)
     said, _ = Flow(tmp_path).run(script=tmp_path / "main.nf")
-    handed = dict(line.removeprefix("handed ").split(" ", 1) for line in said.splitlines() if line.startswith("handed "))
+    handed = dict(json.loads(line.removeprefix("handed ")) for line in said.splitlines() if line.startswith("handed "))
     package = launched.suite.resolve() / "bin/entoflow"
-    given = {task: {str(Path(name).resolve().relative_to(package).with_suffix("")) for name in names.split(".py")[:-1]} for task, names in handed.items()}
+    given = {task: {str(Path(name).resolve().relative_to(package).with_suffix("")) for name in names if name.endswith(".py")} for task, names in handed.items()}
     assert given == {path.stem: reached(path, package) for path in scripts}
 
 

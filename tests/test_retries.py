@@ -65,7 +65,9 @@ def inside(folder):
 def interrupted(tmp_path_factory):
     """A run that gets a terminal's Ctrl-C while it trains: it, its exit status, what it said, how long it and its tasks went on."""
     run = Run(tmp_path_factory.mktemp("interrupted"))
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # where tests run in a shell's background, it is ignored
     process = run.start(*run.options)
+    signal.signal(signal.SIGINT, before)
     run.trainer(process)
     os.killpg(process.pid, signal.SIGINT)
     start = time.monotonic()
@@ -87,11 +89,33 @@ def killed(interrupted):
     return run, ended
 
 
-def test_an_interrupted_run_ends_soon_and_leaves_nothing_running(interrupted):
+def test_an_interrupted_run_ends_soon_with_one_sentence_and_leaves_nothing_running(interrupted):
     run, status, said, seconds = interrupted
-    assert status != 0 and not (run.here / "results/report.html").exists()
+    assert status == 128 + signal.SIGINT and not (run.here / "results/report.html").exists()
     assert seconds < 10
-    assert "Traceback" not in said and "Exception" not in said
+    assert "SIGINT" in last_sentence(said)
+
+
+@pytest.mark.parametrize("parser, begun", [("v1", "log"), ("v2", "work/*/*/.command.begin")])
+def test_a_terminated_run_ends_with_one_sentence_whether_its_tasks_have_begun_or_not(tmp_path, parser, begun):
+    run = Run(tmp_path)
+    process = run.start(*run.options, parser=parser)
+    while not any("Session start" in path.read_text() or path.name != "log" for path in tmp_path.glob(begun)):
+        time.sleep(0.05)
+        assert process.poll() is None
+    process.terminate()
+    said = run.finish(process)
+    assert process.returncode == 128 + signal.SIGTERM and "SIGTERM" in last_sentence(said)
+    assert not inside(tmp_path / "work")
+
+
+def last_sentence(said):
+    """Return the last line, which alone follows what tells of the start and of each task."""
+    lines = [line for line in said.splitlines() if line and "Unrecognized config option" not in line]
+    *before, last = lines
+    assert all(re.match(r"N E X T F L O W|Launching|\[../......\] Submitted", line) for line in before), said
+    assert last.startswith("error: ") and last.endswith(".")
+    return last
 
 
 def test_an_interrupted_run_goes_on_with_what_had_not_ended(killed):

@@ -1,205 +1,418 @@
 #!/usr/bin/env python3
-"""Ask a second opinion of the detector's boxes: does the piece of photo in a box look like the target, another insect, or neither?
+"""Classify the detector's boxes: does a box show the target, another insect, or neither?
 
-The detector knows insects and no names; the labels do. A crop classifier learns from what they promise: the best boxes of
-the target's photos hold the target (trusted less where there are more sure boxes than insects promised); a look-alike's
-photo holds other insects; squares clear of any box are background. Each photo is judged by a classifier that saw none of
-its group, so that none only repeats what it was told; and only if that classifier can tell the promised crops of such
-groups from other insects and from background. Few groups are told by their scenes: below 20 of the target none is asked.
-What it finds likeliest in each photo is what the second round learns from.
+The detector knows insects and no names; the labels do. A crop classifier learns from what they
+promise: the best boxes of the target's photos hold the target (trusted less where there are more
+sure boxes than insects promised); a look-alike's photo holds other insects; squares clear of any
+box are background. Each photo is classified by a network that saw none of its group, so that none
+only repeats what it was taught; and only if that network can tell the promised crops of such groups
+from other insects and from background. Photos of few groups are recognised by their scenes: below
+20 groups of the target no network is used. What it finds likeliest in each photo is what the second
+round learns from.
 """
-import argparse
-from pathlib import Path
-from typing import NamedTuple
 
-from entoflow import coco
+import argparse
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby, islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from entoflow import dataset
+from entoflow.dataset import Dataset, Image
+from entoflow.detection import candidates as candidate_boxes
 from entoflow.detection import weak_boxes
+from entoflow.detection.candidates import Candidate, CandidatesByImage, Corners, Thresholds
+from entoflow.images import Pack
 from entoflow.task import run
 
-MOST = 4000  # crops of one kind that a classifier learns from: memory stays the same however many photos there are
-OF_A_PHOTO = 5  # crops of other insects at most, so that one trap with 200 does not outvote the other photos
-ROUNDS = 2  # of learning and judging; in later ones the promised boxes are those that the last one found likeliest
-LEAST_SKILL = 0.8  # area under the ROC curve below which a classifier is not asked
+if TYPE_CHECKING:
+    import numpy as np
+
+MAX_CROPS = 4000  # of one kind that a classifier learns from: so much memory, however many photos
+MAX_OTHERS = 5  # crops of other insects of a photo: one trap with 200 must not outvote all photos
+# Rounds of learning and classifying. In later ones the promised boxes are those that the last one
+# found likeliest.
+ROUNDS = 2
+MIN_SKILL = 0.8  # area under the ROC curve below which a classifier is not used
 KINDS = ("the target", "other insects", "background")
 TARGET, OTHER, BACKGROUND = range(len(KINDS))
 
 
-class Crop(NamedTuple):
-    """A piece of an image. kind: a row of KINDS, or None where it is only to be judged; weight: trust in its kind, 0 to 1."""
+@dataclass(frozen=True)
+class Crop:
+    """A piece of an image."""
 
-    image: int
+    image_id: int
     group: str
-    xyxy: tuple
+    xyxy: Corners
     rank: int  # of the candidate, 1 the best; 0 for what is none
-    kind: int | None = None
-    weight: float = 1.0
+    kind: int | None = (
+        None  # row of KINDS that it is learned as, None where it is only to be classified
+    )
+    weight: float = 1.0  # trust in its kind, 0 to 1
 
 
-def main(argv):
+@dataclass(frozen=True)
+class ClassifiedCrop:
+    """A crop, and the probability that it shows the target."""
+
+    crop: Crop
+    probability: float
+
+
+@dataclass(frozen=True)
+class Training:
+    """How a crop classifier is trained."""
+
+    architecture: str
+    crop_size: int  # pixels
+    epochs: int
+    folds: int
+    seed: int
+
+
+@dataclass(frozen=True)
+class LearnedCrops:
+    """The n crops that are learned from, as arrays."""
+
+    pixels: "np.ndarray"  # (n, size, size, 3) uint8
+    kinds: "np.ndarray"  # (n,)
+    weights: "np.ndarray"  # (n,)
+    folds: "np.ndarray"  # (n,) fold of each crop's group
+
+    def select(self, chosen: "np.ndarray") -> "LearnedCrops":
+        return LearnedCrops(
+            self.pixels[chosen], self.kinds[chosen], self.weights[chosen], self.folds[chosen]
+        )
+
+
+def main(argv: list[str]) -> None:
     args = parser().parse_args(argv)
-    labelled, reference = coco.read(args.labelled), coco.read(args.reference)
-    accept, ignore = weak_boxes.choose_thresholds(*weak_boxes.judged_by(reference, args.validation_predictions, args.n_views))
-    candidates = weak_boxes.fuse(args.predictions, args.n_views)
-    photos = of_photos(labelled, candidates, args.target, accept, ignore, args.seed)
-    judged = [piece for piece in photos if piece.rank and piece.kind != OTHER]
-    taught = [piece for piece in photos + of_boxes(reference, labelled, args.seed) if piece.kind is not None]
-    from entoflow import crops, images
+    labelled = dataset.read(args.labelled)
+    reference = dataset.read(args.reference)
+    validation = candidate_boxes.read_validation(
+        reference, args.validation_predictions, args.n_views
+    )
+    thresholds = candidate_boxes.choose_thresholds(validation)
+    candidates = candidate_boxes.fuse_views(args.predictions, args.n_views)
+    crops = crops_of_photos(labelled, candidates, args.target, thresholds, args.seed)
+    to_classify = [crop for crop in crops if crop.rank and crop.kind != OTHER]
+    crops += crops_of_reference(reference, labelled, args.seed)
+    learned = [crop for crop in crops if crop.kind is not None]
 
-    pack = images.Pack(args.packs)
+    pack = Pack(args.packs)
+    training = Training(args.architecture, args.crop_size, args.epochs, args.folds, args.seed)
+    classified: list[ClassifiedCrop] = []
     for _ in range(ROUNDS):
-        found = judge(pack, at_most(taught, args.seed), judged, args)
-        if not found:
+        classified = classify(pack, at_most_of_each_kind(learned, args.seed), to_classify, training)
+        if not classified:
             break
-        taught = repicked(taught, found, candidates, labelled)
-    crops.write_scores(args.crop_scores, [(piece.image, piece.rank) for piece, _ in found], [chance for _, chance in found])
-    print(f"{len(found)} of {len(judged)} boxes judged.")
+        learned = relearn(learned, classified, candidates, labelled)
+    probabilities = {(each.crop.image_id, each.crop.rank): each.probability for each in classified}
+    candidate_boxes.write_crop_probabilities(args.crop_scores, probabilities)
+    print(f"{len(classified)} of {len(to_classify)} boxes classified.")
 
 
-def parser():
+def parser() -> argparse.ArgumentParser:
     p = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    weak_boxes.add_inputs(p)
-    p.add_argument("--packs", type=Path, nargs="+", required=True, help="packs with the images of both data sets")
-    p.add_argument("--architecture", default="test_resnet", help="network, by timm's name (default %(default)s)")
-    p.add_argument("--crop_size", type=int, default=64, help="side of a crop, pixels (default %(default)s)")
-    p.add_argument("--epochs", type=int, default=8, help="passes over the crops (default %(default)s)")
-    p.add_argument("--folds", type=int, default=2, help="classifiers, each judging the groups it has not seen (default %(default)s)")
+    candidate_boxes.add_arguments(p)
+    p.add_argument(
+        "--packs",
+        type=Path,
+        nargs="+",
+        required=True,
+        help="packs with the images of both data sets",
+    )
+    p.add_argument(
+        "--architecture",
+        default="test_resnet",
+        help="network, by timm's name (default %(default)s)",
+    )
+    p.add_argument(
+        "--crop_size", type=int, default=64, help="side of a crop, pixels (default %(default)s)"
+    )
+    p.add_argument(
+        "--epochs", type=int, default=8, help="passes over the crops (default %(default)s)"
+    )
+    p.add_argument(
+        "--folds",
+        type=int,
+        default=2,
+        help="classifiers, each for the groups that it has not seen (default %(default)s)",
+    )
     p.add_argument("--seed", type=int, default=1, help="seed (default %(default)s)")
-    p.add_argument("--crop_scores", type=Path, required=True, help="file (.npz) to write: the probability that a box holds the target")
+    p.add_argument(
+        "--crop_scores",
+        type=Path,
+        required=True,
+        help="file (.npz) to write: the probability that a box holds the target",
+    )
     return p
 
 
-def of_photos(labelled, candidates, target, accept, ignore, seed):
-    """Return the Crops of labelled photos: the candidates to judge, look-alikes, and a square of background of each photo."""
-    import numpy as np
+def crops_of_photos(
+    labelled: Dataset, candidates: CandidatesByImage, target: str, thresholds: Thresholds, seed: int
+) -> list[Crop]:
+    """Return the crops of labelled photos.
 
-    from entoflow import crops
-
-    found, rng = [], np.random.default_rng(seed)
-    for image in sorted(labelled["images"], key=lambda image: image["id"]):
-        if image["part"] == "test":
-            continue
-        own = candidates.get(image["id"], [])
-        place = image["id"], image["group"]
-        if image["label"] == target:
-            sure, promised = sum(box["score"] >= accept for box in own), image["count"] or 1
-            for rank, box in enumerate(weak_boxes.looked_at(own, ignore), 1):
-                trust = min(1.0, promised / max(sure, 1))
-                found.append(Crop(*place, tuple(box["xyxy"]), rank, TARGET if rank <= promised else None, trust))
-        else:
-            sure = [box for box in weak_boxes.looked_at(own, accept) if box["score"] >= accept]
-            found += [Crop(*place, tuple(box["xyxy"]), rank, OTHER) for rank, box in enumerate(sure[:OF_A_PHOTO], 1)]
-        taken, _ = weak_boxes.as_arrays([box for box in own if box["score"] >= ignore / 2])
-        square = crops.background(image["width"], image["height"], taken, rng)
-        found += [] if square is None else [Crop(*place, tuple(square), 0, BACKGROUND)]
-    return found
-
-
-def of_boxes(reference, labelled, seed):
-    """Return a Crop of background of each further image of the reference. Their insects teach nothing: no one knows by which name."""
-    import numpy as np
-
-    from entoflow import crops
-
-    found, rng = [], np.random.default_rng(seed)
-    boxes, known = coco.boxes_by_image(reference), {image["id"] for image in labelled["images"]}
-    for image in sorted(reference["images"], key=lambda image: image["id"]):
-        square = None if image["part"] == "test" or image["id"] in known else crops.background(image["width"], image["height"], boxes[image["id"]][0], rng)
-        found += [] if square is None else [Crop(image["id"], image["group"], tuple(square), 0, BACKGROUND)]
-    return found
-
-
-def repicked(taught, found, candidates, labelled):
-    """Return the Crops to learn from, with as many of each judged photo as promised: the likeliest by score and last opinion."""
-    photos, likely = {image["id"]: image for image in labelled["images"]}, {}
-    for piece, chance in found:
-        likely.setdefault(piece.image, []).append((candidates[piece.image][piece.rank - 1]["score"] * chance, piece))
-    kept = [piece for piece in taught if not (piece.kind == TARGET and piece.image in likely)]
-    for image, own in likely.items():
-        best = sorted(own, key=lambda row: -row[0])[:photos[image]["count"] or 1]
-        kept += [piece._replace(kind=TARGET, weight=1.0) for _, piece in best]
-    return sorted(kept, key=lambda piece: (piece.image, piece.kind, piece.rank, piece.xyxy))
-
-
-def at_most(pieces, seed):
-    """Return the pieces, of each kind MOST at most, chosen at random."""
-    import numpy as np
-
-    rng, kept = np.random.default_rng(seed), []
-    for kind in range(len(KINDS)):
-        own = [piece for piece in pieces if piece.kind == kind]
-        kept += [own[n] for n in sorted(rng.permutation(len(own))[:MOST].tolist())]
-    return kept
-
-
-def judge(pack, learned, judged, args):
-    """Return [(Crop, probability of the target)] of the pieces judged, each by a classifier that learned nothing of its group.
-
-    Pieces are missing whose groups no classifier can judge that has the skill.
+    They are the candidates to classify, look-alikes, and a square of background of each photo.
     """
     import numpy as np
 
+    rng = np.random.default_rng(seed)
+    crops = []
+    for photo in sorted(labelled.images, key=lambda image: image.id):
+        if photo.part == "test":
+            continue
+        boxes = candidates.get(photo.id, [])
+        if photo.label == target:
+            crops += crops_of_target(photo, boxes, thresholds)
+        else:
+            crops += crops_of_others(photo, boxes, thresholds)
+        likely = [box for box in boxes if box.score >= thresholds.ignore / 2]
+        crops += crops_of_background(photo, candidate_boxes.corners_of(likely), rng)
+    return crops
+
+
+def crops_of_target(
+    photo: Image, candidates: Sequence[Candidate], thresholds: Thresholds
+) -> list[Crop]:
+    """Return the crops of a target's photo: as many as promised to learn from, all of them to
+    classify.
+    """
+    n_promised = photo.count or 1
+    n_sure = sum(candidate.score >= thresholds.accept for candidate in candidates)
+    weight = min(1.0, n_promised / max(n_sure, 1))
+    crops = []
+    selected = weak_boxes.select_for_classifier(candidates, thresholds.ignore)
+    for rank, candidate in enumerate(selected, 1):
+        kind = TARGET if rank <= n_promised else None
+        crops.append(Crop(photo.id, photo.group, candidate.xyxy, rank, kind, weight))
+    return crops
+
+
+def crops_of_others(
+    photo: Image, candidates: Sequence[Candidate], thresholds: Thresholds
+) -> list[Crop]:
+    """Return the crops of sure boxes on a photo of another label."""
+    selected = weak_boxes.select_for_classifier(candidates, thresholds.accept)
+    sure = [candidate for candidate in selected if candidate.score >= thresholds.accept]
+    return [
+        Crop(photo.id, photo.group, candidate.xyxy, rank, OTHER)
+        for rank, candidate in enumerate(sure[:MAX_OTHERS], 1)
+    ]
+
+
+def crops_of_background(
+    photo: Image, boxes: "np.ndarray", rng: "np.random.Generator"
+) -> list[Crop]:
+    """Return a random square of a photo that is clear of boxes (n x 4), or nothing where there is
+    none.
+    """
+    from entoflow import crops
+
+    square = crops.background(photo.width, photo.height, boxes, rng)
+    if square is None:
+        return []
+    x1, y1, x2, y2 = square.tolist()
+    return [Crop(photo.id, photo.group, (x1, y1, x2, y2), 0, BACKGROUND)]
+
+
+def crops_of_reference(reference: Dataset, labelled: Dataset, seed: int) -> list[Crop]:
+    """Return a square of background of each further image of the reference.
+
+    Its insects teach nothing: nobody knows by which name.
+    """
+    import numpy as np
+
+    rng = np.random.default_rng(seed)
+    boxes = dataset.arrays_by_image(reference)
+    labelled_ids = {image.id for image in labelled.images}
+    crops = []
+    for image in sorted(reference.images, key=lambda image: image.id):
+        if image.part != "test" and image.id not in labelled_ids:
+            corners, _ = boxes[image.id]
+            crops += crops_of_background(image, corners, rng)
+    return crops
+
+
+def at_most_of_each_kind(crops: Sequence[Crop], seed: int) -> list[Crop]:
+    """Return the crops, of each kind at most MAX_CROPS, chosen at random."""
+    import numpy as np
+
+    rng = np.random.default_rng(seed)
+    chosen = []
+    for kind in range(len(KINDS)):
+        of_kind = [crop for crop in crops if crop.kind == kind]
+        places = rng.permutation(len(of_kind))[:MAX_CROPS]
+        chosen += [of_kind[place] for place in sorted(places.tolist())]
+    return chosen
+
+
+def relearn(
+    learned: Sequence[Crop],
+    classified: Sequence[ClassifiedCrop],
+    candidates: CandidatesByImage,
+    labelled: Dataset,
+) -> list[Crop]:
+    """Return the crops to learn from next: of each classified photo as many as promised, the
+    likeliest ones.
+
+    How likely a crop is, is its score times its probability.
+    """
+    photos = labelled.by_id()
+    of_photo: dict[int, list[tuple[float, Crop]]] = defaultdict(list)
+    for each in classified:
+        crop = each.crop
+        score = candidates[crop.image_id][crop.rank - 1].score
+        of_photo[crop.image_id].append((score * each.probability, crop))
+    crops = [crop for crop in learned if crop.kind != TARGET or crop.image_id not in of_photo]
+    for image_id, rated in of_photo.items():
+        n_promised = photos[image_id].count or 1
+        likeliest = sorted(rated, key=lambda rated_crop: -rated_crop[0])[:n_promised]
+        crops += [replace(crop, kind=TARGET, weight=1.0) for _, crop in likeliest]
+    return sorted(crops, key=lambda crop: (crop.image_id, crop.kind, crop.rank, crop.xyxy))
+
+
+def classify(
+    pack: Pack, learned: Sequence[Crop], to_classify: Sequence[Crop], training: Training
+) -> list[ClassifiedCrop]:
+    """Return the crops with their probabilities, each by a classifier that learned nothing of its
+    group.
+
+    Crops are missing for whose groups no classifier has the skill.
+    """
     from entoflow import statistics
+
+    n_of_kind = [sum(crop.kind == kind for crop in learned) for kind in range(len(KINDS))]
+    counts = ", ".join(f"{n} crops of {name}" for n, name in zip(n_of_kind, KINDS))
+    print(f"learning from {counts}", flush=True)
+    n_groups = len({crop.group for crop in learned if crop.kind == TARGET})
+    if n_groups < max(statistics.FEWEST_GROUPS, training.folds):
+        print(
+            f"no classifier is used: the target's photos are of {n_groups} groups, "
+            f"wanted {statistics.FEWEST_GROUPS}",
+            flush=True,
+        )
+        return []
+    fold_of_group = assign_folds([*learned, *to_classify], training)
+    arrays = cut_learned(pack, learned, fold_of_group, training.crop_size)
+    classified = []
+    for fold in range(training.folds):
+        held_out = [crop for crop in to_classify if fold_of_group[crop.group] == fold]
+        classified += classify_fold(pack, arrays, held_out, fold, training)
+    return sorted(classified, key=lambda each: (each.crop.image_id, each.crop.rank))
+
+
+def assign_folds(crops: Sequence[Crop], training: Training) -> dict[str, int]:
+    """Return the fold of each group of crops, drawn at random."""
+    import numpy as np
+
+    groups = sorted({crop.group for crop in crops})
+    shuffled = np.random.default_rng(training.seed).permutation(groups).tolist()
+    return {group: place % training.folds for place, group in enumerate(shuffled)}
+
+
+def cut_learned(
+    pack: Pack, learned: Sequence[Crop], fold_of_group: Mapping[str, int], size: int
+) -> LearnedCrops:
+    """Return the crops to learn from as arrays, in their order."""
+    import numpy as np
+
+    pixels = np.zeros((len(learned), size, size, 3), np.uint8)
+    rows = {id(crop): row for row, crop in enumerate(learned)}
+    for crop, square in cut_crops(pack, learned, size):
+        pixels[rows[id(crop)]] = square
+    return LearnedCrops(
+        pixels,
+        kinds=np.array([crop.kind for crop in learned]),
+        weights=np.array([crop.weight for crop in learned]),
+        folds=np.array([fold_of_group[crop.group] for crop in learned]),
+    )
+
+
+def classify_fold(
+    pack: Pack, learned: LearnedCrops, held_out: Sequence[Crop], fold: int, training: Training
+) -> list[ClassifiedCrop]:
+    """Return the held-out crops of a fold with their probabilities.
+
+    None if the classifier lacks the skill.
+    """
+    import numpy as np
+
     from entoflow.detection import crop_classifier
 
-    counts = ", ".join(f"{sum(piece.kind == kind for piece in learned)} crops of {name}" for kind, name in enumerate(KINDS))
-    print(f"learning from {counts}", flush=True)
-    of_target = len({piece.group for piece in learned if piece.kind == TARGET})
-    if of_target < max(statistics.FEWEST_GROUPS, args.folds):
-        print(f"no classifier is asked: the target's photos are of {of_target} groups, wanted {statistics.FEWEST_GROUPS}", flush=True)
+    seen = learned.select(learned.folds != fold)
+    unseen = learned.select(learned.folds == fold)
+    if len(set(seen.kinds.tolist())) < 2:
         return []
-    groups = sorted({piece.group for piece in learned + judged})
-    fold = dict(zip(np.random.default_rng(args.seed).permutation(groups).tolist(), (n % args.folds for n in range(len(groups)))))
-    pixels = np.zeros((len(learned), args.crop_size, args.crop_size, 3), np.uint8)
-    rows = {id(piece): row for row, piece in enumerate(learned)}
-    for piece, square in cut(pack, learned, args.crop_size):
-        pixels[rows[id(piece)]] = square
-    kinds, weights = np.array([piece.kind for piece in learned]), np.array([piece.weight for piece in learned])
-    home, found = np.array([fold[piece.group] for piece in learned]), []
-    for number in range(args.folds):
-        seen = home != number
-        if len(set(kinds[seen].tolist())) < 2:
-            continue
-        model = crop_classifier.train(pixels[seen], kinds[seen], weights[seen], len(KINDS), args.architecture, args.epochs, args.seed)
-        skill = skill_of(crop_classifier.predict(model, pixels[~seen])[:, TARGET], kinds[~seen], weights[~seen])
-        held = [piece for piece in judged if fold[piece.group] == number] if skill >= LEAST_SKILL else []
-        for batch in batches(cut(pack, held, args.crop_size), crop_classifier.JUDGED_AT_ONCE):
-            probabilities = crop_classifier.predict(model, np.stack([square for _, square in batch]))[:, TARGET]
-            found += zip((piece for piece, _ in batch), probabilities.tolist())
-        print(f"fold {number + 1} of {args.folds}: learned from {seen.sum()} crops, skill {skill:.3f}, judged {len(held)}", flush=True)
-    return sorted(found, key=lambda row: (row[0].image, row[0].rank))
+    network = crop_classifier.train(
+        seen.pixels,
+        seen.kinds,
+        seen.weights,
+        len(KINDS),
+        training.architecture,
+        training.epochs,
+        training.seed,
+    )
+    skill = measure_skill(
+        crop_classifier.predict(network, unseen.pixels)[:, TARGET], unseen.kinds, unseen.weights
+    )
+    classified = []
+    if skill >= MIN_SKILL:
+        for batch in batches(
+            cut_crops(pack, held_out, training.crop_size), crop_classifier.PREDICTED_AT_ONCE
+        ):
+            squares = np.stack([square for _, square in batch])
+            probabilities = crop_classifier.predict(network, squares)[:, TARGET]
+            for (crop, _), probability in zip(batch, probabilities.tolist()):
+                classified.append(ClassifiedCrop(crop, probability))
+    print(
+        f"fold {fold + 1} of {training.folds}: learned from {len(seen.kinds)} crops, "
+        f"skill {skill:.3f}, classified {len(classified)}",
+        flush=True,
+    )
+    return classified
 
 
-def skill_of(answers, kinds, weights):
-    """Return how well probabilities of the target tell its promised crops from those of the other kind that they tell worst.
+def measure_skill(probabilities: "np.ndarray", kinds: "np.ndarray", weights: "np.ndarray") -> float:
+    """Return how well the target's crops are told from those of the kind that is told worst.
 
-    The area under the ROC curve; 0 where one of the two sides is missing.
+    The area under the ROC curve; 0 where one of the two sides is missing. All: n.
     """
     from sklearn.metrics import roc_auc_score
 
-    target, others = kinds == TARGET, [kinds == kind for kind in (OTHER, BACKGROUND) if kind in kinds]
-    if not target.any() or not others:
-        return 0.0
-    return min(roc_auc_score(target[asked], answers[asked], sample_weight=weights[asked]) for asked in (target | other for other in others))
+    is_target = kinds == TARGET
+    areas = []
+    for kind in (OTHER, BACKGROUND):
+        compared = is_target | (kinds == kind)
+        if is_target.any() and (kinds == kind).any():
+            area = roc_auc_score(
+                is_target[compared], probabilities[compared], sample_weight=weights[compared]
+            )
+            areas.append(area)
+    return min(areas, default=0.0)
 
 
-def cut(pack, pieces, size):
-    """Yield (Crop, size x size x 3 pixels), opening each image once."""
-    from itertools import groupby
+def cut_crops(pack: Pack, crops: Sequence[Crop], size: int) -> "Iterator[tuple[Crop, np.ndarray]]":
+    """Yield each crop with its pixels (size x size x 3), opening each image once."""
+    from entoflow.crops import crop as cut
 
-    from entoflow import crops
+    by_image = sorted(crops, key=lambda crop: crop.image_id)
+    for image_id, crops_of_image in groupby(by_image, key=lambda crop: crop.image_id):
+        pixels = pack.read(image_id)
+        for crop in crops_of_image:
+            yield crop, cut(pixels, crop.xyxy, size)
 
-    for image, own in groupby(sorted(pieces, key=lambda piece: piece.image), key=lambda piece: piece.image):
-        pixels = pack.read(image)
-        for piece in own:
-            yield piece, crops.crop(pixels, piece.xyxy, size)
 
-
-def batches(rows, size):
+def batches(
+    rows: "Iterable[tuple[Crop, np.ndarray]]", size: int
+) -> "Iterator[list[tuple[Crop, np.ndarray]]]":
     """Yield lists of up to size rows."""
-    from itertools import islice
-
-    rows = iter(rows)
-    while batch := list(islice(rows, size)):
+    remaining = iter(rows)
+    while batch := list(islice(remaining, size)):
         yield batch
 
 

@@ -244,3 +244,8 @@ def _box(entry: dict[str, Any], names: Mapping[int, str]) -> Box:
 
 def _line(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, allow_nan=False)
+
+
+def image_from_entry(entry: dict[str, Any]) -> Image:
+    """Return the image that image_entry described; keys that an Image does not have are left out."""
+    return _image(entry)

@@ -1,172 +1,147 @@
-"""The page of a report: plain HTML that opens offline, pictures and style within, readable light, dark and on paper.
+"""Pages that open offline: one HTML file that holds all it shows and loads nothing.
 
-What is not Html is text, and is escaped wherever it comes to stand: a label or a file name cannot become markup.
+A page is a template (*.html.j2) with style sheets and at most one script of web/. These files are
+inputs of the task that writes the page: modules/lib/suite.nf finds them by their names in quotes,
+in the task's code and in each other, and stages them in page_files/ beside this package.
 """
+
 import base64
+import hashlib
+import json
 import re
-from html import escape
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+PACKAGE = Path(__file__).parent
+STAGED = PACKAGE.parent / "page_files"  # in the folder of a task
+IMPORT = re.compile(r'^import \{[^}]*\} from "\./([\w-]+\.js)";\n', re.MULTILINE)
+EXPORT = re.compile(r"^export (?=(?:async )?function |class |const )", re.MULTILINE)
 
 
-class Html(str):
-    """Markup made here; every other string is text."""
+@dataclass(frozen=True)
+class Shell:
+    """What every page has around its content."""
+
+    style: str
+    script: str
+    policy: str  # allows these two by their hashes, pictures within the page, and nothing else
 
 
-def text(value):
-    """Return a value as Html: markup as it is, all else escaped."""
-    return value if isinstance(value, Html) else Html(escape(str(value)))
+def render(
+    template: str,
+    styles: Sequence[str],
+    content: Mapping[str, Any],
+    script: str | None = None,
+    filters: Mapping[str, Callable[..., Any]] | None = None,
+) -> str:
+    """Return a page as text.
+
+    styles, script: names of files in web/. content: what the template shows, by name. Every string
+    in it is text and is escaped where the template shows it. Raises jinja2.UndefinedError for what
+    the template uses and content lacks.
+    """
+    from markupsafe import Markup
+
+    style = "".join(read(name) for name in styles)
+    code = bundle(script) if script else ""
+    shell = Shell(Markup(style), Markup(code), security_policy(style, code))
+    templates = environment()
+    templates.filters.update(filters or {})
+    return templates.get_template(template).render(shell=shell, **content)
 
 
-def joined(parts):
-    return Html("\n".join(text(part) for part in parts if part))
+@cache
+def environment() -> "Environment":
+    """Return the environment of the templates: all text is escaped, an unknown name is an error."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    return Environment(
+        loader=FileSystemLoader(folders()),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
 
 
-def page(title, subtitle, parts):
-    """Return the whole page; parts: Html, each usually a section."""
-    return (f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-            f'<meta name="viewport" content="width=device-width, initial-scale=1">\n<meta name="color-scheme" content="light dark">\n'
-            f"<title>{text(title)}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<header>\n<p class=\"over\">entoflow report</p>\n"
-            f"<h1>{text(title)}</h1>\n<p class=\"sub\">{text(subtitle)}</p>\n</header>\n<main>\n{joined(parts)}\n</main>\n</body>\n</html>\n")
+def folders() -> list[Path]:
+    """Return where templates and files of web/ are: one folder in a task, else several."""
+    if STAGED.is_dir():
+        return [STAGED]
+    return [*sorted(PACKAGE.rglob("templates")), PACKAGE.parent.parent / "web"]
 
 
-def section(title, *parts, level=2):
-    """Return a section with its heading, or nothing where it would be empty."""
-    inner = joined(parts)
-    return Html(f"<section>\n<h{level}>{text(title)}</h{level}>\n{inner}\n</section>") if inner else Html("")
+def read(name: str) -> str:
+    """Return the text of a template or a file of web/.
+
+    Raises FileNotFoundError where it was not staged.
+    """
+    for folder in folders():
+        if (folder / name).is_file():
+            return (folder / name).read_text(encoding="utf-8")
+    raise FileNotFoundError(f"{name} is in none of {', '.join(map(str, folders()))}")
 
 
-def paragraph(words, kind=""):
-    return Html(f'<p class="{kind}">{text(words)}</p>' if kind else f"<p>{text(words)}</p>") if words else Html("")
+def bundle(name: str) -> str:
+    """Return a module of web/ and all that it imports as one plain script.
+
+    Each file is in it once, after those that it imports, for browsers load no module from a file
+    that was opened offline. Imports and exports are at the start of a line of their own.
+    """
+    parts: dict[str, str] = {}
+    _add_module(name, parts)
+    return '"use strict";\n' + "".join(parts.values())
 
 
-def bullets(items, kind="plain"):
-    rows = "".join(f"<li>{text(item)}</li>" for item in items)
-    return Html(f'<ul class="{kind}">{rows}</ul>') if rows else Html("")
+def _add_module(name: str, parts: dict[str, str]) -> None:
+    if name in parts:
+        return
+    code = read(name)
+    for imported in IMPORT.findall(code):
+        _add_module(imported, parts)
+    parts[name] = EXPORT.sub("", IMPORT.sub("", code))
 
 
-def with_code(sentence):
-    """Return a sentence with its commands and --options set as code."""
-    return Html(re.sub(r"(\./nextflow run .+)|(--\w+(?: (?:pretrained|none)\b)?)", as_code, text(sentence)))
+def security_policy(style: str, script: str) -> str:
+    """Return a Content-Security-Policy for a page with one style and one script, "" for none.
+
+    It allows these two, pictures within the page, and nothing else.
+    """
+    scripts = f"script-src '{_hash(script)}'; " if script else ""
+    allowed = f"img-src data:; {scripts}style-src '{_hash(style)}'"
+    return f"default-src 'none'; {allowed}; base-uri 'none'; form-action 'none'"
 
 
-def as_code(match):
-    return f'<code class="long">{match[1]}</code>' if match[1] else f"<code>{match[2]}</code>"
+def _hash(code: str) -> str:
+    return f"sha256-{base64_text(hashlib.sha256(code.encode()).digest())}"
 
 
-def table(caption, header, rows, numbers=()):
-    """Return a table that scrolls by itself where the page is narrow; numbers: columns to align right."""
-    def cells(row):
-        first, *others = row
-        return f'<th scope="row">{text(first)}</th>' + "".join(
-            f"<td{right(k)}>{text(value)}</td>" for k, value in enumerate(others, 1))
+def embedded_json(data: Any) -> str:
+    """Return JSON as markup for a script element, which nothing in it can end.
 
-    def right(k):
-        return ' class="number"' if k in numbers else ""
+    The element is of type application/json. Escaped, as JSON allows it, are <, > and &, and all
+    beyond ASCII, among it U+2028 and U+2029.
+    """
+    from markupsafe import Markup
 
-    if not rows:
-        return Html("")
-    head = "".join(f'<th scope="col"{right(k)}>{text(name)}</th>' for k, name in enumerate(header))
-    body = "\n".join(f"<tr>{cells(row)}</tr>" for row in rows)
-    return Html(f'<div class="scroll" tabindex="0" role="region" aria-label="{text(caption)}">\n<table>\n<caption>{text(caption)}</caption>\n'
-                f"<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody>\n</table>\n</div>")
+    text = json.dumps(data, separators=(",", ":"))
+    return Markup(text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026"))
 
 
-def key_figures(entries):
-    """Return the few figures to see first: (name, value, remark) each."""
-    rows = "".join(f"<div><dt>{text(name)}</dt><dd>{text(value)}</dd><dd class=\"remark\">{text(remark)}</dd></div>"
-                   for name, value, remark in entries)
-    return Html(f'<dl class="key">{rows}</dl>') if rows else Html("")
+def embedded_lines(pictures: Sequence[bytes | None]) -> str:
+    """Return pictures as markup: base64, a line each, an empty one where there is no picture."""
+    from markupsafe import Markup
+
+    return Markup("\n".join(base64_text(picture or b"") for picture in pictures))
 
 
-def picture(path, alt, caption):
-    """Return a figure with the PNG of that path inlined, or nothing where there is none."""
-    if not path or not path.is_file():
-        return Html("")
-    data = base64.b64encode(path.read_bytes()).decode()
-    return figure(Html(f'<img alt="{text(alt)}" src="data:image/png;base64,{data}">'), caption)
-
-
-def figure(content, caption):
-    return Html(f"<figure>\n{text(content)}\n<figcaption>{text(caption)}</figcaption>\n</figure>")
-
-
-def side_by_side(*figures):
-    """Return figures in a row, or below each other where the page is narrow."""
-    inner = joined(figures)
-    return Html(f'<div class="row">\n{inner}\n</div>') if inner else Html("")
-
-
-def folded(summary, *parts):
-    """Return what is opened on demand; it prints open."""
-    inner = joined(parts)
-    return Html(f"<details>\n<summary>{text(summary)}</summary>\n{inner}\n</details>") if inner else Html("")
-
-
-def flat(value):
-    """Return nested values as one readable line."""
-    if isinstance(value, dict):
-        return ", ".join(f"{name} {flat(inner)}" for name, inner in value.items())
-    if isinstance(value, list):
-        return ", ".join(map(flat, value))
-    return "" if value is None else str(value)
-
-
-STYLE = """
-:root { --ink: #22261f; --soft: #5d6459; --line: #dcdfd6; --paper: #fbfbf8; --card: #f1f3ec; --accent: #3f6b3a; --second: #a4541c;
-  --warn: #fff4dc; --warn-line: #d9a536; }
-@media (prefers-color-scheme: dark) { :root { --ink: #e6e8e1; --soft: #a3aa9d; --line: #3a4037; --paper: #191c18; --card: #232821;
-  --accent: #93c48b; --second: #e5a06b; --warn: #33290f; --warn-line: #b78a2b; } }
-* { box-sizing: border-box; }
-body { margin: 0; background: var(--paper); color: var(--ink); font: 1.0625rem/1.6 system-ui, -apple-system, "Segoe UI", Roboto,
-  "Helvetica Neue", Arial, sans-serif; }
-header, main { max-width: 62rem; margin: 0 auto; padding: 0 1.25rem; }
-header { padding-top: 3rem; }
-main { padding-bottom: 5rem; }
-h1, h2, h3, .verdict { font-family: "Iowan Old Style", "Palatino Linotype", Palatino, "Book Antiqua", Georgia, serif; font-weight: 600;
-  line-height: 1.25; text-wrap: balance; overflow-wrap: anywhere; }
-h1 { font-size: 2.3rem; margin: 0.2rem 0 0.3rem; }
-h2 { font-size: 1.55rem; margin: 3.2rem 0 0.8rem; padding-top: 1rem; border-top: 1px solid var(--line); }
-h3 { font-size: 1.15rem; margin: 2rem 0 0.5rem; }
-p, li { max-width: 46rem; overflow-wrap: anywhere; }
-.over { margin: 0; color: var(--accent); font-size: 0.85rem; letter-spacing: 0.08em; text-transform: uppercase; }
-.sub { margin: 0; color: var(--soft); }
-.verdict { font-weight: 400; font-size: 1.4rem; line-height: 1.45; margin: 1.8rem 0 0.6rem; text-wrap: pretty; }
-.measured, .soft { color: var(--soft); }
-ul.plain { padding-left: 1.2rem; }
-ul.plain li { margin: 0.35rem 0; }
-ul.caution { list-style: none; margin: 1.4rem 0; padding: 0.8rem 1.1rem; background: var(--warn); border-left: 4px solid var(--warn-line);
-  border-radius: 4px; }
-ul.caution li { margin: 0.3rem 0; }
-dl.key { display: grid; grid-template-columns: repeat(auto-fit, minmax(11rem, 1fr)); gap: 1rem; margin: 1.6rem 0; }
-dl.key div { background: var(--card); border-radius: 8px; padding: 0.9rem 1.1rem; }
-dl.key dt { color: var(--soft); font-size: 0.92rem; }
-dl.key dd { margin: 0; font-size: 1.75rem; font-variant-numeric: tabular-nums; line-height: 1.3; }
-dl.key dd.remark { font-size: 0.88rem; color: var(--soft); line-height: 1.4; }
-figure { margin: 1.5rem 0 2rem; }
-figure img { display: block; max-width: 100%; height: auto; background: #fff; border: 1px solid var(--line); border-radius: 6px; }
-figure svg { display: block; width: 100%; max-width: 46rem; height: auto; }
-figcaption { color: var(--soft); font-size: 0.92rem; line-height: 1.5; margin-top: 0.5rem; max-width: 46rem; }
-.row { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 25rem), 1fr)); gap: 0 1.5rem; align-items: start; }
-.scroll { overflow-x: auto; margin: 1.2rem 0 1.8rem; }
-table { border-collapse: collapse; width: 100%; font-size: 0.95rem; font-variant-numeric: tabular-nums; }
-caption { caption-side: top; text-align: left; color: var(--soft); font-size: 0.92rem; padding-bottom: 0.4rem; max-width: min(46rem, calc(100vw - 2.5rem)); }
-th, td { text-align: left; vertical-align: top; padding: 0.4rem 1.1rem 0.4rem 0; border-bottom: 1px solid var(--line); }
-th { font-weight: 600; }
-tbody th { font-weight: 400; min-width: 8rem; overflow-wrap: break-word; }
-td { min-width: 3.5rem; overflow-wrap: anywhere; }
-.number { text-align: right; white-space: nowrap; }
-.bar { display: block; width: 7rem; height: 1rem; margin-top: 0.3rem; }
-details { margin: 1rem 0; }
-summary { cursor: pointer; color: var(--accent); }
-code { font: 0.9em ui-monospace, "SF Mono", Menlo, Consolas, monospace; background: var(--card); padding: 0.1em 0.2em;
-  border-radius: 4px; white-space: nowrap; }
-code.long { white-space: normal; overflow-wrap: break-word; }
-svg text { fill: var(--soft); font-size: 13px; font-family: inherit; }
-.grid { stroke: var(--line); } .s0 { stroke: var(--accent); } .s1 { stroke: var(--second); stroke-dasharray: 7 4; }
-.s2 { stroke: var(--soft); stroke-dasharray: 2 4; } .best { stroke: var(--soft); stroke-dasharray: 3 3; } .dot { fill: var(--accent); }
-@media (max-width: 40rem) { header { padding-top: 1.6rem; } h1 { font-size: 1.7rem; } h2 { font-size: 1.35rem; margin-top: 2.4rem; }
-  .verdict { font-size: 1.18rem; } .bar { width: 5rem; } }
-@media print { :root { --ink: #000; --soft: #444; --paper: #fff; --line: #bbb; --card: #f4f4f4; --accent: #2d5128; --second: #8a4312; }
-  body { font-size: 10pt; } header, main { max-width: none; padding: 0; } figure, tr, dl.key div { break-inside: avoid; }
-  h2, h3 { break-after: avoid; } .scroll { overflow: visible; } details > *:not(summary) { display: block; }
-  details::details-content { content-visibility: visible; height: auto; } }
-"""
+def base64_text(content: bytes) -> str:
+    """Return bytes in base64."""
+    return base64.b64encode(content).decode()

@@ -39,7 +39,8 @@ def noise(
     """Return n x samples float32 noise of root mean square 1.
 
     It is white, pink (power as 1 / f), hum (50 or 60 Hz and multiples) or wind: noise whose power
-    falls as 1 / f^3 above 40 Hz, in gusts of about half a second. Raises ValueError for another kind.
+    falls as 1 / f^3 above 40 Hz, in gusts of about half a second. Raises ValueError for another
+    kind.
     """
     if kind not in NOISES:
         raise ValueError(f"noise is '{kind}'; wanted one of {', '.join(NOISES)}")
@@ -73,9 +74,7 @@ def _hum(n: int, times: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return harmonics(mains, amplitudes, np.zeros(n), times, rng)
 
 
-def _shape(
-    kind: str, white: np.ndarray, sample_rate: int, rng: np.random.Generator
-) -> np.ndarray:
+def _shape(kind: str, white: np.ndarray, sample_rate: int, rng: np.random.Generator) -> np.ndarray:
     """Return white noise (n x samples) with the spectrum of a kind, and the gusts of wind."""
     if kind == "white":
         return white

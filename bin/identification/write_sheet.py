@@ -1,102 +1,194 @@
 #!/usr/bin/env python3
-"""Write the sheet on which a person names clusters of images: a page that works offline, and the same as a table for a spreadsheet.
+"""Write the sheet on which a person names clusters: a page that works offline, and a table.
 
-The cluster whose naming gives most right names per click comes first. Images that the gallery holds, or that a person rejected, are done and stay away;
-so do images alone, which stand in clusters.csv. What the person saves is given back with --reviewed.
+The cluster whose naming gives the most correct labels per click comes first. Images that the
+gallery holds, or that a person rejected, are done and left away; so are single images, which
+clusters.csv lists. What the person saves is given back with --reviewed.
 """
-import argparse
-import csv
-from pathlib import Path
 
+import argparse
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from entoflow import files
 from entoflow.tables import read_json, read_rows
 from entoflow.task import InputError, run
 
-LIKE = 3  # specimens shown of a known class
+if TYPE_CHECKING:
+    from entoflow.identification.sheet_page import SheetCluster, SheetImage
+
+MOST_PICTURES = 3  # specimens shown of a known class
+SINGLE = "-1"  # cluster of images that are in none
 
 
-def main(argv):
+def main(argv: list[str]) -> None:
     args = parser().parse_args(argv)
     if args.sheet_images < 1:
         raise InputError(f"--sheet_images is {args.sheet_images}; wanted at least 1.")
     from entoflow.identification import gallery, sheet_page
-    from entoflow.images import image_id
 
-    held = gallery.read(args.gallery)
-    of_class = {}
-    for label, sha256 in zip(held.labels, held.sha256s):
-        of_class.setdefault(label, []).append(image_id(sha256))
-    ranking = read_json(args.ranking)
+    specimens = gallery.read(args.gallery)
+    ids_by_class = group_ids(specimens.labels, specimens.sha256s)
     rows = read_rows(args.clusters, required=("image", "cluster", "id"))
-    done = {key for members in of_class.values() for key in members} | rejected(args.reviewed, {int(row["id"]): row["image"] for row in rows})
-    clusters, left = shown(open_clusters(rows, ranking, done), args.sheet_images)
-    add_pictures(clusters, of_class, args.packs)
+    done = {image_id for ids in ids_by_class.values() for image_id in ids}
+    done |= rejected_ids(args.reviewed, {int(row["id"]): row["image"] for row in rows})
+    ranked = rank_clusters(open_images(rows, done), read_json(args.ranking))
+    clusters = take_first(ranked, args.sheet_images)
+    clusters = add_pictures(clusters, ids_by_class, args.packs)
     args.sheet.mkdir(parents=True, exist_ok=True)
-    (args.sheet / "sheet.html").write_text(sheet_page.page("Clusters to name", clusters, held.classes), encoding="utf-8")
-    with (args.sheet / "review.csv").open("w", newline="", encoding="utf-8") as handle:
-        writer = csv.DictWriter(handle, sheet_page.COLUMNS, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(sheet_page.rows(clusters))
-    n = sum(len(cluster["images"]) for cluster in clusters)
-    print(f"{len(clusters)} clusters of {n} images to name{f'; {left} more clusters, worth less, are for the next round' if left else ''}")
+    files.write_text(
+        args.sheet / "sheet.html", sheet_page.page("Clusters to name", clusters, specimens.classes)
+    )
+    files.write_csv(args.sheet / "review.csv", sheet_page.COLUMNS, sheet_page.review_rows(clusters))
+    print(summarise(clusters, len(ranked) - len(clusters)))
 
 
-def parser():
+def parser() -> argparse.ArgumentParser:
     p = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     p.add_argument("--clusters", type=Path, required=True, help="CSV that cluster_images.py wrote")
     p.add_argument("--ranking", type=Path, required=True, help="JSON that cluster_images.py wrote")
     p.add_argument("--gallery", type=Path, required=True, help="gallery folder")
-    p.add_argument("--reviewed", type=Path, nargs="*", default=[], help="tables of a sheet that a person filled in before")
-    p.add_argument("--packs", type=Path, nargs="+", required=True, help="packs with the images, for their thumbnails")
-    p.add_argument("--sheet_images", type=int, default=10000, help="images on the sheet at most (default %(default)s)")
+    p.add_argument(
+        "--reviewed",
+        type=Path,
+        nargs="*",
+        default=[],
+        help="tables of a sheet that a person filled in before",
+    )
+    p.add_argument(
+        "--packs",
+        type=Path,
+        nargs="+",
+        required=True,
+        help="packs with the images, for their thumbnails",
+    )
+    p.add_argument(
+        "--sheet_images",
+        type=int,
+        default=10000,
+        help="maximum number of images on the sheet (default %(default)s)",
+    )
     p.add_argument("--sheet", type=Path, required=True, help="folder to write")
     return p
 
 
-def rejected(paths, names):
-    """Return the ids of images that a person rejected; names: {image id: image}."""
+def group_ids(labels: Sequence[str], sha256s: Sequence[str]) -> dict[str, list[int]]:
+    """Return {class: ids of its specimens in the gallery}."""
+    from entoflow.images import image_id
+
+    ids = defaultdict(list)
+    for label, sha256 in zip(labels, sha256s):
+        ids[label].append(image_id(sha256))
+    return dict(ids)
+
+
+def rejected_ids(paths: Sequence[Path], names: Mapping[int, str]) -> set[int]:
+    """Return the ids of images that a person rejected. names: {image id: image}."""
     from entoflow.identification import cluster_review
 
-    return {one.id for path in paths for one in cluster_review.read(path, names) if one.label == cluster_review.REJECT}
+    ids = set()
+    for path in paths:
+        for row in cluster_review.read(path, names):
+            if row.label == cluster_review.REJECT and row.id is not None:
+                ids.add(row.id)
+    return ids
 
 
-def open_clusters(rows, ranking, done):
-    """Return the clusters by rank, with those of their images that are not done, the most typical first; rows: those of clusters.csv."""
-    members = {}
+def open_images(rows: Sequence[Mapping[str, Any]], done: set[int]) -> "dict[int, list[SheetImage]]":
+    """Return {cluster: its images that are not done, each once, the most typical first}.
+
+    rows: those of clusters.csv.
+    """
+    from entoflow.identification.sheet_page import SheetImage
+
+    members: dict[int, dict[int, SheetImage]] = defaultdict(dict)
     for row in rows:
-        if row["cluster"] != "-1" and int(row["id"]) not in done:
-            members.setdefault(int(row["cluster"]), {}).setdefault(int(row["id"]), row)
-    found = []
+        image_id = int(row["id"])
+        if row["cluster"] != SINGLE and image_id not in done:
+            image = SheetImage(row["image"], image_id, row["verdict"], float(row["typical"]))
+            members[int(row["cluster"])].setdefault(image_id, image)
+    by_typicality = {}
+    for cluster, images in members.items():
+        by_typicality[cluster] = sorted(
+            images.values(), key=lambda image: (-image.typicality, image.name)
+        )
+    return by_typicality
+
+
+def rank_clusters(
+    images: "Mapping[int, Sequence[SheetImage]]", ranking: Sequence[Mapping[str, Any]]
+) -> "list[SheetCluster]":
+    """Return the clusters that have images left, in the order of the ranking."""
+    from entoflow.identification.sheet_page import SheetCluster, SimilarClass
+
+    clusters = []
     for entry in ranking:
-        own = sorted(members.get(entry["cluster"], {}).values(), key=lambda row: (-float(row["typical"]), row["image"]))
-        images = [{"image": row["image"], "id": int(row["id"]), "verdict": row["verdict"], "typical": float(row["typical"])} for row in own]
-        if images:
-            found.append({**{key: entry[key] for key in ("cluster", "gain", "nearest")}, "images": images})
-    return found
+        if entry["cluster"] not in images:
+            continue
+        nearest = [
+            SimilarClass(known["label"], min(max(known["likeness"], 0), 1))
+            for known in entry["nearest"]
+        ]
+        clusters.append(
+            SheetCluster(
+                entry["cluster"], entry["gain"], tuple(nearest), tuple(images[entry["cluster"]])
+            )
+        )
+    return clusters
 
 
-def shown(clusters, most):
-    """Return (the first clusters, of so many images at most but at least one, how many clusters are left out)."""
-    n, kept = 0, []
+def take_first(clusters: "Sequence[SheetCluster]", most_images: int) -> "list[SheetCluster]":
+    """Return the first clusters: at most so many images together, but at least one cluster."""
+    n_images = 0
+    first: list[SheetCluster] = []
     for cluster in clusters:
-        n += len(cluster["images"])
-        if n > most and kept:
+        n_images += len(cluster.images)
+        if n_images > most_images and first:
             break
-        kept.append(cluster)
-    return kept, len(clusters) - len(kept)
+        first.append(cluster)
+    return first
 
 
-def add_pictures(clusters, of_class, packs):
-    """Give each image its thumbnail and each nearest known class those of some specimens, where the packs hold them."""
+def add_pictures(
+    clusters: "Sequence[SheetCluster]",
+    ids_by_class: Mapping[str, Sequence[int]],
+    packs: Sequence[Path],
+) -> "list[SheetCluster]":
+    """Return the clusters with thumbnails of images and of specimens of the similar classes.
+
+    They are left out where the packs do not hold them.
+    """
     from entoflow.identification import thumbnails
 
-    beside = {near["label"]: of_class.get(near["label"], []) for cluster in clusters for near in cluster["nearest"]}
-    wanted = [image["id"] for cluster in clusters for image in cluster["images"]] + [key for keys in beside.values() for key in keys]
-    pictures = thumbnails.jpegs(packs, wanted)
+    wanted = []
     for cluster in clusters:
-        for image in cluster["images"]:
-            image["thumbnail"] = pictures.get(image["id"])
-        cluster["nearest"] = [{"label": near["label"], "likeness": min(max(near["likeness"], 0), 1),
-                               "thumbnails": [pictures[key] for key in beside[near["label"]] if key in pictures][:LIKE]} for near in cluster["nearest"]]
+        wanted += [image.id for image in cluster.images]
+        for known in cluster.nearest:
+            wanted += ids_by_class.get(known.label, [])
+    jpegs = thumbnails.read_thumbnails(packs, wanted)
+    with_pictures = []
+    for cluster in clusters:
+        images = [replace(image, thumbnail=jpegs.get(image.id)) for image in cluster.images]
+        nearest = []
+        for known in cluster.nearest:
+            pictures = [
+                jpegs[image_id]
+                for image_id in ids_by_class.get(known.label, [])
+                if image_id in jpegs
+            ]
+            nearest.append(replace(known, thumbnails=tuple(pictures[:MOST_PICTURES])))
+        with_pictures.append(replace(cluster, images=tuple(images), nearest=tuple(nearest)))
+    return with_pictures
+
+
+def summarise(clusters: "Sequence[SheetCluster]", n_left: int) -> str:
+    """Return what is on the sheet, and how many clusters are not."""
+    n_images = sum(len(cluster.images) for cluster in clusters)
+    rest = f"; {n_left} more clusters, worth less, are for the next round" if n_left else ""
+    return f"{len(clusters)} clusters of {n_images} images to name{rest}"
 
 
 if __name__ == "__main__":

@@ -1,8 +1,11 @@
 #!/usr/bin/env python3
-"""Describe each event by a table of features, and bring the events to one length for models of the samples themselves.
+"""Describe each event by a table of features, and bring the events to one length for models of the
+samples themselves.
 
-An event is as long as it is, up to --clip_seconds: of a longer one that much is taken around the middle of its energy.
+An event is as long as it is, up to --clip_seconds: of a longer one that much is taken around the
+middle of its energy.
 """
+
 import argparse
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -30,7 +33,9 @@ def main(argv: list[str]) -> None:
     clips = content.clips
     sample_rate = content.sample_rate
     names = list(wingbeat_features.FEATURES)
-    n_samples = max(2, min(max(clip.samples for clip in clips), round(args.clip_seconds * sample_rate)))
+    n_samples = max(
+        2, min(max(clip.samples for clip in clips), round(args.clip_seconds * sample_rate))
+    )
     samples = np.lib.format.open_memmap(args.samples, "w+", np.float32, (len(clips), n_samples))
     table = np.empty((len(clips), len(names)), np.float32)
     lengths = np.empty(len(clips), int)
@@ -48,7 +53,9 @@ def main(argv: list[str]) -> None:
 def parser() -> argparse.ArgumentParser:
     p = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     p.add_argument("--clips", type=Path, required=True, help="data set of events")
-    p.add_argument("--signals", type=Path, nargs="+", required=True, help="npy files with their samples")
+    p.add_argument(
+        "--signals", type=Path, nargs="+", required=True, help="npy files with their samples"
+    )
     p.add_argument(
         "--clip_seconds",
         type=float,
@@ -56,12 +63,20 @@ def parser() -> argparse.ArgumentParser:
         help="longest part of an event that is looked at, seconds (default %(default)s)",
     )
     p.add_argument(
-        "--samples", type=Path, required=True, help="npy file to write: the events as clips of one length, n x samples"
+        "--samples",
+        type=Path,
+        required=True,
+        help="npy file to write: the events as clips of one length, n x samples",
     )
     p.add_argument(
-        "--features", type=Path, required=True, help="npz file to write: the table of features, and how long each event is"
+        "--features",
+        type=Path,
+        required=True,
+        help="npz file to write: the table of features, and how long each event is",
     )
-    p.add_argument("--table", type=Path, required=True, help="CSV to write: the table of features, for people")
+    p.add_argument(
+        "--table", type=Path, required=True, help="CSV to write: the table of features, for people"
+    )
     return p
 
 
@@ -69,7 +84,9 @@ def parse_arguments(argv: list[str]) -> argparse.Namespace:
     """Return the checked arguments. Raises InputError for clips of no length."""
     args = parser().parse_args(argv)
     if not 0 < args.clip_seconds <= 60:
-        raise InputError(f"--clip_seconds is {args.clip_seconds:g}; wanted seconds, more than 0 and 60 at most.")
+        raise InputError(
+            f"--clip_seconds is {args.clip_seconds:g}; wanted seconds, more than 0 and 60 at most."
+        )
     return args
 
 
@@ -83,7 +100,9 @@ def table_rows(clips: Sequence[Clip], table: "np.ndarray") -> Iterator[list[obje
 
 def summary(clips: Sequence[Clip], n_features: int, n_samples: int, sample_rate: int) -> str:
     """Return the last line printed."""
-    text = f"{n_features} features of {len(clips)} events at {sample_rate} Hz, in clips of {n_samples / sample_rate:g} s"
+    seconds = n_samples / sample_rate
+    text = f"{n_features} features of {len(clips)} events at {sample_rate} Hz, "
+    text += f"in clips of {seconds:g} s"
     n_cut = sum(clip.samples > n_samples for clip in clips)
     if n_cut:
         text += f"; {n_cut} are longer and were cut"

@@ -1,11 +1,14 @@
 #!/usr/bin/env python3
-"""Read one source of recordings: check every file, find the events, and put the events' samples into one file.
+"""Read one source of recordings.
 
-A row with start and end is one event, and so is a whole recording, unless it is longer than any event lasts: there the
-events are those that stand out of the noise, and each has the recording's label. A name may say when and by which sensor
-a recording was made; one sensor's night is then a group. Nothing is resampled unless --sample_rate asks for it. What
-looks wrong with an event is flagged and counted, and what is not taken as it was given has a row in the audit.
+Check every file, find the events, and put the events' samples into one file.
+A row with start and end is one event, and so is a whole recording, unless it is longer than any
+event lasts: there the events are those that stand out of the noise, and each has the recording's
+label. A name may say when and by which sensor a recording was made; one sensor's night is then a
+group. Nothing is resampled unless --sample_rate asks for it. What looks wrong with an event is
+flagged and counted, and what is not taken as it was given has a row in the audit.
 """
+
 import argparse
 import hashlib
 from collections import Counter, defaultdict
@@ -64,12 +67,24 @@ def main(argv: list[str]) -> None:
     name_facts, night_groups = read_names(parts, args.name_pattern, args.date_order)
     spans, without_event = find_spans(parts, facts, args.find_events)
     if not spans:
-        raise InputError(f"{args.source}: has no event to take in its {len(parts)} recordings; wanted at least one.")
+        raise InputError(
+            f"{args.source}: has no event to take in its {len(parts)} recordings; wanted at least "
+            "one."
+        )
     signals = write_signals(args.signals, spans, facts, sample_rate)
     clips = list_clips(spans, signals, facts, name_facts, night_groups, sample_rate)
-    content = ClipSet(clips, sample_rate, [], args.role, listing.format, args.source_name, args.signals.name)
+    content = ClipSet(
+        clips, sample_rate, [], args.role, listing.format, args.source_name, args.signals.name
+    )
     clip_set.write(args.dataset, content)
-    notes = [*listing.notes, *unusable, *doubles, *without_event, *note_channels(files, facts), *note_flags(clips)]
+    notes = [
+        *listing.notes,
+        *unusable,
+        *doubles,
+        *without_event,
+        *note_channels(files, facts),
+        *note_flags(clips),
+    ]
     rows = audit.rows_of(notes, args.source_name, STAGE)
     audit.write(args.audit, rows)
     print(summary(clips, rows, args.source_name, args.audit.name))
@@ -80,13 +95,15 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--source", type=Path, required=True, help="file or folder to read")
     p.add_argument("--role", choices=ROLES, required=True, help="what its recordings are for")
     p.add_argument(
-        "--sample_rate", type=int, help="Hz to bring all recordings to (default: their own, which must be one)"
+        "--sample_rate",
+        type=int,
+        help="Hz to bring all recordings to (default: their own, which must be one)",
     )
     p.add_argument(
         "--name_pattern",
-        help="regular expression with named groups (d1 d2 d3 or year month day, hour minute second fraction, sensor, "
-        "temperature, humidity, gain) that reads the recordings' names (default: those of 21-05-21_19.00.11.52 and other "
-        "usual names)",
+        help="regular expression with named groups (d1 d2 d3 or year month day, "
+        "hour minute second fraction, sensor, temperature, humidity, gain) that reads the "
+        "recordings' names (default: those of 21-05-21_19.00.11.52 and other usual names)",
     )
     p.add_argument(
         "--date_order",
@@ -106,13 +123,21 @@ def parser() -> argparse.ArgumentParser:
         default=0.05,
         help="share of files that may be unusable before that is an error (default %(default)s)",
     )
-    p.add_argument("--cpus", type=int, default=2, help="recordings to check at a time (default %(default)s)")
+    p.add_argument(
+        "--cpus", type=int, default=2, help="recordings to check at a time (default %(default)s)"
+    )
     p.add_argument("--dataset", type=Path, required=True, help="JSON file to write: the events")
     p.add_argument(
-        "--signals", type=Path, required=True, help="npy file to write: the events' samples in one row, float32"
+        "--signals",
+        type=Path,
+        required=True,
+        help="npy file to write: the events' samples in one row, float32",
     )
     p.add_argument(
-        "--audit", type=Path, required=True, help="JSON file to write: what was not taken as it was given, and why"
+        "--audit",
+        type=Path,
+        required=True,
+        help="JSON file to write: what was not taken as it was given, and why",
     )
     return p
 
@@ -122,7 +147,9 @@ def parse_arguments(argv: list[str]) -> argparse.Namespace:
     args = parser().parse_args(argv)
     importing.check_numbers(args, "cpus")
     if args.sample_rate is not None and not LEAST_RATE <= args.sample_rate <= HIGHEST_RATE:
-        raise InputError(f"--sample_rate is {args.sample_rate}; wanted {LEAST_RATE} to {HIGHEST_RATE} Hz.")
+        raise InputError(
+            f"--sample_rate is {args.sample_rate}; wanted {LEAST_RATE} to {HIGHEST_RATE} Hz."
+        )
     source = args.source if args.source.name else args.source.resolve()  # `.` has no name
     args.source_name = plain_text(source.name)
     args.source = importing.user_path(source)
@@ -136,8 +163,12 @@ def read_source(source: Path, role: str) -> "Listing":
     read = recordings.read_labelled if role == "recordings" else recordings.read_unlabelled
     listing = read(source)
     if not listing.recordings:
-        raise InputError(f"{source}: has no recording to take; wanted at least one WAV, FLAC or OGG file.")
-    ordered = sorted(listing.recordings, key=lambda part: (part.file_name, part.start or 0, part.end or 0))
+        raise InputError(
+            f"{source}: has no recording to take; wanted at least one WAV, FLAC or OGG file."
+        )
+    ordered = sorted(
+        listing.recordings, key=lambda part: (part.file_name, part.start or 0, part.end or 0)
+    )
     return replace(listing, recordings=ordered)
 
 
@@ -149,12 +180,16 @@ def first_of_each_file(parts: Iterable["Recording"]) -> list["Recording"]:
     return list(firsts.values())
 
 
-def describe_files(files: Sequence["Recording"], cpus: int) -> tuple[dict[Path, "SoundFacts"], list[Note]]:
+def describe_files(
+    files: Sequence["Recording"], cpus: int
+) -> tuple[dict[Path, "SoundFacts"], list[Note]]:
     """Return ({path: facts of the recording}, notes on the unusable ones)."""
     from entoflow.wingbeat import audio
 
-    by_name, unusable = importing.describe_all(files, audio.describe, audio.BadRecording, cpus)
-    return {file.path: by_name[file.file_name] for file in files if file.file_name in by_name}, unusable
+    by_name, unusable = importing.describe_all(files, audio.describe, audio.BadRecordingError, cpus)
+    return {
+        file.path: by_name[file.file_name] for file in files if file.file_name in by_name
+    }, unusable
 
 
 def drop_doubles(
@@ -162,11 +197,18 @@ def drop_doubles(
 ) -> tuple[list["Recording"], list[Note]]:
     """Return (usable parts, each content once, notes on the others)."""
     usable = [part for part in parts if part.path in facts]
-    return importing.without_doubles(usable, lambda part: (facts[part.path].sha256, part.start, part.end))
+    return importing.without_doubles(
+        usable, lambda part: (facts[part.path].sha256, part.start, part.end)
+    )
 
 
-def refuse_outside(source: Path, parts: Iterable["Recording"], facts: Mapping[Path, "SoundFacts"]) -> None:
-    """Raise InputError for a part that lies, wholly or in part, behind the end of its recording, or between two of its samples."""
+def refuse_outside(
+    source: Path, parts: Iterable["Recording"], facts: Mapping[Path, "SoundFacts"]
+) -> None:
+    """Raise InputError for a part that its recording does not hold.
+
+    It lies, wholly or in part, behind the end, or between two samples.
+    """
     from entoflow.wingbeat.audio import ROUNDING
 
     for part in parts:
@@ -176,13 +218,15 @@ def refuse_outside(source: Path, parts: Iterable["Recording"], facts: Mapping[Pa
         last = start if part.end is None else part.end
         if last > seconds + ROUNDING or start >= seconds:
             raise InputError(
-                f"{source}, row {part.row}: asks for {part.file_name} up to {last:g} s, which lasts {seconds:g} s; "
+                f"{source}, row {part.row}: asks for {part.file_name} up to {last:g} s, which "
+                f"lasts {seconds:g} s; "
                 "wanted a part of it."
             )
         end = part.end or seconds
         if part.start is not None and round(start * rate) >= round(min(end, seconds) * rate):
             raise InputError(
-                f"{source}, row {part.row}: asks for {part.file_name} from {start:g} to {end:g} s, which holds none of "
+                f"{source}, row {part.row}: asks for {part.file_name} from {start:g} to {end:g} "
+                "s, which holds none of "
                 f"its {rate} samples a second; wanted one or more."
             )
 
@@ -192,7 +236,8 @@ def determine_sample_rate(
 ) -> int:
     """Return the sample rate of the events.
 
-    Raises InputError where the recordings have several and none is asked for, and for one too low or too high.
+    Raises InputError where the recordings have several and none is asked for, and for one too low
+    or too high.
     """
     counts = Counter(facts[part.path].sample_rate for part in first_of_each_file(parts))
     for rate, n_recordings in counts.items():
@@ -204,9 +249,12 @@ def determine_sample_rate(
     if args.sample_rate:
         return args.sample_rate
     if len(counts) > 1:
-        rates = ", ".join(f"{rate} Hz ({n_recordings})" for rate, n_recordings in sorted(counts.items()))
+        rates = ", ".join(
+            f"{rate} Hz ({n_recordings})" for rate, n_recordings in sorted(counts.items())
+        )
         raise InputError(
-            f"{args.source}: has recordings at {rates}; wanted one sample rate, or --sample_rate to bring all to."
+            f"{args.source}: has recordings at {rates}; wanted one sample rate, or --sample_rate "
+            "to bring all to."
         )
     return next(iter(counts))
 
@@ -214,10 +262,12 @@ def determine_sample_rate(
 def read_names(
     parts: Iterable["Recording"], pattern: str | None, date_order: str | None
 ) -> tuple[dict[Path, NameFacts], dict[Path, str | None]]:
-    """Return ({path: what the table, or else the name, says}, {path: sensor's night, None where its time is unknown})."""
+    """Return ({path: what the table, or else the name, says}, {path: sensor's night, None where its
+    time is unknown}).
+    """
     firsts = first_of_each_file(parts)
-    said_by_names = recording_names.read([part.file_name for part in firsts], pattern, date_order)
-    facts = [replace(said, **part.columns) for said, part in zip(said_by_names, firsts)]
+    read_facts = recording_names.read([part.file_name for part in firsts], pattern, date_order)
+    facts = [replace(read, **part.columns) for read, part in zip(read_facts, firsts)]
     paths = [part.path for part in firsts]
     return dict(zip(paths, facts)), dict(zip(paths, recording_names.night_groups(facts)))
 
@@ -225,7 +275,10 @@ def read_names(
 def find_spans(
     parts: Iterable["Recording"], facts: Mapping[Path, "SoundFacts"], find_events: str
 ) -> tuple[list[Span], list[Note]]:
-    """Return (events, notes on the recordings in which nothing stands out). find_events: auto, true or false."""
+    """Return (events, notes on the recordings in which nothing stands out).
+
+    find_events: auto, true or false.
+    """
     from entoflow.wingbeat import audio, events
 
     spans: list[Span] = []
@@ -250,7 +303,9 @@ def find_spans(
 def write_signals(
     path: Path, spans: Sequence[Span], facts: Mapping[Path, "SoundFacts"], sample_rate: int
 ) -> list[Signal]:
-    """Write the samples of all events to one file, in constant memory, with 0 for those that are not finite."""
+    """Write the samples of all events to one file, in constant memory, with 0 for those that are
+    not finite.
+    """
     import numpy as np
 
     from entoflow.wingbeat import audio
@@ -269,13 +324,15 @@ def write_signals(
     raw = np.memmap(raw_path, np.float32, "r", shape=(total,))
     out = np.lib.format.open_memmap(path, "w+", np.float32, (total,))
     for first in range(0, total, SAMPLES_AT_ONCE):
-        out[first:first + SAMPLES_AT_ONCE] = raw[first:first + SAMPLES_AT_ONCE]
+        out[first : first + SAMPLES_AT_ONCE] = raw[first : first + SAMPLES_AT_ONCE]
     out.flush()
     raw_path.unlink()
     return signals
 
 
-def read_spans(spans: Iterable[Span], facts: Mapping[Path, "SoundFacts"]) -> Iterator[tuple["np.ndarray", int]]:
+def read_spans(
+    spans: Iterable[Span], facts: Mapping[Path, "SoundFacts"]
+) -> Iterator[tuple["np.ndarray", int]]:
     """Yield (samples, sample rate) of each event."""
     from entoflow.wingbeat import audio
 
@@ -285,7 +342,9 @@ def read_spans(spans: Iterable[Span], facts: Mapping[Path, "SoundFacts"]) -> Ite
 
 
 def batches(sounds: Iterable[tuple["np.ndarray", int]]) -> Iterator[list[tuple["np.ndarray", int]]]:
-    """Yield lists of one sound (samples, sample rate) or more, which padded to one length have at most SAMPLES_AT_ONCE samples."""
+    """Yield lists of one sound (samples, sample rate) or more, which padded to one length have at
+    most SAMPLES_AT_ONCE samples.
+    """
     batch: list[tuple[np.ndarray, int]] = []
     longest = 0
     for sound in sounds:
@@ -302,7 +361,8 @@ def batches(sounds: Iterable[tuple["np.ndarray", int]]) -> Iterator[list[tuple["
 def raise_flags(batch: Sequence[tuple["np.ndarray", int]]) -> list[list[str]]:
     """Return the names of the flags that each sound (samples, sample rate) raises.
 
-    They are raised at its own rate: once it is resampled, what was clipped or not finite no longer looks it.
+    They are raised at its own rate: once it is resampled, what was clipped or not finite no longer
+    looks it.
     """
     import numpy as np
 
@@ -312,7 +372,7 @@ def raise_flags(batch: Sequence[tuple["np.ndarray", int]]) -> list[list[str]]:
     rates = np.array([rate for _, rate in batch])
     padded = np.zeros((len(batch), lengths.max()), np.float32)
     for row, (samples, _) in enumerate(batch):
-        padded[row, :len(samples)] = samples
+        padded[row, : len(samples)] = samples
     raised = np.zeros((len(batch), len(signal_quality.FLAGS)), bool)
     for rate in np.unique(rates):
         rows = np.flatnonzero(rates == rate)
@@ -384,11 +444,14 @@ def note_flags(clips: Iterable[Clip]) -> list[Note]:
     return notes
 
 
-def summary(clips: Sequence[Clip], rows: Iterable[AuditRow], source_name: str, audit_name: str) -> str:
+def summary(
+    clips: Sequence[Clip], rows: Iterable[AuditRow], source_name: str, audit_name: str
+) -> str:
     """Return the last line printed: what was taken and what was not."""
     n_recordings = len({clip.recording for clip in clips})
     n_left_out = sum(row.action == "left out" for row in rows)
-    text = f"Took {len(clips)} events of {n_recordings} recordings from {source_name}, left out {n_left_out}"
+    text = f"Took {len(clips)} events of {n_recordings} recordings from {source_name}, "
+    text += f"left out {n_left_out}"
     raised = Counter(flag for clip in clips for flag in clip.flags)
     if raised:
         text += "; flagged: " + ", ".join(f"{flag} {n}" for flag, n in raised.most_common())

@@ -1,14 +1,17 @@
 #!/usr/bin/env python3
-"""Join the sources of recordings and divide their events into folds, so that no group is both trained on and held out.
+"""Join the sources of recordings and divide their events into folds, so that no group is both
+trained on and held out.
 
-A group is what the user calls one, else a sensor's night where names say it, else a recording. Groups that hold the same
-sound, or overlapping parts of one recording, are joined. Models are compared on the same folds: grouped_S for each seed
-S, or those of a column `fold`. Other partitions answer other questions: random_S holds out single events whatever their
-group, for the optimism of a random split; share_S_K trains on S per cent of the groups, for what more recordings bring;
-sensor holds out one sensor at a time, where several are named; without_K leaves some classes out of training, to see
-whether they are recognised as unknown. A class of a single group is trained on in all folds and never held out, as a
-score of it could not be honest.
+A group is what the user calls one, else a sensor's night where names say it, else a recording.
+Groups that hold the same sound, or overlapping parts of one recording, are joined. Models are
+compared on the same folds: grouped_S for each seed S, or those of a column `fold`. Other partitions
+answer other questions: random_S holds out single events whatever their group, for the optimism of a
+random split; share_S_K trains on S per cent of the groups, for what more recordings bring; sensor
+holds out one sensor at a time, where several are named; without_K leaves some classes out of
+training, to see whether they are recognised as unknown. A class of a single group is trained on in
+all folds and never held out, as a score of it could not be honest.
 """
+
 import argparse
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -27,9 +30,13 @@ if TYPE_CHECKING:
     import numpy as np
 
 STAGE = "split_recordings"
-COMPARED_SECONDS = 1.0  # of an event, around the middle of its energy, in which the same sound is looked for
+COMPARED_SECONDS = (
+    1.0  # of an event, around the middle of its energy, in which the same sound is looked for
+)
 TRIES = 50  # shuffles, for one with which every held-out class is trained on in every fold
-RANDOM_FOLDS = 2  # folds of the random partition that are held out: nothing is chosen by it, and each costs a training
+# Folds of the random partition that are held out: nothing is chosen by it, and each costs a
+# training.
+RANDOM_FOLDS = 2
 CLASS_PARTS = 3  # into which classes are divided, to be left out
 
 Pairs = list[tuple[int, int]]  # of events, by their place
@@ -54,7 +61,9 @@ def main(argv: list[str]) -> None:
     clips = merge(sources, rows)
     refuse_one_class(clips)
     clips = join_groups(clips, find_overlaps(clips), "overlaps", rows)
-    clips = join_groups(clips, find_same_sounds(clips, args.signals, sample_rate), "sounds the same as", rows)
+    clips = join_groups(
+        clips, find_same_sounds(clips, args.signals, sample_rate), "sounds the same as", rows
+    )
     folds = divide(clips, args.seeds, args.folds, rows)
     clips = [with_folds(clip, place, folds) for place, clip in enumerate(clips)]
     clip_set.write(args.clips, ClipSet(clips, sample_rate, list(folds)))
@@ -67,28 +76,56 @@ def main(argv: list[str]) -> None:
 def parser() -> argparse.ArgumentParser:
     p = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     p.add_argument(
-        "--datasets", type=Path, nargs="+", required=True, help="data sets that import_recordings.py wrote"
+        "--datasets",
+        type=Path,
+        nargs="+",
+        required=True,
+        help="data sets that import_recordings.py wrote",
     )
-    p.add_argument("--signals", type=Path, nargs="+", required=True, help="npy files with their samples")
+    p.add_argument(
+        "--signals", type=Path, nargs="+", required=True, help="npy files with their samples"
+    )
     p.add_argument(
         "--seeds",
         default="1",
-        help="seeds of the folds, and of what is trained on them, separated by commas (default %(default)s)",
+        help="seeds of the folds, and of what is trained on them, separated by commas "
+        "(default %(default)s)",
     )
     p.add_argument(
-        "--folds", type=int, default=5, help="parts that are held out in turn, the others trained on (default %(default)s)"
+        "--folds",
+        type=int,
+        default=5,
+        help="parts that are held out in turn, the others trained on (default %(default)s)",
     )
-    p.add_argument("--clips", type=Path, required=True, help="JSON file to write: all events with their folds")
-    p.add_argument("--folds_table", type=Path, required=True, help="CSV to write: every fold that is to be held out")
-    p.add_argument("--split", type=Path, required=True, help="CSV to write: the group and the folds of each event")
     p.add_argument(
-        "--audit", type=Path, required=True, help="JSON file to write: what was left out or joined, and why"
+        "--clips", type=Path, required=True, help="JSON file to write: all events with their folds"
+    )
+    p.add_argument(
+        "--folds_table",
+        type=Path,
+        required=True,
+        help="CSV to write: every fold that is to be held out",
+    )
+    p.add_argument(
+        "--split",
+        type=Path,
+        required=True,
+        help="CSV to write: the group and the folds of each event",
+    )
+    p.add_argument(
+        "--audit",
+        type=Path,
+        required=True,
+        help="JSON file to write: what was left out or joined, and why",
     )
     return p
 
 
 def parse_arguments(argv: list[str]) -> argparse.Namespace:
-    """Return the checked arguments. Raises InputError for seeds that are no numbers, or fewer than two folds."""
+    """Return the checked arguments.
+
+    Raises InputError for seeds that are no numbers, or fewer than two folds.
+    """
     args = parser().parse_args(argv)
     try:
         args.seeds = sorted({int(seed) for seed in str(args.seeds).split(",")})
@@ -105,7 +142,9 @@ def read_source(path: Path) -> ClipSet:
     """Return the labelled events of one import. Raises InputError where the file holds none."""
     content = clip_set.read(path)
     if content.role != "recordings":
-        raise InputError(f"{path}: holds no labelled events; wanted a data set that import_recordings.py wrote.")
+        raise InputError(
+            f"{path}: holds no labelled events; wanted a data set that import_recordings.py wrote."
+        )
     return content
 
 
@@ -115,14 +154,16 @@ def common_sample_rate(sources: Sequence[ClipSet]) -> int:
     if len(set(rates.values())) > 1:
         listed = ", ".join(f"{name} at {rate} Hz" for name, rate in rates.items())
         raise InputError(
-            f"--recordings: have several sample rates ({listed}); wanted one, or --sample_rate to bring all to."
+            f"--recordings: have several sample rates ({listed}); wanted one, or --sample_rate to "
+            "bring all to."
         )
     return sources[0].sample_rate
 
 
 def merge(sources: Sequence[ClipSet], rows: list[AuditRow]) -> list[Clip]:
-    """Return the events of all sources in order: one that several hold once, or not at all if they label it differently.
+    """Return the events of all sources in order.
 
+    One that several hold once, or not at all if they label it differently.
     What is left out has a row, which is added to `rows`.
     """
     labels: dict[int, set[str]] = defaultdict(set)
@@ -140,12 +181,17 @@ def merge(sources: Sequence[ClipSet], rows: list[AuditRow]) -> list[Clip]:
             else:
                 merged[clip.id] = _in_own_group(clip, used_groups)
                 continue
-            rows.append(AuditRow(clip.recording, None, source.source or "", STAGE, "left out", reason))
+            rows.append(
+                AuditRow(clip.recording, None, source.source or "", STAGE, "left out", reason)
+            )
     return sorted(merged.values(), key=lambda clip: (clip.recording, clip.start, clip.id))
 
 
 def _in_own_group(clip: Clip, used_groups: set[str]) -> Clip:
-    """Return a clip whose group no other source uses, unless a name says it: 1.wav of one source is not the 1.wav of another."""
+    """Return a clip whose group no other source uses, unless a name says it.
+
+    1.wav of one source is not the 1.wav of another.
+    """
     if clip.named_group or clip.group not in used_groups:
         return clip
     return replace(clip, group=f"{clip.group} ({clip.source})")
@@ -156,15 +202,20 @@ def refuse_one_class(clips: Iterable[Clip]) -> None:
     labels = sorted({clip.label or "" for clip in clips})
     if len(labels) < 2:
         raise InputError(
-            f"--recordings: have {len(labels)} class ({', '.join(labels)}); wanted at least two to tell apart."
+            f"--recordings: have {len(labels)} class ({', '.join(labels)}); wanted at least two "
+            "to tell apart."
         )
 
 
 def find_overlaps(clips: Sequence[Clip]) -> Pairs:
-    """Return pairs of events (first, second) that overlap in one recording, or in recordings with the same bytes."""
+    """Return pairs of events (first, second) that overlap in one recording, or in recordings with
+    the same bytes.
+    """
     pairs = []
     latest: dict[str, int] = {}  # of each recording, the event so far that ends last
-    in_order = sorted(range(len(clips)), key=lambda place: (clips[place].sha256, clips[place].start))
+    in_order = sorted(
+        range(len(clips)), key=lambda place: (clips[place].sha256, clips[place].start)
+    )
     for place in in_order:
         clip = clips[place]
         before = latest.get(clip.sha256)
@@ -175,8 +226,12 @@ def find_overlaps(clips: Sequence[Clip]) -> Pairs:
     return pairs
 
 
-def find_same_sounds(clips: Sequence[Clip], signal_paths: Iterable[Path], sample_rate: int) -> Pairs:
-    """Return pairs of events (first, second) that are the same sound, one cut, copied or scaled from the other."""
+def find_same_sounds(
+    clips: Sequence[Clip], signal_paths: Iterable[Path], sample_rate: int
+) -> Pairs:
+    """Return pairs of events (first, second) that are the same sound, one cut, copied or scaled
+    from the other.
+    """
     import numpy as np
 
     from entoflow.wingbeat.event_arrays import SignalFiles, fill
@@ -192,21 +247,36 @@ def find_same_sounds(clips: Sequence[Clip], signal_paths: Iterable[Path], sample
     return [(first, place) for place, first in enumerate(firsts) if first != place]
 
 
-def join_groups(clips: Sequence[Clip], pairs: Pairs, relation: str, rows: list[AuditRow]) -> list[Clip]:
-    """Return the clips with the groups of each pair made one; a pair of two groups has a row, which is added to `rows`."""
+def join_groups(
+    clips: Sequence[Clip], pairs: Pairs, relation: str, rows: list[AuditRow]
+) -> list[Clip]:
+    """Return the clips with the groups of each pair made one.
+
+    A pair of two groups has a row, which is added to `rows`.
+    """
     from entoflow.splits import join
 
     groups = join([clip.group for clip in clips], pairs)
     for first, second in pairs:
         if clips[first].group != clips[second].group:
             reason = _describe_pair(clips[first], clips[second], relation)
-            rows.append(AuditRow(clips[second].recording, None, clips[second].source or "", STAGE, "joined", reason))
+            rows.append(
+                AuditRow(
+                    clips[second].recording,
+                    None,
+                    clips[second].source or "",
+                    STAGE,
+                    "joined",
+                    reason,
+                )
+            )
     return [replace(clip, group=group) for clip, group in zip(clips, groups)]
 
 
 def _describe_pair(first: Clip, second: Clip, relation: str) -> str:
     reason = (
-        f"its event at {second.start:g} s {relation} that of {first.recording} at {first.start:g} s: "
+        f"its event at {second.start:g} s {relation} that of {first.recording} at {first.start:g} "
+        "s: "
         "both stay in one fold"
     )
     if first.label != second.label:
@@ -217,9 +287,11 @@ def _describe_pair(first: Clip, second: Clip, relation: str) -> str:
 def divide(
     clips: Sequence[Clip], seeds: Sequence[int], n_folds: int, rows: list[AuditRow]
 ) -> dict[Partition, "np.ndarray"]:
-    """Return {partition: fold of each event (n)}, from 0, TRAIN_ONLY or UNUSED; the first is the grouped one of the first seed.
+    """Return {partition: fold of each event (n)}, from 0, TRAIN_ONLY or UNUSED.
 
-    Raises InputError where no class has a second group. A class of one group has a row, which is added to `rows`.
+    The first is the grouped one of the first seed.
+    Raises InputError where no class has a second group. A class of one group has a row, which is
+    added to `rows`.
     """
     from entoflow.wingbeat import learning_curves
 
@@ -242,7 +314,9 @@ def divide(
     folds[_partition(Kind.RANDOM, random, first_seed, first_seed)] = random
     for number, without in leave_out_classes(table, first_grouped):
         folds[_partition(Kind.LEFT_OUT, without, first_seed, number)] = without
-    return folds | learning_curves.divide(table.class_index, table.groups, first_grouped, first_seed)
+    return folds | learning_curves.divide(
+        table.class_index, table.groups, first_grouped, first_seed
+    )
 
 
 def _partition(kind: Kind, folds: "np.ndarray", seed: int, number: int | None = None) -> Partition:
@@ -263,14 +337,19 @@ def make_table(clips: Sequence[Clip], rows: list[AuditRow]) -> Table:
         rows.append(AuditRow(None, None, "all", STAGE, "note", reason))
     if not has_two_groups.any():
         raise InputError(
-            f"--recordings: none of the {len(classes)} classes has events of two groups, one to train on and one to hold "
-            "out; wanted a second recording session of some (a column `group` says what belongs together)."
+            f"--recordings: none of the {len(classes)} classes has events of two groups, one to "
+            "train on and one to hold "
+            "out; wanted a second recording session of some (a column `group` says what belongs "
+            "together)."
         )
     return Table(labels, class_index, groups, sensors, has_two_groups[class_index])
 
 
 def most_folds(table: Table, n_folds: int) -> int:
-    """Return how many folds there can be: not more than groups, nor than events of the commonest class."""
+    """Return how many folds there can be.
+
+    Not more than groups, nor than events of the commonest class.
+    """
     import numpy as np
 
     n_groups = len(set(table.groups[table.can_be_held_out].tolist()))
@@ -281,7 +360,8 @@ def most_folds(table: Table, n_folds: int) -> int:
 def read_user_folds(clips: Sequence[Clip], table: Table) -> "np.ndarray | None":
     """Return the fold of each event by a column `fold`, None where there is none.
 
-    Raises InputError where only some events have one, where there is one fold alone, and for a group in two folds.
+    Raises InputError where only some events have one, where there is one fold alone, and for a
+    group in two folds.
     """
     import numpy as np
 
@@ -292,8 +372,10 @@ def read_user_folds(clips: Sequence[Clip], table: Table) -> "np.ndarray | None":
     used_names, numbers = np.unique(names[table.can_be_held_out], return_inverse=True)
     if is_missing.any() or len(used_names) < 2:
         raise InputError(
-            f"--recordings: {int(is_missing.sum())} of {len(clips)} events have no fold, and the others "
-            f"{', '.join(used_names[used_names != ''])}; wanted one of at least two for each, or no column `fold`."
+            f"--recordings: {int(is_missing.sum())} of {len(clips)} events have no fold, and the "
+            "others "
+            f"{', '.join(used_names[used_names != ''])}; wanted one of at least two for each, or "
+            "no column `fold`."
         )
     _refuse_divided_groups(clips)
     folds = np.full(len(clips), TRAIN_ONLY)
@@ -308,8 +390,10 @@ def _refuse_divided_groups(clips: Iterable[Clip]) -> None:
     for group, folds in folds_of_group.items():
         if len(folds) > 1:
             raise InputError(
-                f"--recordings: group {group} is in folds {', '.join(sorted(folds))}; wanted each group in one, as the "
-                "events of a group are alike (a column `group` says what is one; recordings of the same sound are one, too)."
+                f"--recordings: group {group} is in folds {', '.join(sorted(folds))}; wanted each "
+                "group in one, as the "
+                "events of a group are alike (a column `group` says what is one; recordings of "
+                "the same sound are one, too)."
             )
 
 
@@ -326,16 +410,22 @@ def divide_groups(table: Table, n_folds: int, seed: int) -> "np.ndarray":
     for attempt in range(TRIES):
         splitter = StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed + 1000 * attempt)
         folds = np.full(len(table.labels), TRAIN_ONLY)
-        for number, (_, held_out) in enumerate(splitter.split(rows, class_index, table.groups[rows])):
+        for number, (_, held_out) in enumerate(
+            splitter.split(rows, class_index, table.groups[rows])
+        ):
             folds[rows[held_out]] = number
-        n_folds_of_class = [len(set(folds[table.class_index == index].tolist())) for index in np.unique(class_index)]
+        n_folds_of_class = [
+            len(set(folds[table.class_index == index].tolist())) for index in np.unique(class_index)
+        ]
         if min(n_folds_of_class) > 1:
             break
     return folds
 
 
 def divide_sensors(table: Table) -> "np.ndarray | None":
-    """Return the sensor of each event (n) as its fold, None where fewer than two are held out or one is unknown."""
+    """Return the sensor of each event (n) as its fold, None where fewer than two are held out or
+    one is unknown.
+    """
     import numpy as np
 
     names = sorted(set(table.sensors[table.can_be_held_out].tolist()) - {""})
@@ -345,7 +435,10 @@ def divide_sensors(table: Table) -> "np.ndarray | None":
 
 
 def divide_events(table: Table, n_folds: int, seed: int) -> "np.ndarray":
-    """Return the fold of each event (n) whatever its group; folds above RANDOM_FOLDS are never held out."""
+    """Return the fold of each event (n) whatever its group.
+
+    Folds above RANDOM_FOLDS are never held out.
+    """
     import numpy as np
 
     rng = np.random.default_rng(seed)
@@ -357,10 +450,11 @@ def divide_events(table: Table, n_folds: int, seed: int) -> "np.ndarray":
 
 
 def leave_out_classes(table: Table, grouped: "np.ndarray") -> Iterator[tuple[int, "np.ndarray"]]:
-    """Yield (number of a part of the classes, from 1, fold of each event): its classes are not trained on.
+    """Yield (number of a part of the classes, from 1, fold of each event).
 
-    The first fold of the grouped partition (n) is held out. There is nothing for fewer than three classes: of two, one
-    would be left.
+    Its classes are not trained on.
+    The first fold of the grouped partition (n) is held out. There is nothing for fewer than three
+    classes: of two, one would be left.
     """
     import numpy as np
 
@@ -389,7 +483,7 @@ def held_out_folds(partitions: Iterable[Partition]) -> Iterator[tuple[str, int]]
 
 
 def write_split(path: Path, clips: Sequence[Clip], partitions: Sequence[Partition]) -> None:
-    """Write where each event is held out: a fold, or train; `part` is its fold of the first partition."""
+    """Write the group and the folds of each event; `part` is its fold of the first partition."""
     names = [partition.name for partition in partitions[1:]]
     columns = ["recording", "start", "end", "label", "group", "part", *names]
     rows = []
@@ -414,7 +508,10 @@ def summary(clips: Sequence[Clip], partitions: Sequence[Partition]) -> str:
     n_groups = len({clip.group for clip in clips})
     n_classes = len({clip.label for clip in clips})
     n_folds = max(partition.n_folds for partition in of_kind(partitions, Kind.GROUPED))
-    return f"{len(clips)} events of {n_recordings} recordings, {n_groups} groups and {n_classes} classes, in {n_folds} folds."
+    return (
+        f"{len(clips)} events of {n_recordings} recordings, {n_groups} groups "
+        f"and {n_classes} classes, in {n_folds} folds."
+    )
 
 
 if __name__ == "__main__":

@@ -1,17 +1,24 @@
 #!/usr/bin/env python3
-"""Train the family of engineered features: gradient boosting, extra trees or a support vector machine on the table of extract_features.py.
+"""Train the family of engineered features on the table of extract_features.py.
 
-Each of the three may try four settings on groups left out of the training; the best learns from all of it.
+Gradient boosting, extra trees and a support vector machine try four settings each on groups left
+out of the training; the best is trained on all of it.
 """
+
+import argparse
+
 from entoflow.task import run
-from entoflow.wingbeat import family_features, family_training
+from entoflow.wingbeat import family_training
 
 
-def main(argv):
-    family_training.run(parser().parse_args(argv), family_features, {})
+def main(argv: list[str]) -> None:
+    args = parser().parse_args(argv)
+    from entoflow.wingbeat.family_features import FeatureFamily
+
+    family_training.train(args, FeatureFamily())
 
 
-def parser():
+def parser() -> argparse.ArgumentParser:
     return family_training.parser(__doc__)
 
 

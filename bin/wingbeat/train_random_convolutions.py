@@ -1,17 +1,24 @@
 #!/usr/bin/env python3
-"""Train the family of random convolutions: some 10,000 features of the samples that nobody chose, and a ridge regression on them.
+"""Train the family of random convolutions: 10,000 features of the samples, a ridge regression.
 
-How strong the ridge is, out of seven strengths, is what does best on groups left out of the training.
+The strength of the ridge, out of seven, is the one that does best on groups left out of the
+training.
 """
+
+import argparse
+
 from entoflow.task import run
-from entoflow.wingbeat import family_random_convolutions, family_training
+from entoflow.wingbeat import family_training
 
 
-def main(argv):
-    family_training.run(parser().parse_args(argv), family_random_convolutions, {})
+def main(argv: list[str]) -> None:
+    args = parser().parse_args(argv)
+    from entoflow.wingbeat.family_random_convolutions import ConvolutionFamily
+
+    family_training.train(args, ConvolutionFamily())
 
 
-def parser():
+def parser() -> argparse.ArgumentParser:
     return family_training.parser(__doc__)
 
 

@@ -1,4 +1,4 @@
-// A pipeline of somebody else that uses the detection chain: none of its configuration, none of its parameters.
+// Somebody else's pipeline with the detection chain in it: none of its configuration or parameters.
 include { DETECTION } from '../../subworkflows/detection/main'
 
 params.boxes = null
@@ -7,8 +7,20 @@ params.test_boxes = null
 params.target = ''
 
 workflow {
-    settings = [train_detector: [max_epochs: 1, image_size: 64], select_weak_boxes: [weak_rule: 'top1']]
-    DETECTION(channel.fromPath(params.boxes), channel.fromPath(params.labelled_images), channel.fromPath(params.test_boxes), channel.empty(), channel.empty(), params.target, 'none', settings)
+    settings = [
+        train_detector: [max_epochs: 1, image_size: 64],
+        select_weak_boxes: [weak_rule: 'top1'],
+    ]
+    DETECTION(
+        channel.fromPath(params.boxes),
+        channel.fromPath(params.labelled_images),
+        channel.fromPath(params.test_boxes),
+        channel.empty(), // true boxes, to measure the weak boxes with
+        channel.empty(), // weak boxes that a person corrected
+        params.target,
+        'none', // random weights
+        settings,
+    )
     DETECTION.out.metrics.view { path -> "metrics: ${path}" }
     DETECTION.out.predictions.view { path -> "predictions: ${path}" }
     DETECTION.out.weak_boxes.view { path -> "weak_boxes: ${path}" }

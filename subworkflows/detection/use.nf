@@ -1,11 +1,13 @@
+include { by_name; of_every_role; shards } from '../../modules/lib/channels'
+include { import_sources } from '../../modules/lib/sources'
 include { suite } from '../../modules/lib/suite'
-include { fingerprint } from '../../modules/lib/sources'
 include { IMPORT_IMAGES } from '../../modules/local/suite/import_images'
 include { PREDICT_BOXES } from '../../modules/local/detection/predict_boxes'
 include { WRITE_AUDIT as WRITE_PREDICTION_AUDIT } from '../../modules/local/suite/write_audit'
 include { WRITE_PREDICTIONS } from '../../modules/local/detection/write_predictions'
 
-workflow PREDICTION {
+// Boxes on images that no chain has seen, by a detector of DETECTION.
+workflow USE_DETECTOR {
     take:
     images   // channel of paths: sources of images: folders, CSV image[,group], single images
     model    // channel of one list: the files of a model folder
@@ -13,12 +15,18 @@ workflow PREDICTION {
 
     main:
     importer = suite('import_images', settings)
-    IMPORT_IMAGES(images.toSortedList { a, b -> a.toString() <=> b.toString() }.flatMap { list -> numbered(list) }.map { name, source -> ['predict', name, source, fingerprint(source, importer)] }, importer)
-    shards = IMPORT_IMAGES.out.packs.flatMap { _role, files -> [files].flatten() }
-    PREDICT_BOXES(shards.map { pack -> [pack, []] }.combine(model.toList()), suite('predict_boxes', settings))
-    datasets = IMPORT_IMAGES.out.dataset.map { _role, dataset -> dataset }.toSortedList { a, b -> a.name <=> b.name }
-    WRITE_PREDICTIONS(datasets, PREDICT_BOXES.out.predictions.toSortedList { a, b -> a.name <=> b.name }, model, suite('write_predictions', settings))
-    WRITE_PREDICTION_AUDIT(IMPORT_IMAGES.out.audit.toSortedList { a, b -> a.name <=> b.name }, suite('write_audit', settings))
+    IMPORT_IMAGES(import_sources([predict: images], importer), importer)
+    packs = by_name(of_every_role(IMPORT_IMAGES.out.packs))
+    every_image = channel.of([[]]) // no list of ids: the whole pack
+    PREDICT_BOXES(shards(packs, every_image, model), suite('predict_boxes', settings))
+    WRITE_PREDICTIONS(
+        by_name(of_every_role(IMPORT_IMAGES.out.dataset)),
+        by_name(PREDICT_BOXES.out.predictions),
+        model,
+        suite('write_predictions', settings),
+    )
+    WRITE_PREDICTION_AUDIT(by_name(IMPORT_IMAGES.out.audit), suite('write_audit', settings))
+
     predictions_csv = WRITE_PREDICTIONS.out.predictions_csv
     predictions_json = WRITE_PREDICTIONS.out.predictions_json
     audit = WRITE_PREDICTION_AUDIT.out.audit
@@ -26,9 +34,5 @@ workflow PREDICTION {
     emit:
     predictions_csv  // path: CSV image,label,score,x1,y1,x2,y2
     predictions_json // path: COCO results
-    audit            // path: JSON of what was left out and why
-}
-
-def numbered(sources) {
-    return sources.withIndex(1).collect { source, number -> ["predict_${number}".toString(), source] }
+    audit            // path: JSON of what was left out, and why
 }

@@ -29,7 +29,8 @@ def test_coco_boxes_and_back():
 
 def test_iou_equals_pycocotools():
     mask = pytest.importorskip("pycocotools.mask")
-    a, b = random_boxes(1, 40), random_boxes(2, 30)
+    a = random_boxes(1, 40)
+    b = random_boxes(2, 30)
     crowd = np.arange(30) % 2
     expected = mask.iou(to_xywh(a), to_xywh(b), crowd)
     assert np.allclose(np.where(crowd, ioa(a, b), iou(a, b)), expected, rtol=0, atol=1e-12)
@@ -37,43 +38,59 @@ def test_iou_equals_pycocotools():
 
 def test_fusion_counted_by_hand():
     boxes = [[0, 0, 10, 10], [0, 0, 10, 12], [50, 50, 60, 60], [3, 3, 3, 9]]
-    fused, scores, seen, spread = weighted_box_fusion(boxes, [0.6, 0.3, 0.8, 0.9], [0, 1, 1, 0], n_views=2)
-    assert np.allclose(fused, [[0, 0, 10, (0.6 * 10 + 0.3 * 12) / 0.9], [50, 50, 60, 60]])
-    assert np.allclose(scores, [0.45, 0.4])  # the box without area is gone; one view of two halves a score
-    assert seen.tolist() == [2, 1]
-    assert np.allclose(spread, [[0, 0, 0, 1], [0, 0, 0, 0]])
+    fused = weighted_box_fusion(boxes, [0.6, 0.3, 0.8, 0.9], [0, 1, 1, 0], n_views=2)
+    lower_side = (0.6 * 10 + 0.3 * 12) / 0.9
+    assert np.allclose(fused.xyxy, [[0, 0, 10, lower_side], [50, 50, 60, 60]])
+    assert np.allclose(
+        fused.scores, [0.45, 0.4]
+    )  # the box without area is gone; one view of two halves a score
+    assert fused.n_views.tolist() == [2, 1]
+    assert np.allclose(fused.deviation, [[0, 0, 0, 1], [0, 0, 0, 0]])
 
 
 def test_a_power_of_the_scores_moves_the_fused_box_to_the_surest_and_nothing_else():
-    boxes, scores, views = [[0, 0, 10, 10], [0, 0, 10, 12], [50, 50, 60, 60]], [0.6, 0.3, 0.8], [0, 1, 1]
-    plain, sharp = (weighted_box_fusion(boxes, scores, views, n_views=2, power=power) for power in (1, 2))
-    assert np.allclose(sharp[0], [[0, 0, 10, (0.36 * 10 + 0.09 * 12) / 0.45], [50, 50, 60, 60]])
-    assert all(np.array_equal(a, b) for a, b in zip(plain[1:], sharp[1:]))
+    boxes = [[0, 0, 10, 10], [0, 0, 10, 12], [50, 50, 60, 60]]
+    scores = [0.6, 0.3, 0.8]
+    views = [0, 1, 1]
+    plain = weighted_box_fusion(boxes, scores, views, n_views=2)
+    sharp = weighted_box_fusion(boxes, scores, views, n_views=2, power=2)
+    lower_side = (0.36 * 10 + 0.09 * 12) / 0.45
+    assert np.allclose(sharp.xyxy, [[0, 0, 10, lower_side], [50, 50, 60, 60]])
+    assert np.array_equal(plain.scores, sharp.scores)
+    assert np.array_equal(plain.n_views, sharp.n_views)
+    assert np.array_equal(plain.deviation, sharp.deviation)
 
 
 def test_two_boxes_of_one_view_count_as_one_view():
-    _, _, seen, _ = weighted_box_fusion([[0, 0, 10, 10], [0, 0, 10, 11]], [0.9, 0.8], [2, 2], n_views=3)
-    assert seen.tolist() == [1]
+    fused = weighted_box_fusion([[0, 0, 10, 10], [0, 0, 10, 11]], [0.9, 0.8], [2, 2], n_views=3)
+    assert fused.n_views.tolist() == [1]
 
 
 def test_fusing_nothing_gives_nothing():
-    fused, scores, seen, spread = weighted_box_fusion([], [], [], n_views=4)
-    assert (fused.shape, scores.shape, seen.shape, spread.shape) == ((0, 4), (0,), (0,), (0, 4))
+    fused = weighted_box_fusion([], [], [], n_views=4)
+    assert fused.xyxy.shape == fused.deviation.shape == (0, 4)
+    assert fused.scores.shape == fused.n_views.shape == (0,)
 
 
 @pytest.mark.parametrize("seed", range(25))
 def test_fusion_equals_ensemble_boxes(seed):
     ensemble_boxes = pytest.importorskip("ensemble_boxes")
     boxes, scores, views, n_views = random_views(seed)
-    of_view = [views == view for view in range(n_views)]
+    is_of_view = [views == view for view in range(n_views)]
     expected, expected_scores, _ = ensemble_boxes.weighted_boxes_fusion(
-        [boxes[rows] / 1000 for rows in of_view], [scores[rows] for rows in of_view],
-        [np.zeros(rows.sum()) for rows in of_view], iou_thr=0.55, conf_type="avg",
+        [boxes[chosen] / 1000 for chosen in is_of_view],
+        [scores[chosen] for chosen in is_of_view],
+        [np.zeros(chosen.sum()) for chosen in is_of_view],
+        iou_thr=0.55,
+        conf_type="avg",
     )
-    fused, fused_scores, seen, _ = weighted_box_fusion(boxes, scores, views, n_views)
-    assert np.allclose(fused / 1000, expected, rtol=0, atol=2e-6)  # the peer keeps its means in 32 bits
-    assert np.allclose(fused_scores, expected_scores, rtol=0, atol=2e-6)
-    assert seen.min(initial=1) >= 1 and seen.max(initial=1) <= n_views
+    fused = weighted_box_fusion(boxes, scores, views, n_views)
+    assert np.allclose(
+        fused.xyxy / 1000, expected, rtol=0, atol=2e-6
+    )  # the peer keeps its means in 32 bits
+    assert np.allclose(fused.scores, expected_scores, rtol=0, atol=2e-6)
+    assert fused.n_views.min(initial=1) >= 1
+    assert fused.n_views.max(initial=1) <= n_views
 
 
 def random_boxes(seed, n):
@@ -83,11 +100,14 @@ def random_boxes(seed, n):
 
 
 def random_views(seed):
-    """Return what up to 6 views might give of up to 40 objects, with doubles, misses and false alarms."""
+    """Return what up to 6 views might give of up to 40 objects, with doubles, misses and false
+    alarms.
+    """
     rng = np.random.default_rng(seed)
-    n_views, objects = int(rng.integers(1, 7)), random_boxes(seed, int(rng.integers(0, 40))) * 7
+    n_views = int(rng.integers(1, 7))
+    objects = random_boxes(seed, int(rng.integers(0, 40))) * 7
     boxes = np.concatenate([objects + rng.normal(0, 15, objects.shape) for _ in range(2 * n_views)])
     boxes = np.clip(boxes, 0, 1000)
-    kept = (rng.uniform(size=len(boxes)) < 0.8) & (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])
-    boxes = boxes[kept]
+    has_area = (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])
+    boxes = boxes[(rng.uniform(size=len(boxes)) < 0.8) & has_area]
     return boxes, rng.uniform(0.001, 1, len(boxes)), rng.integers(0, n_views, len(boxes)), n_views

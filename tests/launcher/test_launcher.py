@@ -4,6 +4,7 @@
 """
 import hashlib
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -89,6 +90,11 @@ class Launcher:
         wait(lambda: self.asked.exists() and "pip sync" in self.asked.read_text())
         return process
 
+    def hasten(self):
+        """Have what is told every ten seconds told every fifth of a second."""
+        sleep = shutil.which("sleep")
+        self.program(self.bin / "sleep", f'[ "$1" != 10 ] || set -- 0.2\nexec {sleep} "$@"\n')
+
     def environments(self):
         return sorted(path.name for path in self.cache.glob("base-*"))
 
@@ -168,6 +174,25 @@ def test_two_first_starts_at_once_share_one_set_up(ready):
         out, err = process.communicate(timeout=60)
         assert (process.returncode, out.splitlines()[-1]) == (0, "tiny"), err
     assert ready.count("pip sync") == 1 and len(ready.environments()) == 1
+
+
+def test_the_progress_of_a_set_up_counts_downloads_and_what_is_on_the_disk(ready):
+    ready.hasten()
+    process = ready.start_and_hold()
+    with (ready.cache / "setup.log").open("a") as log:
+        log.write("Downloading torch (1.1GiB)\nDownloading numpy (16.1MiB)\n Downloaded numpy\n")
+    fresh = ready.here / "cache/uv/a folder/wheel"
+    fresh.parent.mkdir(parents=True)
+    fresh.write_bytes(bytes(40 << 20))
+    lines = ([int(number) for number in re.findall(r"\d+", line)] for line in process.stderr)
+    counts = (numbers for numbers in lines if len(numbers) == 6)
+    _, ended, announced, done, total, on_disk = next(counts)
+    assert (ended, announced, done, total) == (1, 2, 16, 1142)
+    while on_disk < 40:
+        on_disk = next(counts)[-1]
+    assert on_disk < 50
+    ready.held.unlink()
+    assert process.communicate(timeout=60)[0].splitlines()[-1] == "tiny"
 
 
 @pytest.mark.parametrize("words", [["-profile", "conda"], ["-profile", "demo,docker"], ["-with-apptainer", "x.sif"], ["--help"], ["-preview"]])

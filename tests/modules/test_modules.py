@@ -1,5 +1,6 @@
 """Each process by itself in a pipeline that has nothing else of ours but suite(), on files that the chain made."""
 import json
+from pathlib import Path
 
 import pytest
 
@@ -65,10 +66,18 @@ def calls(made, here):
         "WRITE_PREDICTIONS": (f"{made.file('test_1.json', 'test_1_0001.npz')}, [{model}], suite('write_predictions', [:])", []),
         "WRITE_REVIEW": (f"{made.file('weak_boxes.json')}, {made.file('labelled_1_0001.zip')}, suite('write_review', [:])",
                          ["review/review.csv", "review/review.png", "review/label_studio.json"]),
-        "WRITE_REPORT": (f"[{made.file('split.csv', 'audit.json')}], [{made.folder('insect_detector')}], [{made.folder('weak_boxes')}], "
-                         f"[{made.folder('weak_boxes/review')}], [{model}], "
-                         f"{made.file('metrics.json')}, [{made.folder('evaluation/plots')}], {', '.join(['[]'] * 7)}, '{{}}', suite('write_report', [:])", []),
+        "WRITE_REPORT": (f"{for_report(made)}, '{{}}', suite('write_report', [:])", []),
     }
+
+
+def for_report(made):
+    """Return [folders, files] of the published files that the report of a direct run gets."""
+    names = ["split.csv", "audit.json", "insect_detector/model.json", "target_detector/model.json",
+             "weak_boxes/weak_boxes.json", "weak_boxes/samples.png", "weak_boxes/review/review.csv",
+             "evaluation/metrics.json", "evaluation/plots/best.png"]
+    folders = [f"'{Path('detection', name).parent}'" for name in names]
+    files = [f"file('{made.here}/results/detection/{name}')" for name in names]
+    return f"[[{', '.join(folders)}], [{', '.join(files)}]]"
 
 
 def as_truth(weak_boxes, path):

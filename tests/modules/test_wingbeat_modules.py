@@ -8,7 +8,7 @@ FILES = {
     "IMPORT_RECORDINGS": ["recordings_1.json", "recordings_1.npy", "recordings_1_audit.json"],
     "SPLIT_RECORDINGS": ["clips.json", "split.csv", "folds.csv", "split_audit.json"],
     "EXTRACT_FEATURES": ["samples.npy", "features.csv"],
-    "TRAIN_FAMILY": ["features/classifier.npz"],
+    "TRAIN_FAMILY": ["models/features/classifier.npz"],
     "COMPARE_FAMILIES": ["comparison.json", "metrics.json"],
 }
 
@@ -31,7 +31,7 @@ def calls(here):
         "SPLIT_RECORDINGS": f"[{file('recordings_1.json')}], [{file('recordings_1.npy')}], suite('split_recordings', [split_recordings: [folds: 3]])",
         "EXTRACT_FEATURES": f"{file('clips.json')}, [{file('recordings_1.npy')}], suite('extract_features', [:])",
         "TRAIN_FAMILY": f"['features', '', ''] + suite('train_features', [:]), {features}",
-        "COMPARE_FAMILIES": f"{features}, {files(made('*_[0-9].npz'))}, [{file('features', 'random_convolutions')}], suite('compare_families', [:])",
+        "COMPARE_FAMILIES": f"{features}, {files(made('*_[0-9].npz'))}, [{file('models/features', 'models/random_convolutions')}], suite('compare_families', [:])",
         "NAME_EVENTS": f"[{file('recordings_1.json')}], [{file('recordings_1.npy')}], "
                        f"{files((here / 'results/wingbeat/best').iterdir())}, suite('name_events', [:])",
     }

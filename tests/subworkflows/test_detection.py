@@ -68,7 +68,7 @@ def test_the_rule_full_asks_a_second_opinion_and_a_detector_of_one_epoch_gets_no
 def test_a_second_round_goes_on_from_the_cache_and_the_better_one_is_published(ran):
     flow = ran[0]
     flow.run("-profile", "test", "--rounds", "2", "--outdir", "rounds", "-resume")
-    statuses = {task["name"].removeprefix("ENTOFLOW:DETECTION:").split(" ")[0]: task["status"] for task in flow.tasks}
+    statuses = {task["name"].removeprefix("ENTOFLOW:DETECTION:TRAIN_TARGET:").split(" ")[0]: task["status"] for task in flow.tasks}
     assert {name: status for name, status in statuses.items() if status != "CACHED"} == {
         **{f"ROUND_2:{name}": "COMPLETED" for name in ("PREDICT_CANDIDATES", "SELECT_WEAK_BOXES", "MEASURE_WEAK_BOXES", "TRAIN_TARGET_DETECTOR")},
         "KEEP_ROUND": "COMPLETED", "ENTOFLOW:WRITE_REPORT": "COMPLETED"}
@@ -89,12 +89,12 @@ def test_another_round_is_worth_it_while_the_held_out_f1_rises_and_the_last_that
     for f1 in ("0.0", "0.4", "0.5", "0.6", "0.7", "null"):
         (tmp_path / f"of_{f1}").mkdir()
         (tmp_path / f"of_{f1}/model.json").write_text(f'{{"metrics": {{"f1": {{"value": {f1}}}}}}}')
-    (tmp_path / "main.nf").write_text(f"""include {{ improved; kept }} from '{ROOT}/modules/lib/rounds'
+    (tmp_path / "main.nf").write_text(f"""include {{ best_round; is_improved }} from '{ROOT}/modules/lib/rounds'
 
 workflow {{
     {list(expected)}.each {{ f1s ->
         def rounds = f1s.tokenize(' ').withIndex(1).collect {{ f1, number -> [number: number, model: [file("{tmp_path}/of_${{f1}}/model.json")]] }}
-        println("rounds ${{f1s}}: ${{improved(rounds)}} ${{kept(rounds).number}}")
+        println("rounds ${{f1s}}: ${{is_improved(rounds)}} ${{best_round(rounds).number}}")
     }}
 }}
 """)

@@ -48,13 +48,16 @@ def vary(colour: Colour | np.ndarray, rng: np.random.Generator, by: float = 12) 
 
 def pick(colours: Sequence[Colour], rng: np.random.Generator) -> Colour:
     """Return one of the colours, varied."""
-    return vary(colours[rng.integers(len(colours))], rng)
+    return vary(colours[int(rng.integers(len(colours)))], rng)
 
 
 def legs(
     pen: Pen, colour: Colour, rng: np.random.Generator, reach: float = 1.0, width: float = 0.05
 ) -> None:
-    """Draw three pairs of bent legs; each joint is moved a little, so that no two insects stand alike."""
+    """Draw three pairs of bent legs.
+
+    Each joint is moved a little, so that no two insects stand alike.
+    """
     for hip, knee, foot in LEGS:
         for side in (-1, 1):
             bent = [np.array(joint) * reach + rng.normal(0, 0.05, 2) for joint in (knee, foot)]
@@ -77,19 +80,52 @@ def shield_bug(
     membrane: Colour,
 ) -> None:
     """Draw what the three shield bugs share: outline, banded edge, triangle on the back."""
-    edge = np.array([(0.62, -0.42), (0.66, -0.1), (0.68, 0.2), (0.6, 0.52), (0.44, 0.8), (0.2, 0.98)])
+    edge = np.array(
+        [(0.62, -0.42), (0.66, -0.1), (0.68, 0.2), (0.6, 0.52), (0.44, 0.8), (0.2, 0.98)]
+    )
     pen.shape([*edge, *mirror(edge)[::-1]], pale, soft=1)
     for k in range(len(edge) - 1):
         band = [edge[k], edge[k] * 0.45 + edge[k + 1] * 0.55, (0.3, edge[k][1])]
         pen.pair(band, dark, soft=0)
-    pen.shape([(-0.56, -0.4), (0.56, -0.4), (0.58, 0.2), (0.44, 0.6), (0, 0.7), (-0.44, 0.6), (-0.58, 0.2)], wing)
+    pen.shape(
+        [
+            (-0.56, -0.4),
+            (0.56, -0.4),
+            (0.58, 0.2),
+            (0.44, 0.6),
+            (0, 0.7),
+            (-0.44, 0.6),
+            (-0.58, 0.2),
+        ],
+        wing,
+    )
     pen.shape([(-0.4, 0.4), (0, 0.3), (0.4, 0.4), (0.34, 0.76), (0, 1.06), (-0.34, 0.76)], membrane)
-    pen.shape([(-0.4, -0.34), (0.4, -0.34), (0.2, 0.1), (0.08, 0.44), (-0.08, 0.44), (-0.2, 0.1)], scutellum, soft=1)
+    pen.shape(
+        [(-0.4, -0.34), (0.4, -0.34), (0.2, 0.1), (0.08, 0.44), (-0.08, 0.44), (-0.2, 0.1)],
+        scutellum,
+        soft=1,
+    )
     pen.stroke([(-0.4, -0.33), (-0.09, 0.4)], 0.02, dark)
     pen.stroke([(0.4, -0.33), (0.09, 0.4)], 0.02, dark)
-    pen.shape([(-0.3, -0.78), (0.3, -0.78), (0.58, -0.58), (0.74, -0.42), (0.58, -0.3), (-0.58, -0.3), (-0.74, -0.42),
-               (-0.58, -0.58)], wing, soft=1)
-    pen.shape([(-0.2, -0.7), (-0.2, -0.86), (-0.12, -1.02), (0.12, -1.02), (0.2, -0.86), (0.2, -0.7)], wing, soft=1)
+    pen.shape(
+        [
+            (-0.3, -0.78),
+            (0.3, -0.78),
+            (0.58, -0.58),
+            (0.74, -0.42),
+            (0.58, -0.3),
+            (-0.58, -0.3),
+            (-0.74, -0.42),
+            (-0.58, -0.58),
+        ],
+        wing,
+        soft=1,
+    )
+    pen.shape(
+        [(-0.2, -0.7), (-0.2, -0.86), (-0.12, -1.02), (0.12, -1.02), (0.2, -0.86), (0.2, -0.7)],
+        wing,
+        soft=1,
+    )
     pen.dots((0.2, -0.83), (0.05, 0.05), BLACK)
 
 
@@ -117,20 +153,20 @@ def nezara_viridula(pen: Pen, rng: np.random.Generator) -> None:
     light = vary((150, 198, 104), rng)
     legs(pen, vary((110, 158, 70), rng), rng)
     antennae(pen, FEELER, (light, vary((92, 96, 52), rng)))
-    shield_bug(pen, green, vary(green, rng), light, vary((60, 112, 46), rng), vary((136, 170, 104), rng))
+    shield_bug(
+        pen, green, vary(green, rng), light, vary((60, 112, 46), rng), vary((136, 170, 104), rng)
+    )
     pen.dots((0.26, -0.29), (0.04, 0.03), CREAM)
     pen.ellipse((0, -0.29), (0.04, 0.03), CREAM)
 
 
-def speckle(
-    pen: Pen, rng: np.random.Generator, count: int, colours: Sequence[Colour]
-) -> None:
+def speckle(pen: Pen, rng: np.random.Generator, count: int, colours: Sequence[Colour]) -> None:
     """Mottle a shield bug's back with small dots."""
     for _ in range(count):
         x = rng.uniform(-0.52, 0.52)
         y = rng.uniform(-0.74, 0.5)
         radius = rng.uniform(0.014, 0.034)
-        pen.ellipse((x, y), (radius, radius), colours[rng.integers(len(colours))])
+        pen.ellipse((x, y), (radius, radius), colours[int(rng.integers(len(colours)))])
 
 
 def ladybird(pen: Pen, rng: np.random.Generator) -> None:
@@ -151,12 +187,29 @@ def ground_beetle(pen: Pen, rng: np.random.Generator) -> None:
     shell = pick(((34, 32, 36), (48, 62, 48), (78, 56, 36), (36, 44, 74)), rng)
     line = tuple(v // 2 for v in shell)
     legs(pen, vary((52, 36, 28), rng), rng, width=0.06)
-    antennae(pen, ((0.1, -0.96), (0.34, -1.2), (0.62, -1.34), (0.9, -1.3)), (vary((70, 46, 34), rng),))
+    antennae(
+        pen, ((0.1, -0.96), (0.34, -1.2), (0.62, -1.34), (0.9, -1.3)), (vary((70, 46, 34), rng),)
+    )
     pen.pair([(0.02, -0.98), (0.16, -0.98), (0.1, -1.2), (0.0, -1.22)], BLACK, soft=1)
     pen.ellipse((0, -0.84), (0.24, 0.2), shell)
     pen.dots((0.22, -0.86), (0.05, 0.06), BLACK)
-    pen.shape([(-0.28, -0.74), (0.28, -0.74), (0.4, -0.5), (0.3, -0.22), (-0.3, -0.22), (-0.4, -0.5)], vary(shell, rng), 1)
-    pen.shape([(-0.34, -0.24), (0.34, -0.24), (0.52, 0.2), (0.46, 0.66), (0, 1.1), (-0.46, 0.66), (-0.52, 0.2)], shell)
+    pen.shape(
+        [(-0.28, -0.74), (0.28, -0.74), (0.4, -0.5), (0.3, -0.22), (-0.3, -0.22), (-0.4, -0.5)],
+        vary(shell, rng),
+        1,
+    )
+    pen.shape(
+        [
+            (-0.34, -0.24),
+            (0.34, -0.24),
+            (0.52, 0.2),
+            (0.46, 0.66),
+            (0, 1.1),
+            (-0.46, 0.66),
+            (-0.52, 0.2),
+        ],
+        shell,
+    )
     for x in (-0.3, -0.15, 0, 0.15, 0.3):
         pen.stroke([(x * 0.8, -0.2), (x * 1.1, 0.2), (x * 0.7, 0.8)], 0.018, line)
 
@@ -169,7 +222,16 @@ def fly(pen: Pen, rng: np.random.Generator) -> None:
         pen.stroke([(-0.28, y), (0.28, y)], 0.04, BLACK)
     spread = rng.uniform(0.55, 0.95)
     glass = (*vary((206, 212, 214), rng), 150)
-    pen.pair([(0.14, -0.36), (0.5 * spread + 0.2, 0.0), (spread + 0.1, 0.7), (spread - 0.12, 1.06), (0.36, 0.7)], glass)
+    pen.pair(
+        [
+            (0.14, -0.36),
+            (0.5 * spread + 0.2, 0.0),
+            (spread + 0.1, 0.7),
+            (spread - 0.12, 1.06),
+            (0.36, 0.7),
+        ],
+        glass,
+    )
     for tip in ((spread, 0.86), (spread - 0.2, 0.9)):
         for side in (-1, 1):
             pen.stroke([(0.16 * side, -0.3), (tip[0] * side, tip[1])], 0.02, (*BLACK, 170))
@@ -186,7 +248,9 @@ def moth(pen: Pen, rng: np.random.Generator) -> None:
     pen.pair([(0.08, 0.0), (0.7, 0.1), (0.96, 0.5), (0.7, 0.92), (0.2, 0.72)], vary(wing, rng))
     pen.pair([(0.1, -0.5), (0.8, -0.72), (1.5, -0.62), (1.34, 0.0), (0.9, 0.34), (0.1, 0.16)], wing)
     for at in (0.45, 0.78):
-        pen.pair([(at, -0.56), (at + 0.14, -0.56), (at + 0.04, 0.16), (at - 0.1, 0.1)], band, soft=1)
+        pen.pair(
+            [(at, -0.56), (at + 0.14, -0.56), (at + 0.04, 0.16), (at - 0.1, 0.1)], band, soft=1
+        )
     pen.dots((1.14, -0.28), (0.1, 0.1), band)
     pen.dots((0.62, 0.5), (0.12, 0.12), band)
     antennae(pen, ((0.06, -0.72), (0.3, -1.06), (0.62, -1.24)), (band,), width=0.06)
@@ -203,7 +267,18 @@ def bee(pen: Pen, rng: np.random.Generator) -> None:
     glass = (*vary((216, 214, 204), rng), 150)
     pen.pair([(0.14, -0.36), (0.7, -0.42), (1.24, -0.1), (1.16, 0.2), (0.6, 0.12)], glass)
     pen.pair([(0.14, -0.2), (0.6, 0.06), (0.92, 0.36), (0.72, 0.5), (0.3, 0.24)], glass)
-    pen.shape([(-0.34, -0.06), (0.34, -0.06), (0.46, 0.4), (0.3, 0.86), (0, 1.08), (-0.3, 0.86), (-0.46, 0.4)], amber)
+    pen.shape(
+        [
+            (-0.34, -0.06),
+            (0.34, -0.06),
+            (0.46, 0.4),
+            (0.3, 0.86),
+            (0, 1.08),
+            (-0.3, 0.86),
+            (-0.46, 0.4),
+        ],
+        amber,
+    )
     for y, half in ((0.16, 0.36), (0.42, 0.38), (0.68, 0.3)):
         pen.stroke([(-half, y), (half, y)], 0.13, BLACK)
     pen.ellipse((0, -0.34), (0.38, 0.36), fur)

@@ -15,7 +15,9 @@ Point = Sequence[float] | np.ndarray
 
 
 class Pen:
-    """Draws shapes given in the insect's frame onto an RGBA image, turned, scaled and slightly tilted."""
+    """Draws shapes given in the insect's frame onto an RGBA image, turned, scaled and slightly
+    tilted.
+    """
 
     def __init__(self, length: float, rng: np.random.Generator) -> None:
         half = int(np.ceil(REACH * length / 2)) * FINE
@@ -48,7 +50,9 @@ class Pen:
         self.ellipse((-centre[0], centre[1]), radii, colour)
 
     def stroke(self, points: Points, width: float, colour: Colour) -> None:
-        """Draw a round-ended line; `width` in the frame, never thinner than about 1.3 pixels of the result."""
+        """Draw a round-ended line; `width` in the frame, never thinner than about 1.3 pixels of the
+        result.
+        """
         thickness = max(width * self.scale, 1.3 * FINE)
         pixels = self._pixels(points)
         self.canvas.line(pixels, fill=colour, width=round(thickness), joint="curve")

@@ -1,4 +1,6 @@
-"""Synthetic outdoor scenes: a cluttered background, and insects pasted into it with their shadows and true boxes."""
+"""Synthetic outdoor scenes: a cluttered background, and insects pasted into it with their shadows
+and true boxes.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +13,14 @@ from entoflow.demo.pen import Colour
 
 GREENS = ((74, 118, 48), (98, 142, 66), (54, 92, 46), (132, 160, 82), (88, 128, 96), (156, 164, 78))
 EARTHS = ((112, 84, 60), (88, 70, 54), (142, 118, 90), (124, 108, 96), (164, 140, 104))
-WALLS = ((206, 200, 188), (178, 186, 192), (216, 196, 166), (160, 152, 146), (190, 170, 160), (140, 160, 172))
+WALLS = (
+    (206, 200, 188),
+    (178, 186, 192),
+    (216, 196, 166),
+    (160, 152, 146),
+    (190, 170, 160),
+    (140, 160, 172),
+)
 PETALS = ((232, 210, 92), (214, 128, 164), (238, 232, 226), (150, 118, 188), (226, 132, 82))
 SMALL = ((146, 34, 40), (58, 44, 66), (150, 130, 104), (92, 74, 58), (196, 186, 168), (70, 92, 46))
 
@@ -27,8 +36,9 @@ class TrueBox:
 def scene(
     kinds: Sequence[str], size: int, rng: np.random.Generator
 ) -> tuple[np.ndarray, list[TrueBox]]:
-    """Return (uint8 RGB size x size, true boxes): a background with one insect per kind, none overlapping.
+    """Return (uint8 RGB size x size, true boxes).
 
+    A background with one insect per kind, none overlapping.
     A box is tight around body and wings; legs and antennae, thin lines, stay outside, as most
     annotators leave them. An insect for which there is no room is not drawn, and has no box.
     """
@@ -51,7 +61,10 @@ def scene(
 
 
 def body_corners(alpha: np.ndarray) -> tuple[int, int, int, int]:
-    """Return x1, y1, x2, y2 of what is at least 7 pixels thick in an insect's alpha; of all of it where nothing is."""
+    """Return x1, y1, x2, y2 of what is at least 7 pixels thick in an insect's alpha.
+
+    They are those of the whole insect where nothing is so thick.
+    """
     solid = Image.fromarray(np.where(alpha >= 128, 255, 0).astype(np.uint8))
     thick = solid.filter(ImageFilter.MinFilter(7)).filter(ImageFilter.MaxFilter(7))
     corners = thick.getbbox() or solid.getbbox()
@@ -65,7 +78,8 @@ def free_corner(
     taken: Sequence[tuple[int, int, int, int]],
     rng: np.random.Generator,
 ) -> tuple[int, int] | None:
-    """Return (x, y) where an insect of a shape (height, width) lies inside and clear of the others, or None.
+    """Return (x, y) where an insect of a shape (height, width) lies inside and clear of the others,
+    or None.
 
     taken: x1, y1, x2, y2 of the others.
     """
@@ -75,14 +89,18 @@ def free_corner(
     for _ in range(60):
         x = int(rng.integers(2, size - width - 1))
         y = int(rng.integers(2, size - height - 1))
-        is_clear = [x + width <= x1 or y + height <= y1 or x >= x2 or y >= y2 for x1, y1, x2, y2 in taken]
+        is_clear = [
+            x + width <= x1 or y + height <= y1 or x >= x2 or y >= y2 for x1, y1, x2, y2 in taken
+        ]
         if all(is_clear):
             return x, y
     return None
 
 
 def paste(ground: np.ndarray, rgba: np.ndarray, corner: tuple[int, int], shadow: float) -> None:
-    """Lay the insect on the float RGB ground in place, over its own blurred shadow (0 none, 1 black)."""
+    """Lay the insect on the float RGB ground in place, over its own blurred shadow (0 none, 1
+    black).
+    """
     x, y = corner
     height, width = rgba.shape[:2]
     if shadow:
@@ -98,7 +116,9 @@ def paste(ground: np.ndarray, rgba: np.ndarray, corner: tuple[int, int], shadow:
 
 
 def background(size: int, rng: np.random.Generator) -> np.ndarray:
-    """Return float RGB: leaves, soil, bark, a wall, a flower or grass, with clutter, out of focus by a random amount."""
+    """Return float RGB: leaves, soil, bark, a wall, a flower or grass, with clutter, out of focus
+    by a random amount.
+    """
     painters = (foliage, foliage, big_leaf, soil, bark, wall, flower, grass)
     image = painters[rng.integers(len(painters))](size, rng)
     for _ in range(rng.integers(1, 6)):
@@ -109,7 +129,10 @@ def background(size: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def uneven_light(size: int, rng: np.random.Generator) -> np.ndarray:
-    """Return factors around 1 (size x size x 1): a slope of light, and soft shade as under a tree."""
+    """Return factors around 1 (size x size x 1).
+
+    They are a slope of light, and soft shade as under a tree.
+    """
     across = np.linspace(-0.5, 0.5, size, dtype=np.float32)
     slope = 1 + rng.uniform(-0.4, 0.4) * across[:, None] + rng.uniform(-0.4, 0.4) * across
     shade = 1 + rng.uniform(0, 0.25) * noise(size, rng, (3, 5))
@@ -124,7 +147,9 @@ def expose(ground: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def noise(size: int, rng: np.random.Generator, cells: Sequence[int]) -> np.ndarray:
-    """Return size x size smooth noise of about -1..1, a sum over grids of the given numbers of cells per side."""
+    """Return size x size smooth noise of about -1..1, a sum over grids of the given numbers of
+    cells per side.
+    """
     grids = [Image.fromarray(rng.standard_normal((n, n), np.float32)) for n in cells]
     layers = [np.asarray(grid.resize((size, size), Image.Resampling.BICUBIC)) for grid in grids]
     return sum(layers) / len(cells) ** 0.5 / 2

@@ -58,7 +58,10 @@ SENSORS = (
 
 @dataclass(frozen=True)
 class Scene:
-    """Where and when transits are drawn: all kinds are equally likely at every sensor in every night."""
+    """Where and when transits are drawn.
+
+    All kinds are equally likely at every sensor in every night.
+    """
 
     sample_rate: int = 8000
     samples: int = 5000
@@ -137,7 +140,9 @@ def _draw_f0(
 def _amplitudes(
     scene: Scene, kind: np.ndarray, sensor: np.ndarray, f0: np.ndarray, rng: np.random.Generator
 ) -> np.ndarray:
-    """Return n x harmonics: the kind's, each individual's a little different, after the sensor's response."""
+    """Return n x harmonics: the kind's, each individual's a little different, after the sensor's
+    response.
+    """
     n_harmonics = max(len(each.harmonics) for each in scene.kinds)
     padded = np.zeros((len(scene.kinds), n_harmonics))
     for row, each in enumerate(scene.kinds):
@@ -151,9 +156,10 @@ def _amplitudes(
 def _record(
     signal: np.ndarray, scene: Scene, sensor: np.ndarray, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return (clips n x samples float32, snr_db n): the signal in its sensor's noise, after its gain.
+    """Return (clips n x samples float32, snr_db n).
 
-    Peaks of the signal are at 0.1 at a gain of 0 dB.
+    Clips are the signal in its sensor's noise, after its gain. Peaks of the signal are at 0.1 at a
+    gain of 0 dB.
     """
     mean_snr = np.array([each.snr_db for each in scene.sensors])[sensor]
     snr = mean_snr + rng.normal(0, 4, len(signal))

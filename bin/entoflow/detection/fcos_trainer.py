@@ -1,138 +1,251 @@
-"""The training loop of the torchvision backend: AdamW with a warm-up and a falling rate, and running means of the weights, which are what is kept.
+"""Training of the torchvision backend: AdamW with a warm-up and a falling rate, and running means
+of the weights.
 
-All that is random in an epoch is drawn from the seed and the epoch's number, so that a training that was cut off and goes on ends where it would have.
+The means are what is measured and returned. All that is random in an epoch is drawn from the seed
+and the epoch's number, so that a training that was cut off and resumes ends where it would have.
 """
+
 import copy
 import math
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 
-from entoflow.detection import checkpoint, matching
-from entoflow.detection.augmentation import training_image
-from entoflow.detection.average_precision import OVERLAPS, average_precision, max_detections
+from entoflow.boxes import Prediction
+from entoflow.detection.augmentation import TrainingImage, training_image
+from entoflow.detection.average_precision import IOU_THRESHOLDS, average_precision, max_detections
 from entoflow.detection.detections import gather
 from entoflow.detection.fcos_loss import Truth, loss
+from entoflow.detection.matching import Truth as MatchingTruth
+from entoflow.detection.matching import match_all
+from entoflow.detection.samples import Sample, Samples, Targets
+from entoflow.detection.training import Epoch, OnEpoch, Settings, read_checkpoint, write_checkpoint
 from entoflow.detector import fcos
+from entoflow.detector.architectures import FCOS
+from entoflow.detector.network import Detector, prepare
 from entoflow.images import read_image
 from entoflow.optimising import follow, rate, weight_groups
 
-RATE = 0.002  # of AdamW
+LEARNING_RATE = 0.002  # of AdamW
 WARM_UP = 3  # epochs, at most a fifth of all
-ALONE = 0.25  # share of the epochs, the last ones, whose images are not pasted together
-STEEPEST = 10.0  # largest norm of a step's gradient
-KEPT = ("network", "mean", "optimiser")  # whose state goes into the checkpoint
-AT_ONCE = 16  # images that are read to be looked at
-READ_AHEAD = 4  # threads that make training images
+SINGLE_IMAGES = 0.25  # share of the epochs, the last ones, whose images are not pasted together
+MAX_GRADIENT_NORM = 10.0
+VALIDATED_AT_ONCE = 16  # images
+THREADS = 4  # that make training images
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+IndexAndSeed = tuple[int, int]  # of an image, and of what is random in its training image
+
+
+def train(
+    samples: Samples, scratch: Path, settings: Settings, on_epoch: OnEpoch, checkpoint: Path
+) -> tuple[Detector, list[Epoch]]:
+    """Train a one-class detector.
+
+    Return it with the weights of its best validation epoch, and all epochs.
+
+    Arguments as those of yolo_training.train.
+    """
+    architecture = FCOS[settings.architecture]
+    device = "cuda:0" if torch.cuda.is_available() else "cpu"
+    weights, epochs = Trainer(samples, settings, checkpoint, device).train(on_epoch)
+    network = fcos.new_network(architecture)
+    network.load_state_dict(weights)
+    return prepare(network, settings.architecture, settings.image_size), epochs
 
 
 class Trainer:
-    def __init__(self, samples, architecture, settings, path, device):
-        torch.manual_seed(settings["seed"])
+    """A training that writes a checkpoint after each epoch, and resumes from one that is there."""
+
+    def __init__(self, samples: Samples, settings: Settings, checkpoint: Path, device: str) -> None:
+        torch.manual_seed(settings.seed)
         if device != "cpu":
             torch.use_deterministic_algorithms(True, warn_only=True)
-        self.samples, self.settings, self.path, self.device = samples["train"], settings, path, device
-        self.network = fcos.new_network(architecture, settings["weights"]).to(device)
-        self.mean = copy.deepcopy(self.network)
+        self.samples = samples.train
+        self.settings = settings
+        self.checkpoint = checkpoint
+        self.device = device
+        self.network = fcos.new_network(FCOS[settings.architecture], settings.weights).to(device)
+        self.mean_network = copy.deepcopy(self.network)
         self.optimiser = torch.optim.AdamW(weight_groups(self.network))
-        self.state = {"epoch": 0, "steps": 0, "rows": [], "best": 0.0, "best_epoch": 0, "best_state": {}, "finished": False}
-        self.size = -(-settings["image_size"] // 32) * 32
-        self.judge = Validation(samples["validation"])
-        self._go_on(checkpoint.read(path, device))
+        self.size = -(-settings.image_size // 32) * 32
+        self.validation = Validation(samples.validation)
+        self.n_epochs = 0
+        self.n_steps = 0
+        self.epochs: list[Epoch] = []
+        self.best_ap = 0.0
+        self.best_epoch = 0
+        self.best_weights: dict[str, torch.Tensor] = {}
+        self.is_finished = False
+        self._restore(read_checkpoint(checkpoint, device))
 
-    def train(self, on_epoch):
-        """Train to the end; return the best epoch's weights and the rows of all epochs."""
-        state, settings = self.state, self.settings
-        while not state["finished"]:
-            lost = self._epoch(np.random.default_rng([settings["seed"], state["epoch"]]))
-            state["epoch"] += 1
-            ap, ap50 = self.judge(self.mean.eval(), settings["image_size"], self.device)
-            if ap > state["best"] or state["best"] == 0:
-                state["best"], state["best_epoch"] = ap, state["epoch"]
-                state["best_state"] = {name: value.clone() for name, value in self.mean.state_dict().items()}
-            state["rows"].append({"epoch": state["epoch"], "loss": lost, "validation_ap": ap, "validation_ap50": ap50, "best_epoch": state["best_epoch"]})
-            state["finished"] = state["epoch"] in (settings["max_epochs"], state["best_epoch"] + settings["patience"])
-            checkpoint.write(self.path, {**state, **{name: getattr(self, name).state_dict() for name in KEPT}})
-            on_epoch(state["rows"][-1])
-        return state["best_state"], state["rows"]
+    def train(self, on_epoch: OnEpoch) -> tuple[dict[str, torch.Tensor], list[Epoch]]:
+        """Train to the end; return the best epoch's weights and all epochs."""
+        settings = self.settings
+        while not self.is_finished:
+            mean_loss = self._train_epoch(np.random.default_rng([settings.seed, self.n_epochs]))
+            self.n_epochs += 1
+            ap, ap50 = self.validation.measure(
+                self.mean_network.eval(), settings.image_size, self.device
+            )
+            if ap > self.best_ap or self.best_ap == 0:
+                self.best_ap = ap
+                self.best_epoch = self.n_epochs
+                self.best_weights = {
+                    name: value.clone() for name, value in self.mean_network.state_dict().items()
+                }
+            self.epochs.append(Epoch(self.n_epochs, mean_loss, ap, ap50, self.best_epoch))
+            last_epoch = min(settings.max_epochs, self.best_epoch + settings.patience)
+            self.is_finished = self.n_epochs >= last_epoch
+            write_checkpoint(self.checkpoint, self._state())
+            on_epoch(self.epochs[-1])
+        return self.best_weights, self.epochs
 
-    def _go_on(self, saved):
-        if saved:
-            for name in KEPT:
-                getattr(self, name).load_state_dict(saved.pop(name))
-            self.state = saved
+    def _state(self) -> dict[str, Any]:
+        return {
+            "n_epochs": self.n_epochs,
+            "n_steps": self.n_steps,
+            "epochs": [asdict(epoch) for epoch in self.epochs],
+            "best_ap": self.best_ap,
+            "best_epoch": self.best_epoch,
+            "best_weights": self.best_weights,
+            "is_finished": self.is_finished,
+            "network": self.network.state_dict(),
+            "mean_network": self.mean_network.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+        }
 
-    def _epoch(self, rng):
-        """Learn each image once; return the mean loss of a step."""
+    def _restore(self, state: dict[str, Any]) -> None:
+        if not state:
+            return
+        self.n_epochs = state["n_epochs"]
+        self.n_steps = state["n_steps"]
+        self.epochs = [Epoch(**epoch) for epoch in state["epochs"]]
+        self.best_ap = state["best_ap"]
+        self.best_epoch = state["best_epoch"]
+        self.best_weights = state["best_weights"]
+        self.is_finished = state["is_finished"]
+        self.network.load_state_dict(state["network"])
+        self.mean_network.load_state_dict(state["mean_network"])
+        self.optimiser.load_state_dict(state["optimiser"])
+
+    def _train_epoch(self, rng: np.random.Generator) -> float | None:
+        """Learn each image once; return the mean loss of a step, None where it is not finite."""
         self.network.train()
-        order, lost = rng.permutation(len(self.samples)), []
-        seeds = rng.integers(0, 2**63, len(order))
-        batches = [list(zip(order[k:k + self.settings["batch_size"]], seeds[k:])) for k in range(0, len(order), self.settings["batch_size"])]
-        for made in loaded(self._made, batches):
-            lost.append(self._step(made, len(batches)))
-        return round(sum(lost) / len(lost), 5) if math.isfinite(sum(lost)) else None
+        order = rng.permutation(len(self.samples)).tolist()
+        seeds = rng.integers(0, 2**63, len(order)).tolist()
+        images = list(zip(order, seeds))
+        n = self.settings.batch_size
+        batches = [images[start : start + n] for start in range(0, len(images), n)]
+        losses = [
+            self._step(batch, len(batches)) for batch in make_ahead(self._make_image, batches)
+        ]
+        if not math.isfinite(sum(losses)):
+            return None
+        return round(sum(losses) / len(losses), 5)
 
-    def _step(self, made, steps_an_epoch):
-        epochs = self.settings["max_epochs"]
+    def _step(self, batch: Sequence[TrainingImage], steps_per_epoch: int) -> float:
+        """Learn from a batch and return its loss."""
+        epochs = self.settings.max_epochs
+        warm_up = min(WARM_UP, epochs / 5) * steps_per_epoch
+        share = rate(self.n_steps, warm_up, epochs * steps_per_epoch)
         for group in self.optimiser.param_groups:
-            group["lr"] = RATE * rate(self.state["steps"], min(WARM_UP, epochs / 5) * steps_an_epoch, epochs * steps_an_epoch)
-        images = torch.from_numpy(np.stack([image for image, *_ in made])).to(self.device).permute(0, 3, 1, 2).float()
-        truths = [Truth(*(torch.from_numpy(values).float().to(self.device) for values in truth)) for _, *truth in made]
-        with torch.autocast(self.device.split(":")[0], torch.bfloat16, enabled=self.device != "cpu"):
-            found = self.network(images)
-        lost = loss(*found, truths).sum()
+            group["lr"] = LEARNING_RATE * share
+        pixels = np.stack([image.pixels for image in batch])
+        images = torch.from_numpy(pixels).to(self.device).permute(0, 3, 1, 2).float()
+        truths = [self._truth(image) for image in batch]
+        with fcos.mixed_precision(self.device):
+            output = self.network(images)
+        batch_loss = loss(output, truths).sum()
         self.optimiser.zero_grad()
-        lost.backward()
-        torch.nn.utils.clip_grad_norm_(self.network.parameters(), STEEPEST)
+        batch_loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.network.parameters(), MAX_GRADIENT_NORM)
         self.optimiser.step()
-        self.state["steps"] += 1
-        follow(self.mean, self.network, self.state["steps"])
-        return lost.item()
+        self.n_steps += 1
+        follow(self.mean_network, self.network, self.n_steps)
+        return batch_loss.item()
 
-    def _made(self, index_and_seed):
+    def _truth(self, image: TrainingImage) -> Truth:
+        objects = image.objects
+        return Truth(
+            self._tensor(objects.boxes),
+            self._tensor(objects.weights),
+            self._tensor(objects.ignored),
+        )
+
+    def _tensor(self, values: np.ndarray) -> torch.Tensor:
+        return torch.from_numpy(values).float().to(self.device)
+
+    def _make_image(self, index_and_seed: IndexAndSeed) -> TrainingImage:
         index, seed = index_and_seed
-        several = self.state["epoch"] < self.settings["max_epochs"] * (1 - ALONE)
-        return training_image(self._read, index, len(self.samples), self.size, several, np.random.default_rng(seed))
+        several = self.n_epochs < self.settings.max_epochs * (1 - SINGLE_IMAGES)
+        rng = np.random.default_rng(seed)
+        return training_image(self._read, index, len(self.samples), self.size, several, rng)
 
-    def _read(self, index):
-        return read_image(self.samples[index].path), self.samples[index]
+    def _read(self, index: int) -> tuple[np.ndarray, Targets]:
+        sample = self.samples[index]
+        return read_image(sample.path), sample.targets
 
 
 class Validation:
-    """Average precision on validation images, as the suite measures it everywhere: nothing counts in an ignore region."""
+    """Average precision on validation images, as the suite measures it everywhere: nothing counts
+    in an ignore region.
+    """
 
-    def __init__(self, samples):
+    def __init__(self, samples: Sequence[Sample]) -> None:
         self.samples = samples
-        images, boxes, ignored = zip(*(_truth(index, sample) for index, sample in enumerate(samples)))
-        self.truth = matching.Truth(np.concatenate(images), np.concatenate(boxes), np.concatenate(ignored), len(samples))
+        self.truth = _validation_truth(samples)
 
-    def __call__(self, network, size, device):
+    def measure(self, network: torch.nn.Module, size: int, device: str) -> tuple[float, float]:
         """Return (AP, AP50), rounded; 0 where the images hold no box."""
         if self.truth.crowd.all():
             return 0.0, 0.0
-        found = []
-        for start in range(0, len(self.samples), AT_ONCE):
-            images = [read_image(sample.path) for sample in self.samples[start:start + AT_ONCE]]
-            found += [(start + n, 0, *boxes) for n, boxes in enumerate(fcos.find(network, images, size, device))]
-        matches = matching.match_all(gather(found, range(len(self.samples))), self.truth, OVERLAPS)
-        (precision,) = average_precision(matches, max_detections(matches.n_truth))(np.ones((1, len(self.samples)), int))
+        predictions = []
+        for start in range(0, len(self.samples), VALIDATED_AT_ONCE):
+            images = [
+                read_image(sample.path)
+                for sample in self.samples[start : start + VALIDATED_AT_ONCE]
+            ]
+            for n, (boxes, scores) in enumerate(fcos.predict(network, images, size, device)):
+                predictions.append(Prediction.in_view(start + n, 0, boxes, scores))
+        detections = gather(predictions, range(len(self.samples)))
+        matches = match_all(detections, self.truth, IOU_THRESHOLDS)
+        each_once = np.ones((1, len(self.samples)), int)
+        precision = average_precision(matches, max_detections(matches.n_truth))(each_once)[0]
         return round(float(precision.mean()), 5), round(float(precision[0]), 5)
 
 
-def loaded(make, batches):
-    """Yield [make(item)] of each batch, in order, while the next one is being made."""
-    with ThreadPoolExecutor(READ_AHEAD) as threads:
-        coming = []
+def _validation_truth(samples: Sequence[Sample]) -> MatchingTruth:
+    image = []
+    bbox = []
+    crowd = []
+    for row, sample in enumerate(samples):
+        n_boxes = len(sample.targets.boxes)
+        shares = np.concatenate([sample.targets.boxes, sample.targets.ignored])
+        height, width = read_image(sample.path).shape[:2]
+        sides = [width, height, width, height]
+        image.append(np.full(len(shares), row))
+        bbox.append(np.hstack([shares[:, :2] - shares[:, 2:] / 2, shares[:, 2:]]) * sides)
+        crowd.append(np.arange(len(shares)) >= n_boxes)
+    return MatchingTruth(
+        np.concatenate(image), np.concatenate(bbox), np.concatenate(crowd), len(samples)
+    )
+
+
+def make_ahead(
+    make: Callable[[Item], Result], batches: Sequence[Sequence[Item]]
+) -> Iterator[list[Result]]:
+    """Yield make(item) of all items of each batch, in order, while the next batch is being made."""
+    with ThreadPoolExecutor(THREADS) as threads:
+        coming: list[Future[Result]] = []
         for batch in [*batches, []]:
-            ready, coming = coming, [threads.submit(make, item) for item in batch]
+            ready = coming
+            coming = [threads.submit(make, item) for item in batch]
             if ready:
                 yield [result.result() for result in ready]
-
-
-def _truth(index, sample):
-    """Return the rows in the list of images (n), the COCO boxes in pixels (n x 4) and the ignore regions (n bool) of a sample."""
-    shares = np.concatenate([sample.boxes, sample.ignored])
-    height, width = read_image(sample.path).shape[:2]
-    bbox = np.hstack([shares[:, :2] - shares[:, 2:] / 2, shares[:, 2:]]) * [width, height, width, height]
-    return np.full(len(bbox), index), bbox, np.arange(len(bbox)) >= len(sample.boxes)

@@ -1,35 +1,52 @@
-"""Where the published weights of a detector's network are, and what a checkpoint of it holds, read without running any of it."""
+"""Where the published weights of a detector's network are, and what a checkpoint of it holds, read
+without running it.
+"""
+
 import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from entoflow.detector.architectures import FCOS
 from entoflow.detector.load_ultralytics import load_ultralytics
 from entoflow.task import InputError
 
-PUBLISHED = "https://github.com/ultralytics/assets/releases/download/v8.4.0/{architecture}.pt"
-BUILDING_BLOCKS = re.compile(r"(torch\.nn\.modules|ultralytics\.nn\.modules|ultralytics\.nn\.tasks)\.[\w.]+|ultralytics\.utils\.IterableSimpleNamespace")
+if TYPE_CHECKING:
+    import torch
+
+YOLO_URL = "https://github.com/ultralytics/assets/releases/download/v8.4.0/{architecture}.pt"
+BUILDING_BLOCKS = re.compile(
+    r"(torch\.nn\.modules|ultralytics\.nn\.modules|ultralytics\.nn\.tasks)\.[\w.]+"
+    r"|ultralytics\.utils\.IterableSimpleNamespace"
+)
+
+Tensors = dict[str, "torch.Tensor"]
 
 
-def published(architecture):
-    """Return where the published weights of an architecture, or of its backbone, can be downloaded."""
+def url_of(architecture: str) -> str:
+    """Return where published weights of an architecture, or of its backbone, are."""
     if architecture not in FCOS:
-        return PUBLISHED.format(architecture=architecture)
+        return YOLO_URL.format(architecture=architecture)
     from torchvision.models import get_weight
 
     return get_weight(FCOS[architecture].published).url
 
 
-def read_checkpoint(path, architecture, scratch):
-    """Return {name: tensor} of a checkpoint of an architecture's backend, by torch's restricted reader.
+def read_checkpoint(path: Path, architecture: str, scratch: Path) -> Tensors:
+    """Return {name: tensor} of a checkpoint of an architecture's backend, by torch's restricted
+    reader.
 
     Raises InputError where the file holds what could run code.
     """
-    return read_torchvision_checkpoint(path) if architecture in FCOS else read_yolo_checkpoint(path, scratch)
+    if architecture in FCOS:
+        return _read_torchvision_checkpoint(path)
+    return _read_yolo_checkpoint(path, scratch)
 
 
-def read_yolo_checkpoint(path, scratch):
-    """Return {name: tensor} of an ultralytics checkpoint or a plain state_dict, by torch's restricted reader.
+def _read_yolo_checkpoint(path: Path, scratch: Path) -> Tensors:
+    """Return {name: tensor} of an ultralytics checkpoint or a plain state_dict.
 
-    Raises InputError where the file holds anything but tensors, numbers and modules of torch and ultralytics.
+    Raises InputError where the file holds anything but tensors, numbers and modules of torch and
+    ultralytics.
     """
     import torch
 
@@ -37,22 +54,24 @@ def read_yolo_checkpoint(path, scratch):
     names = torch.serialization.get_unsafe_globals_in_checkpoint(path)
     for name in names:
         if not BUILDING_BLOCKS.fullmatch(name):
-            raise InputError(f"weights: {path} holds {name}, which can run code; wanted tensors and network modules only.")
-    with torch.serialization.safe_globals([_named(name) for name in names]):
+            wanted = "tensors and network modules only"
+            raise InputError(f"weights: {path} holds {name}, which can run code; wanted {wanted}.")
+    with torch.serialization.safe_globals([_import_by_name(name) for name in names]):
         content = torch.load(path, map_location="cpu", weights_only=True)
-    network = (content.get("ema") or content.get("model") or content) if isinstance(content, dict) else content
-    return network.state_dict() if isinstance(network, torch.nn.Module) else network
+    if isinstance(content, dict):
+        content = content.get("ema") or content.get("model") or content
+    return content.state_dict() if isinstance(content, torch.nn.Module) else content
 
 
-def _named(name):
+def _import_by_name(name: str) -> Any:
     import importlib
 
     module, _, attribute = name.rpartition(".")
     return getattr(importlib.import_module(module), attribute)
 
 
-def read_torchvision_checkpoint(path):
-    """Return {name: tensor} of a state_dict, or of a training's checkpoint with one as its "model", by torch's restricted reader.
+def _read_torchvision_checkpoint(path: Path) -> Tensors:
+    """Return {name: tensor} of a state_dict, or of a training's checkpoint with one as its "model".
 
     Raises InputError where the file holds what could run code.
     """
@@ -63,5 +82,9 @@ def read_torchvision_checkpoint(path):
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:  # torch's own message advises to read such a file nevertheless
-        raise InputError(f"weights: {path} is damaged or holds more than tensors, which can run code; wanted a state_dict.") from None
-    return {name: value for name, value in content.get("model", content).items() if isinstance(value, torch.Tensor)}
+        raise InputError(
+            f"weights: {path} is damaged or holds more than tensors, which can run code; "
+            "wanted a state_dict."
+        ) from None
+    tensors = content.get("model", content)
+    return {name: value for name, value in tensors.items() if isinstance(value, torch.Tensor)}

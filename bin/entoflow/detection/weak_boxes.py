@@ -1,172 +1,296 @@
-"""Which of a detector's boxes on a photo show what the photo's label says: the rules, and the evidence they rest on.
-
-A candidate is a box that several views of the photo were fused to: {"xyxy", "score", "views", "spread"}, and, where a crop
-classifier has looked at it, "crop": the probability that it shows the target. The same evidence always gives the same boxes, so each
-step of a rule can be left out later, without a second run of any detector.
+"""Which candidates on a photo show what its label says: the rules, and weak_boxes.json, which says
+what was decided.
 """
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, Literal
 
-from entoflow.tables import plain_label
+from entoflow import dataset
+from entoflow.dataset import Image
+from entoflow.detection.candidates import Candidate, Corners, Thresholds
+from entoflow.tables import read_json
+from entoflow.task import InputError
 
-SHARPNESS = 4  # of the fused box's mean: with 1, as usual, views that see an insect badly loosen its box
-FLOOR = 0.001  # candidates below this score are gone
-LOOKED_AT = 30  # candidates of a photo that the crop classifier sees at most
-CROP_ACCEPT, CROP_IGNORE = 0.5, 0.2  # probability of the target from which a crop is taken for one, or may be one
-MISCOUNTED = 0.01  # how likely a photo that shows more targets than were counted is to have that count
-STEPS = ("second opinion", "view agreement", "label promise", "count cap")
+Band = Literal["accept", "ignore", "drop"]
+Rule = Callable[[Sequence[Candidate], "int | None", Thresholds], "list[Band]"]
 
-
-def add_inputs(p):
-    """Add to a parser what candidates and their thresholds are made of."""
-    p.add_argument("--labelled", type=Path, required=True, help="data set of the class-labelled photos")
-    p.add_argument("--predictions", type=Path, nargs="+", required=True, help="the detector's boxes on them, all views")
-    p.add_argument("--reference", type=Path, required=True, help="data set that the detector learned from: its boxes of the validation part are "
-                   "what it is judged by (true boxes of insects, or the weak boxes of the round before)")
-    p.add_argument("--validation_predictions", type=Path, nargs="+", required=True, help="the detector's boxes on that validation part")
-    p.add_argument("--n_views", type=int, required=True, help="views of each photo in the predictions")
-    p.add_argument("--target", type=plain_label, required=True, help="label to box")
+MAX_CLASSIFIED = 30  # candidates of a photo that the crop classifier sees
+CROP_ACCEPT = 0.5  # probability of the target from which a crop is taken for one
+CROP_IGNORE = 0.2  # probability from which it may be one
+STEPS = ("second opinion", "view agreement", "label promise", "count cap")  # of the rule full
+REVIEWED = "reviewed"  # what stands for the rule of a box that a person drew
 
 
-def judged_by(reference, paths, n_views):
-    """Return (the validation part of a data set, the detector's candidates on it)."""
-    from entoflow import coco
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What a weak box was chosen by; of a person's box most of it is unknown."""
 
-    validation = coco.part(reference, "validation")
-    return validation, fuse(paths, n_views, {image["id"] for image in validation["images"]})
-
-
-def fuse(paths, n_views, images=None):
-    """Return {image id: [candidate]}, best first: the views of each photo fused. paths: what predict_boxes.py wrote; images: ids, None for all."""
-    from entoflow import boxes
-    from entoflow.detection import predictions
-
-    fused = {}
-    for image_id, views, xyxy, scores in predictions.read(paths):
-        if images is not None and image_id not in images:
-            continue
-        merged = zip(*boxes.weighted_box_fusion(xyxy, scores, views, n_views, power=SHARPNESS))
-        found = [{"xyxy": box, "score": float(score), "views": int(seen), "spread": float(std.mean())} for box, score, seen, std in merged]
-        fused[image_id] = [box for box in found if box["score"] >= FLOOR]
-    return fused
+    rank: int  # among the photo's candidates, from 1
+    count: int | None  # of targets on the photo, where somebody counted
+    views: int | None  # number of views that the box was found in
+    spread: float | None  # pixels: mean standard deviation of its sides among the views
+    crop: float | None  # probability of the target by the crop classifier
+    probability: float | None  # of the target, all evidence taken together
 
 
-def choose_thresholds(validation, candidates):
-    """Return (accept, ignore): the scores of best F0.5 and best F2 on true boxes that the detector did not learn from."""
-    from entoflow.detection import metrics
+@dataclass(frozen=True, slots=True)
+class WeakBox:
+    """A box on a photo of the target, and what was decided about it."""
 
-    found = [(image_id, 0, *as_arrays(boxes)) for image_id, boxes in sorted(candidates.items())]
-    accept = metrics.chosen_threshold(validation, found, beta=0.5)
-    return accept, min(accept, metrics.chosen_threshold(validation, found, beta=2))
+    image_id: int
+    xyxy: Corners
+    area: float  # square pixels
+    score: float
+    band: Band
+    rule: str  # that decided, or REVIEWED
+    evidence: Evidence
+    id: int = 0  # place in weak_boxes.json, from 1
 
 
-def give_probabilities(photos, validation, judged):
-    """Give each candidate the probability that it shows the target, in place. photos: [(count or None, [candidate])] of the target's photos.
+@dataclass(frozen=True)
+class Selection:
+    """How the weak boxes of a round were chosen."""
 
-    That of its score on the detector's validation images (judged: their candidates), times that of its crop, given what is known
-    of the photo: it shows a target, and if no candidate does, the detector missed it; and no more of them than were counted.
+    rule: str
+    round: int  # from 1
+    thresholds: Thresholds
+    true_boxes: int  # that the thresholds rest on
+    crops: int  # candidates that the crop classifier saw
+    n_views: int
+    without_agreement: Thresholds  # of scores as if every view had seen each candidate
+    reviewed: int = 0  # photos whose boxes a person corrected
+
+
+@dataclass(frozen=True)
+class WeakBoxes:
+    """The photos of the target with their weak boxes."""
+
+    target: str
+    selection: Selection
+    images: list[Image]
+    boxes: list[WeakBox]
+
+    def by_image(self) -> dict[int, list[WeakBox]]:
+        """Return {image id: its boxes}, for every image."""
+        boxes: dict[int, list[WeakBox]] = {image.id: [] for image in self.images}
+        for box in self.boxes:
+            boxes[box.image_id].append(box)
+        return boxes
+
+
+def select_for_classifier(candidates: Sequence[Candidate], min_score: float) -> list[Candidate]:
+    """Return the candidates that a crop classifier is to see: those that may be accepted, and the
+    best one in any case.
     """
-    curve, missed = calibrated(validation, judged)
-    for count, boxes in photos:
-        chances = [float(chance) * (1 if box.get("crop") is None else box["crop"]) for box, chance in zip(boxes, curve([box["score"] for box in boxes]))]
-        for box, chance in zip(boxes, given_photo(chances, count, missed)):
-            box["probability"] = chance
+    return [
+        candidate
+        for place, candidate in enumerate(candidates[:MAX_CLASSIFIED])
+        if place == 0 or candidate.score >= min_score
+    ]
 
 
-def given_photo(chances, count, missed):
-    """Return the probabilities of a photo's candidates, known each by itself, given that the photo shows 1 to count targets (1 or more for None).
-
-    By Bayes' rule, the number of right candidates being evidence: none is as likely as missed, the detector's share of missed insects,
-    more than were counted as MISCOUNTED, all else is certain to be seen so.
+def top1(candidates: Sequence[Candidate], count: int | None, thresholds: Thresholds) -> list[Band]:
+    """Accept the best `count` candidates (1 where no count is known), ignore others from the accept
+    threshold up.
     """
-    import numpy as np
-
-    n, most, miscounted = len(chances), count or 0, MISCOUNTED if count else 1.0
-    before, behind = tally(chances, most), tally(chances[::-1], most)[::-1]  # row k: of the first k, of those from k on
-    fewer = behind.cumsum(axis=1)
-    below = np.array([before[k, :most] @ fewer[k + 1, :most][::-1] for k in range(n)])  # fewer than counted are right among the others
-    seen = (missed - 1) * before[n, 0] + (1 - miscounted) * before[n].sum() + miscounted
-    return (np.array(chances) * ((1 - miscounted) * below + miscounted) / seen).tolist()
-
-
-def tally(chances, most):
-    """Return the probabilities that 0, 1, ... most of the first k independent events happen, for k from 0 to n: (n + 1) x (most + 1)."""
-    import numpy as np
-
-    rows = np.zeros((len(chances) + 1, most + 1))
-    rows[0, 0] = 1
-    for k, chance in enumerate(chances):
-        rows[k + 1] = rows[k] * (1 - chance)
-        rows[k + 1, 1:] += rows[k, :-1] * chance
-    return rows
+    n_accepted = count or 1
+    bands: list[Band] = []
+    for place, candidate in enumerate(candidates):
+        if place < n_accepted:
+            bands.append("accept")
+        elif candidate.score >= thresholds.accept:
+            bands.append("ignore")
+        else:
+            bands.append("drop")
+    return bands
 
 
-def calibrated(validation, judged):
-    """Return (f(n scores) -> n probabilities that boxes of these scores are right at IoU 0.5, share of true boxes that no candidate is right on).
+def threshold(
+    candidates: Sequence[Candidate], count: int | None, thresholds: Thresholds
+) -> list[Band]:
+    """Accept every candidate from the accept threshold up, ignore from the ignore threshold up.
 
-    From true boxes that the detector did not learn from: isotonic regression of being right on the score. A box that is half right
-    at either end of the scores, and one half missed, stand for what few boxes cannot tell: nothing is certain.
+    Count plays no part.
     """
-    import numpy as np
-    from sklearn.isotonic import IsotonicRegression
-
-    from entoflow.detection import detections, matching, metrics
-
-    ids = metrics.image_ids(validation)
-    found = detections.gather([(image_id, 0, *as_arrays(boxes)) for image_id, boxes in sorted(judged.items())], ids)
-    matches = matching.match_all(found, metrics.true_boxes(validation, ids), [0.5])
-    counted = matches.outcome[0] != matching.IGNORED
-    scores, right = matches.scores[counted], matches.outcome[0][counted] == matching.TRUE
-    curve = IsotonicRegression(y_min=0, y_max=1).fit(np.concatenate([[0.0], scores, [1.0]]), np.concatenate([[0.5], right, [0.5]]))
-    n_truth = matches.n_truth.sum()
-    return (lambda asked: curve.predict(np.array(asked, float).reshape(-1)) if len(asked) else []), (n_truth - right.sum() + 0.5) / (n_truth + 1)
+    bands: list[Band] = []
+    for candidate in candidates:
+        if candidate.score >= thresholds.accept:
+            bands.append("accept")
+        elif candidate.score >= thresholds.ignore:
+            bands.append("ignore")
+        else:
+            bands.append("drop")
+    return bands
 
 
-def as_arrays(boxes):
-    """Return (n x 4 boxes, n scores) of candidates."""
-    import numpy as np
+def full(
+    candidates: Sequence[Candidate],
+    count: int | None,
+    thresholds: Thresholds,
+    without: str | None = None,
+) -> list[Band]:
+    """Accept what score and crop agree on, at least one and at most `count`.
 
-    return np.array([box["xyxy"] for box in boxes], float).reshape(-1, 4), np.array([box["score"] for box in boxes], float)
+    Ignore what else may be a target.
 
-
-def without_agreement(boxes, n_views):
-    """Return candidates scored as if every view had seen them, best first."""
-    raised = [{**box, "score": min(1.0, box["score"] * n_views / box["views"])} for box in boxes]
-    return sorted(raised, key=lambda box: -box["score"])
-
-
-def looked_at(boxes, ignore):
-    """Return the candidates that a crop classifier is to see: those that may be accepted, and the best one in any case."""
-    return [box for place, box in enumerate(boxes[:LOOKED_AT]) if place == 0 or box["score"] >= ignore]
-
-
-def top1(boxes, count, accept, ignore):
-    """Accept the best `count` boxes (1 where no count is known); those above the accept threshold behind them are ignored."""
-    best = count or 1
-    return ["accept" if place < best else "ignore" if box["score"] >= accept else "drop" for place, box in enumerate(boxes)]
-
-
-def threshold(boxes, count, accept, ignore):
-    """Accept every box from the accept threshold, ignore from the ignore threshold, drop the rest; count plays no part."""
-    return ["accept" if box["score"] >= accept else "ignore" if box["score"] >= ignore else "drop" for box in boxes]
-
-
-def full(boxes, count, accept, ignore, without=None):
-    """Accept what score and crop agree on, at least one and at most `count`; ignore what else may be a target.
-
-    boxes: candidates of one photo, best first. without: a step of STEPS to leave out ("view agreement" is left out by the
-    caller, who gives other scores and thresholds). Returns the band of each.
+    candidates: of one photo, best first. without: a step of STEPS to leave out ("view agreement" is
+    left out by the caller, who passes other scores and thresholds).
     """
-    crop = [None if without == "second opinion" else box.get("crop") for box in boxes]
-    blind = all(p is None for p in crop)
-    opinion = [1.0 if blind else p or 0.0 for p in crop]
-    order = sorted(range(len(boxes)), key=lambda n: -boxes[n]["score"] * opinion[n])
-    chosen = [n for n in order if boxes[n]["score"] >= accept and opinion[n] >= CROP_ACCEPT]
-    if not chosen and without != "label promise":
-        chosen = order[:1] if accept < 1 else []  # of a detector with no right box to its name, no box is taken on trust
+    crops = [None if without == "second opinion" else candidate.crop for candidate in candidates]
+    has_crops = any(crop is not None for crop in crops)
+    accepted = _accepted_by_full(candidates, crops, count, thresholds, without)
+    bands: list[Band] = []
+    for place, (candidate, crop) in enumerate(zip(candidates, crops)):
+        crop_may_show_target = not has_crops or crop is None or crop >= CROP_IGNORE
+        if place in accepted:
+            bands.append("accept")
+        elif candidate.score >= thresholds.ignore and crop_may_show_target:
+            bands.append("ignore")
+        else:
+            bands.append("drop")
+    return bands
+
+
+def _accepted_by_full(
+    candidates: Sequence[Candidate],
+    crops: Sequence[float | None],
+    count: int | None,
+    thresholds: Thresholds,
+    without: str | None,
+) -> list[int]:
+    """Return the places of the candidates that the rule full accepts, likeliest first."""
+    has_crops = any(crop is not None for crop in crops)
+    crop_factor = [(crop or 0.0) if has_crops else 1.0 for crop in crops]
+    likelihood = [candidate.score * factor for candidate, factor in zip(candidates, crop_factor)]
+    likeliest_first = sorted(range(len(candidates)), key=lambda place: -likelihood[place])
+    accepted = []
+    for place in likeliest_first:
+        if candidates[place].score >= thresholds.accept and crop_factor[place] >= CROP_ACCEPT:
+            accepted.append(place)
+    detector_can_be_right = (
+        thresholds.accept < 1
+    )  # else no box of it is taken on the label's promise
+    if not accepted and without != "label promise" and detector_can_be_right:
+        accepted = likeliest_first[:1]
     if count and without != "count cap":
-        chosen = chosen[:count]
-    may_be = [box["score"] >= ignore and (blind or p is None or p >= CROP_IGNORE) for box, p in zip(boxes, crop)]
-    return ["accept" if n in chosen else "ignore" if may_be[n] else "drop" for n in range(len(boxes))]
+        accepted = accepted[:count]
+    return accepted
 
 
-RULES = {"full": full, "threshold": threshold, "top1": top1}
+RULES: dict[str, Rule] = {"full": full, "threshold": threshold, "top1": top1}
+
+
+def write(path: Path, weak_boxes: WeakBoxes) -> None:
+    """Write weak_boxes.json: COCO, each box with its score, band, rule and evidence."""
+    selection = weak_boxes.selection
+    info = {
+        "rule": selection.rule,
+        "round": selection.round,
+        "accept": selection.thresholds.accept,
+        "ignore": selection.thresholds.ignore,
+        "true_boxes": selection.true_boxes,
+        "crops": selection.crops,
+        "n_views": selection.n_views,
+        "without_agreement": [
+            selection.without_agreement.accept,
+            selection.without_agreement.ignore,
+        ],
+        "reviewed": selection.reviewed,
+    }
+    images = (_image_entry(image) for image in weak_boxes.images)
+    categories = [{"id": 1, "name": weak_boxes.target}]
+    dataset.write_coco(path, info, images, _box_entries(weak_boxes.boxes), categories)
+
+
+def read(path: Path) -> WeakBoxes:
+    """Return the weak boxes that select_weak_boxes.py wrote. Raises InputError for another file."""
+    content = read_json(path)
+    try:
+        info = content["info"]
+        selection = Selection(
+            rule=info["rule"],
+            round=info["round"],
+            thresholds=Thresholds(info["accept"], info["ignore"]),
+            true_boxes=info["true_boxes"],
+            crops=info["crops"],
+            n_views=info["n_views"],
+            without_agreement=Thresholds(*info["without_agreement"]),
+            reviewed=info["reviewed"],
+        )
+        images = [dataset.image_from_entry(entry) for entry in content["images"]]
+        boxes = [_box_from_entry(entry) for entry in content["annotations"]]
+        return WeakBoxes(content["categories"][0]["name"], selection, images, boxes)
+    except (LookupError, TypeError):
+        wanted = "a file that select_weak_boxes.py wrote"
+        raise InputError(f"{path}: holds no weak boxes; wanted {wanted}.") from None
+
+
+def rounded_bbox(xyxy: Corners) -> tuple[float, float, float, float]:
+    """Return a box as COCO's x, y, width, height, to a thousandth of a pixel."""
+    x1, y1, x2, y2 = xyxy
+    return round(x1, 3), round(y1, 3), round(x2 - x1, 3), round(y2 - y1, 3)
+
+
+def rounded_area(xyxy: Corners) -> float:
+    """Return the area of a box, to a thousandth of a square pixel."""
+    x1, y1, x2, y2 = xyxy
+    return round((x2 - x1) * (y2 - y1), 3)
+
+
+def _image_entry(image: Image) -> dict[str, Any]:
+    """Return an image as COCO's JSON lists it.
+
+    Whether it was reviewed, and its group named, always stand in it.
+    """
+    entry = dataset.image_entry(replace(image, given=True, reviewed=True))
+    return {**entry, "given": image.given, "reviewed": image.reviewed}
+
+
+def _box_entries(boxes: Sequence[WeakBox]) -> Iterator[dict[str, Any]]:
+    """Yield the boxes as COCO's JSON lists them: one by one, as a list would double the memory of a
+    million boxes.
+    """
+    for number, box in enumerate(boxes, 1):
+        yield {
+            "id": number,
+            "image_id": box.image_id,
+            "category_id": 1,
+            "bbox": list(rounded_bbox(box.xyxy)),
+            "area": box.area,
+            "iscrowd": int(box.band == "ignore"),
+            "score": round(box.score, 6),
+            "band": box.band,
+            "rule": box.rule,
+            "evidence": _evidence_entry(box.evidence),
+        }
+
+
+def _evidence_entry(evidence: Evidence) -> dict[str, float | None]:
+    return {
+        "rank": evidence.rank,
+        "count": evidence.count,
+        "views": evidence.views,
+        "spread": _rounded(evidence.spread, 3),
+        "crop": _rounded(evidence.crop, 4),
+        "probability": _rounded(evidence.probability, 4),
+    }
+
+
+def _rounded(value: float | None, digits: int) -> float | None:
+    return None if value is None else round(value, digits)
+
+
+def _box_from_entry(entry: dict[str, Any]) -> WeakBox:
+    x, y, width, height = map(float, entry["bbox"])
+    return WeakBox(
+        image_id=entry["image_id"],
+        xyxy=(x, y, x + width, y + height),
+        area=entry["area"],
+        score=entry["score"],
+        band=entry["band"],
+        rule=entry["rule"],
+        evidence=Evidence(**entry["evidence"]),
+        id=entry["id"],
+    )

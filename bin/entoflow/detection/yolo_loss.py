@@ -1,8 +1,18 @@
-"""Ultralytics' loss and validation with weighted boxes and ignore regions. AGPL-3.0 code is imported here: only yolo_trainer uses this file.
+"""Ultralytics' loss and validation with weighted boxes and ignore regions.
 
-A box's class, which a detector of one class has no use for, carries its weight through loading and augmentation: in parts of
-WHOLE, from 1; 0 is an ignore region.
+AGPL-3.0 code is imported here: only yolo_trainer uses this file. It was written for ultralytics
+8.4.190, whose loss has no place to weigh a box or to leave a region out: WeightedLoss therefore
+wraps three attributes of it (assigner, bce, bbox_loss), and a test compares its gradients with
+those of the loss itself, which fails where another version names or calls them otherwise.
+
+A box's class, which a detector of one class has no use for, carries its weight through loading and
+augmentation: in parts of WHOLE, from 1; IGNORE_CODE is an ignore region.
 """
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
 import torch
 from ultralytics.models.yolo.detect import DetectionValidator
 from ultralytics.nn.tasks import DetectionModel
@@ -12,64 +22,123 @@ from ultralytics.utils.ops import xywh2xyxy
 from entoflow.boxes import ioa, iou
 
 WHOLE = 100
-HALF = 0.5  # a detection is in an ignore region by this share of it, and finds a true box by this overlap
+IGNORE_CODE = 0
+HALF = (
+    0.5  # a detection is in an ignore region by this share of it, and finds a true box by this IoU
+)
 
 
-def encoded(weights, n_ignored):
+def encode(weights: Sequence[float] | np.ndarray, n_ignored: int) -> list[int]:
     """Return the classes that carry weights (n, above 0 to 1) and, behind them, ignore regions."""
-    return [max(1, round(float(weight) * WHOLE)) for weight in weights] + [0] * n_ignored
+    codes = [max(1, round(float(weight) * WHOLE)) for weight in weights]
+    return codes + [IGNORE_CODE] * n_ignored
 
 
 class Network(DetectionModel):
     """Ultralytics' network, learning by WeightedLoss."""
 
-    def init_criterion(self):
+    def init_criterion(self) -> "WeightedLoss":
         return WeightedLoss(self)
 
 
 class WeightedLoss(v8DetectionLoss):
-    """Ultralytics' loss, but what a place of the network learns of a box counts as much as the box's weight, and a place
-    that would have learned an ignore region, were it a box, and learns no other box, learns nothing."""
+    """Ultralytics' loss, but what a place of the network learns of a box counts as much as the
+    box's weight.
 
-    def __init__(self, model):
+    A place that would have learned an ignore region, were it a box, and learns no other box, learns
+    nothing.
+    """
+
+    assigner: Any  # each is replaced by a method that calls it
+    bce: Any
+    bbox_loss: Any
+
+    def __init__(self, model: torch.nn.Module) -> None:
         super().__init__(model)
-        self._assigner, self.assigner = self.assigner, self._assigned
-        self._cross_entropy, self.bce = self.bce, lambda found, goals: self._cross_entropy(found, goals) * self._worth
-        self._box_loss, self.bbox_loss = self.bbox_loss, self._weighted_box_loss
+        self._plain_assigner = self.assigner
+        self.assigner = self._assign
+        self._plain_bce = self.bce
+        self.bce = self._weighted_bce
+        self._plain_bbox_loss = self.bbox_loss
+        self.bbox_loss = self._weighted_bbox_loss
+        self._weights = torch.empty(
+            0
+        )  # (b, p, 1) how much each place's loss counts, since the last assignment
 
-    def _assigned(self, scores, boxes, places, codes, truth, real):
-        """Assign boxes to places (b x p) as ultralytics does, and keep what each place's loss is worth (b x p x 1)."""
-        taught = real * (codes > 0)
-        labels, targets, goals, learns, which = self._assigner(scores, boxes, places, torch.zeros_like(codes), truth, taught)
-        self._worth = torch.ones_like(goals)
+    def _assign(
+        self,
+        scores: torch.Tensor,
+        boxes: torch.Tensor,
+        places: torch.Tensor,
+        codes: torch.Tensor,
+        truth: torch.Tensor,
+        is_real: torch.Tensor,
+    ) -> tuple[torch.Tensor, ...]:
+        """Assign boxes to places (b x p) as ultralytics does, and keep what each place's loss
+        counts.
+        """
+        is_box = is_real * (codes != IGNORE_CODE)
+        labels, targets, goals, learns_box, box = self._plain_assigner(
+            scores, boxes, places, torch.zeros_like(codes), truth, is_box
+        )
+        self._weights = torch.ones_like(goals)
         if truth.shape[1]:
-            regions = real * (codes == 0)
-            ignored = (self._assigner.select_candidates_in_gts(places, truth, regions) & regions.bool()).any(1)
-            weights = (codes[..., 0] / WHOLE).gather(1, which.long())
-            self._worth[..., 0] = torch.where(learns, weights, torch.where(ignored, 0.0, 1.0))
-        return labels, targets, goals, learns, which
+            is_region = is_real * (codes == IGNORE_CODE)
+            in_region = (
+                self._plain_assigner.select_candidates_in_gts(places, truth, is_region)
+                & is_region.bool()
+            )
+            box_weights = (codes[..., 0] / WHOLE).gather(1, box.long())
+            background_weights = torch.where(in_region.any(1), 0.0, 1.0)
+            self._weights[..., 0] = torch.where(learns_box, box_weights, background_weights)
+        return labels, targets, goals, learns_box, box
 
-    def _weighted_box_loss(self, distances, boxes, places, targets, goals, *others):
-        return self._box_loss(distances, boxes, places, targets, goals * self._worth, *others)
+    def _weighted_bce(self, logits: torch.Tensor, goals: torch.Tensor) -> torch.Tensor:
+        return self._plain_bce(logits, goals) * self._weights
+
+    def _weighted_bbox_loss(
+        self,
+        distances: torch.Tensor,
+        boxes: torch.Tensor,
+        places: torch.Tensor,
+        targets: torch.Tensor,
+        goals: torch.Tensor,
+        *others: Any,
+    ) -> Any:
+        return self._plain_bbox_loss(
+            distances, boxes, places, targets, goals * self._weights, *others
+        )
 
 
 class Validator(DetectionValidator):
-    """Ultralytics' validation, but ignore regions are no boxes, and what lies in one without finding a box counts neither way."""
+    """Ultralytics' validation, but ignore regions are no boxes, and what lies in one without
+    finding a box is left out.
+    """
 
-    def update_metrics(self, preds, batch):
-        boxes = batch["cls"].view(-1) > 0
+    def update_metrics(self, preds: list[dict[str, torch.Tensor]], batch: dict[str, Any]) -> None:
+        is_box = batch["cls"].view(-1) != IGNORE_CODE
         height, width = batch["img"].shape[2:]
-        corners = (xywh2xyxy(batch["bboxes"]).cpu() * torch.tensor([width, height, width, height])).numpy()
-        for number, found in enumerate(preds):
-            here = batch["batch_idx"] == number
-            true, ignored = (corners[(here & kind).cpu().numpy()] for kind in (boxes, ~boxes))
-            if len(ignored) and len(found["conf"]):
-                counts = _counts(found["bboxes"].cpu().numpy(), true, ignored)
-                preds[number] = {name: value[torch.from_numpy(counts).to(value.device)] for name, value in found.items()}
-        only_boxes = {name: batch[name][boxes] for name in ("cls", "bboxes", "batch_idx")}
-        super().update_metrics(preds, {**batch, **only_boxes, "cls": torch.zeros_like(only_boxes["cls"])})
+        sides = torch.tensor([width, height, width, height])
+        corners = (xywh2xyxy(batch["bboxes"]).cpu() * sides).numpy()
+        for number, detections in enumerate(preds):
+            of_image = batch["batch_idx"] == number
+            true = corners[(of_image & is_box).cpu().numpy()]
+            ignored = corners[(of_image & ~is_box).cpu().numpy()]
+            if len(ignored) and len(detections["conf"]):
+                counts = _counts(detections["bboxes"].cpu().numpy(), true, ignored)
+                preds[number] = {
+                    name: value[torch.from_numpy(counts).to(value.device)]
+                    for name, value in detections.items()
+                }
+        only_boxes = {name: batch[name][is_box] for name in ("cls", "bboxes", "batch_idx")}
+        only_boxes["cls"] = torch.zeros_like(only_boxes["cls"])
+        super().update_metrics(preds, {**batch, **only_boxes})
 
 
-def _counts(found, true, ignored):
-    """Tell which detections (n x 4) count: those that find a true box, and those that lie outside all ignore regions."""
-    return (iou(found, true).max(axis=1, initial=0) >= HALF) | (ioa(found, ignored).max(axis=1) < HALF)
+def _counts(detections: np.ndarray, true: np.ndarray, ignored: np.ndarray) -> np.ndarray:
+    """Return which detections (n x 4) count: those that find a true box, and those outside all
+    ignore regions.
+    """
+    finds_box = iou(detections, true).max(axis=1, initial=0) >= HALF
+    is_outside = ioa(detections, ignored).max(axis=1) < HALF
+    return finds_box | is_outside

@@ -1,33 +1,52 @@
-"""Training of the YOLO backend: boxes as the files that ultralytics reads, and its training loop on them."""
+"""Training of the YOLO backend: boxes as the files that ultralytics reads, and its training loop on
+them.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from entoflow.detection.samples import Sample, Samples
+from entoflow.detection.training import Epoch, OnEpoch, Settings
 from entoflow.detector.load_ultralytics import load_ultralytics
-from entoflow.detector.network import ready
+from entoflow.detector.network import Detector, prepare
 
 
-def train(samples, scratch, settings, on_epoch, checkpoint):
-    """Train a one-class detector; return it with the weights of its best validation epoch, and the rows of all epochs.
+def train(
+    samples: Samples, scratch: Path, settings: Settings, on_epoch: OnEpoch, checkpoint: Path
+) -> tuple[Detector, list[Epoch]]:
+    """Train a one-class detector.
 
-    samples: {"train": [Sample], "validation": [Sample]}.
-    settings: architecture, image_size, batch_size, max_epochs, patience, seed, weights (safetensors file or None).
-    on_epoch(row): called after each epoch with {"epoch", "loss", "validation_ap", "validation_ap50", "best_epoch"}.
-    checkpoint: file written after every epoch; training goes on from it where it exists already.
+    Return it with the weights of its best validation epoch, and all epochs.
+
+    scratch: the folder that the samples were extracted to. checkpoint: file written after every
+    epoch; training resumes from it where it exists already.
     """
     load_ultralytics(scratch)
     from entoflow.detection.yolo_trainer import Trainer
 
-    data = {part: _write_labels(scratch / part, members) for part, members in samples.items()}
-    trainer = Trainer(data, settings, scratch / "run", on_epoch, checkpoint)
-    if not trainer.finished():
+    folders = {
+        "train": _write_labels(scratch / "train", samples.train),
+        "validation": _write_labels(scratch / "validation", samples.validation),
+    }
+    trainer = Trainer(folders, settings, scratch / "run", on_epoch, checkpoint)
+    if not trainer.is_finished():
         trainer.train()
-    return ready(trainer.best_model(), settings["architecture"], settings["image_size"]), trainer.rows
+    network = trainer.best_network()
+    return prepare(network, settings.architecture, settings.image_size), trainer.epochs_done
 
 
-def _write_labels(folder, samples):
-    """Write YOLO label files beside the images (.../images/x.jpg, .../labels/x.txt) and return the images' folder."""
-    from entoflow.detection.yolo_loss import encoded
+def _write_labels(folder: Path, samples: Sequence[Sample]) -> Path:
+    """Write YOLO label files beside the images (.../images/x.jpg, .../labels/x.txt) and return the
+    images' folder.
+    """
+    from entoflow.detection.yolo_loss import encode
 
     (folder / "labels").mkdir(parents=True)
-    for image, boxes, weights, ignored in samples:
-        codes = encoded(weights, len(ignored))
-        lines = [" ".join([str(code), *(f"{value:.8f}" for value in box)]) for code, box in zip(codes, [*boxes, *ignored])]
-        (folder / "labels" / f"{image.stem}.txt").write_text("\n".join(lines))
+    for sample in samples:
+        targets = sample.targets
+        codes = encode(targets.weights, len(targets.ignored))
+        lines = []
+        for code, box in zip(codes, [*targets.boxes, *targets.ignored]):
+            lines.append(" ".join([str(code), *(f"{value:.8f}" for value in box)]))
+        (folder / "labels" / f"{sample.path.stem}.txt").write_text("\n".join(lines))
     return folder / "images"

@@ -1,17 +1,19 @@
 """The networks of each detector backend, the first of which is its default."""
-from typing import NamedTuple
+
+from dataclasses import dataclass
 
 from entoflow.task import InputError
 
 
-class Fcos(NamedTuple):
-    """A ResNet, and the pyramid and head on it."""
+@dataclass(frozen=True)
+class Fcos:
+    """A ResNet, and the feature pyramid and head on it."""
 
     block: str  # torchvision's name of what its stages repeat
-    repeats: tuple  # of the block, in each of the four stages
+    repeats: tuple[int, int, int, int]  # of the block, in each of the four stages
     width: int  # channels of pyramid and head
     convolutions: int  # of the head, before its outputs
-    published: str  # torchvision's name of published weights: of the whole network, or of a backbone that holds this one's tensors
+    published: str  # torchvision's name of published weights of the network or its backbone
 
 
 YOLO = ("yolo11n", "yolo11s", "yolo11m", "yolo11l", "yolo11x")
@@ -23,10 +25,15 @@ FCOS = {
 BACKENDS = {"yolo": YOLO, "torchvision": tuple(FCOS)}
 
 
-def choose(backend, architecture):
-    """Return the name of a backend's network: its default where none is named. Raises InputError where it has no such network."""
+def choose(backend: str, architecture: str | None) -> str:
+    """Return the name of a backend's network: its default where none is named.
+
+    Raises InputError where the backend does not exist or has no such network.
+    """
     if backend not in BACKENDS:
         raise InputError(f"detector backend is '{backend}'; wanted {' or '.join(BACKENDS)}.")
-    if architecture and architecture not in BACKENDS[backend]:
-        raise InputError(f"--architecture is '{architecture}'; wanted one of --detector {backend}: {', '.join(BACKENDS[backend])}.")
-    return architecture or BACKENDS[backend][0]
+    networks = BACKENDS[backend]
+    if architecture and architecture not in networks:
+        wanted = f"one of --detector {backend}: {', '.join(networks)}"
+        raise InputError(f"--architecture is '{architecture}'; wanted {wanted}.")
+    return architecture or networks[0]

@@ -1,63 +1,93 @@
-"""The YOLO11 detector backend. ultralytics is AGPL-3.0: it is imported only when a YOLO detector is asked for.
+"""The YOLO11 detector backend.
 
-A backend is three functions, `predict`, `save` and `load`, and two facts for the model card, NAME and LICENCE. How it is trained
-stands in entoflow/detection/.
+Ultralytics is AGPL-3.0: it is imported only when a YOLO detector is asked for.
+
+network.Backend says what a backend is.
 """
+
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
 from entoflow.detector.load_ultralytics import load_ultralytics
-from entoflow.detector.network import batches, cleaned, ready
+from entoflow.detector.network import BoxesAndScores, Detector, batches, prepare, select_boxes
 from entoflow.weights import write_weights
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
 
 NAME = "yolo"
 LICENCE = "AGPL-3.0 (ultralytics code; weights trained with it carry the same terms)"
-OVERLAP = 0.7  # boxes of one object overlap by more than this IoU
+MAX_IOU = 0.7  # boxes that overlap by more are of one object
 
 
-def predict(detector, images, image_size=None):
-    """Return [(boxes n x 4 float array in xyxy pixels, scores n)] of the images (H x W x 3 uint8 RGB), best first."""
+def predict(
+    detector: Detector, images: "Sequence[np.ndarray]", image_size: int | None = None
+) -> list[BoxesAndScores]:
+    """Return the boxes of images (H x W x 3 uint8 RGB), best first."""
     import torch
 
-    found = [None] * len(images)
-    for batch, members in batches(images, image_size or detector["image_size"], detector["device"]):
+    results: dict[int, BoxesAndScores] = {}
+    network = _fused(detector.network)
+    for batch in batches(images, image_size or detector.image_size, detector.device):
         with torch.inference_mode():
-            output = _fast(detector)(batch.to(detector["device"]).float() / 255)
-        output = (output[0] if isinstance(output, (tuple, list)) else output).float().cpu()
-        for (index, scale), raw in zip(members, output):
-            found[index] = _decode(raw, scale, images[index].shape[:2])
-    return found
+            output = network(batch.pixels.to(detector.device).float() / 255)
+        if isinstance(output, (tuple, list)):
+            output = output[0]
+        for index, scale, numbers in zip(batch.index, batch.scale, output.float().cpu()):
+            results[index] = decode(numbers, scale, images[index].shape[:2])
+    return [results[index] for index in range(len(images))]
 
 
-def save(detector, folder):
-    """Write weights.safetensors to the folder and return what model.json says of the architecture."""
-    write_weights(detector["model"], folder)
-    return {"backend": NAME, "architecture": detector["architecture"], "image_size": detector["image_size"]}
+def save(detector: Detector, folder: Path) -> dict[str, Any]:
+    """Write weights.safetensors to the folder; return what model.json says of the network."""
+    write_weights(detector.network, folder)
+    return {
+        "backend": NAME,
+        "architecture": detector.architecture,
+        "image_size": detector.image_size,
+    }
 
 
-def load(folder, input_facts, scratch):
-    """Return the detector that `save` wrote. Raises KeyError or RuntimeError where the weights do not fit the architecture."""
+def load(folder: Path, input_facts: dict[str, Any], scratch: Path) -> Detector:
+    """Return the detector that `save` wrote.
+
+    Raises KeyError or RuntimeError where the weights do not fit the architecture.
+    """
     from safetensors.torch import load_file
 
     load_ultralytics(scratch)
     from ultralytics.nn.tasks import DetectionModel
 
-    model = DetectionModel(f"{input_facts['architecture']}.yaml", nc=1, verbose=False)
-    model.load_state_dict(load_file(folder / "weights.safetensors"))
-    return ready(model, input_facts["architecture"], input_facts["image_size"])
+    network = DetectionModel(f"{input_facts['architecture']}.yaml", nc=1, verbose=False)
+    network.load_state_dict(load_file(folder / "weights.safetensors"))
+    return prepare(network, input_facts["architecture"], input_facts["image_size"])
 
 
-def _fast(detector):
-    """Return the network with its normalisations folded into the convolutions, made once: a fifth less time on a CPU, the same boxes."""
+def decode(numbers: "torch.Tensor", scale: float, shape: Sequence[int]) -> BoxesAndScores:
+    """Return the boxes of one image (of shape height, width) from the network's numbers for it.
+
+    numbers: 5 x places; centre x, centre y, width and height in padded pixels, and score.
+    """
+    import torch
+
+    centre = numbers[:2].T
+    size = numbers[2:4].T
+    corners = torch.cat([centre - size / 2, centre + size / 2], 1)
+    return select_boxes(corners, numbers[4], scale, shape, MAX_IOU)
+
+
+@lru_cache(maxsize=1)
+def _fused(network: Any) -> Any:
+    """Return a copy of the network with its normalisations folded into the convolutions.
+
+    It gives the same boxes in a fifth less time on a CPU. The network itself stays as it is to be
+    saved.
+    """
     import copy
 
     import torch
 
-    if "fast" not in detector:
-        detector["fast"] = copy.deepcopy(detector["model"]).fuse(verbose=False).to(memory_format=torch.channels_last)
-    return detector["fast"]
-
-
-def _decode(raw, scale, shape):
-    """Turn the network's (5, places) output, cx cy w h score in padded pixels, into the boxes and scores of the image."""
-    import torch
-
-    centre, size = raw[:2].T, raw[2:4].T
-    return cleaned(torch.cat([centre - size / 2, centre + size / 2], 1), raw[4], scale, shape, OVERLAP)
+    return copy.deepcopy(network).fuse(verbose=False).to(memory_format=torch.channels_last)

@@ -1,19 +1,32 @@
 """Small pictures of images, for pages that hold thousands of them."""
+
 import io
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-SIDE, QUALITY = 64, 60  # pixels of the longer side; about 1.3 kB each
+if TYPE_CHECKING:
+    import numpy as np
+
+SIDE = 64  # pixels of the longer side
+QUALITY = 60  # about 1.3 kB each
 
 
-def jpegs(packs, ids, side=SIDE):
-    """Return {id: the bytes of a JPEG} of the images that the packs hold, each read once and only one held at a time."""
+def read_thumbnails(
+    packs: Sequence[Path], ids: Iterable[int], side: int = SIDE
+) -> dict[int, bytes]:
+    """Return {image id: a JPEG} of those images that the packs hold.
+
+    Each is read once, and one is in memory at a time.
+    """
     from entoflow.images import Pack
 
     pack = Pack(packs)
-    return {image: jpeg(pack.read(image), side) for image in pack.together(ids)}
+    return {image_id: jpeg(pack.read(image_id), side) for image_id in pack.together(ids)}
 
 
-def jpeg(image, side=SIDE):
-    """Return an image (H x W x 3 uint8 RGB) as the bytes of a JPEG, its longer side cut to so many pixels."""
+def jpeg(image: "np.ndarray", side: int = SIDE) -> bytes:
+    """Return an image (H x W x 3 uint8 RGB) as a JPEG, its longer side at most so many pixels."""
     from PIL import Image
 
     small = Image.fromarray(image)

@@ -1,310 +1,568 @@
-"""The detection chain's part of the report: the verdict, then figures, samples, curves, weak boxes, data and models."""
+"""The detection chain in the report: its published files, typed, and what follows from them.
+
+The words stand in templates/detection.html.j2.
+"""
+
 from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
 
-from entoflow.pages import bullets, figure, flat, folded, key_figures, paragraph, picture, section, side_by_side, table, with_code
-from entoflow.report.curves import curves, interval_bar
-from entoflow.report.results import read
-from entoflow.report.words import best_epoch, cautions, false_alarms, figure_of, next_steps, number, percent, verdict
+from entoflow.metric import Metric
+from entoflow.report import results
+from entoflow.report.charts import LineChart, line_chart
+from entoflow.report.results import UNMEASURED, Audit, Picture
 
-TITLES = {"target_detector": "Target detector", "insect_detector": "Insect detector"}
-SIZES = {"below_2": "less than 2", "2_to_5": "2 to 5", "5_to_15": "5 to 15", "above_15": "more than 15"}
-ERRORS = {
-    "missed": "Missed: an insect on which no detection lies",
-    "background": "False alarm: a detection that lies on no insect",
-    "look_alike": "of these, on photos of other species (look-alikes)",
-    "duplicate": "Duplicate: a further detection of an insect already found",
-    "poorly_placed": "Poorly placed: on an insect, but with too little overlap (IoU 0.1 to 0.5)",
-}
-FIGURES = {
-    "recall": "Recall: share of the insects found, at the threshold",
-    "precision": "Precision: share of the detections that are right, at the threshold",
-    "f1": "F1 of both, at the threshold",
-    "ap50": "AP50: average precision, boxes overlapping by half (IoU 0.5)",
-    "ap75": "AP75: the same for closely fitting boxes (IoU 0.75)",
-    "ap": "AP: mean over IoU 0.50 to 0.95 (COCO)",
-    "recall_at_0.1_fppi": "Recall at 0.1 false alarms per image",
-    "presence_auroc": "Presence AUROC: telling images with from images without",
-    "count_mae": "Count error: insects per image, mean absolute",
-    "false_alarms_per_empty_image": "False alarms per image without insects, at the threshold",
-    "threshold": "Threshold, chosen on validation images and frozen",
-    "corloc50": "CorLoc: target photos with a right accepted box (IoU 0.5)",
-    "precision50": "Precision of the accepted boxes (IoU 0.5)",
-    "recall50": "Recall of the accepted boxes (IoU 0.5)",
-    "f1_50": "F1 of both",
-    "corloc75": "CorLoc of closely fitting boxes (IoU 0.75)",
-    "precision75": "Precision of closely fitting boxes (IoU 0.75)",
-    "recall75": "Recall of closely fitting boxes (IoU 0.75)",
-    "f1_75": "F1 of both (IoU 0.75)",
-    **{f"bias_{side}": f"Bias of the {side} side: how far outside the true box, in shares of it" for side in ("left", "top", "right", "bottom")},
-    **{f"recall50_{name}": f"Recall of insects of {words} % of the photo's longer side" for name, words in SIZES.items()},
-    "ece": "Calibration error: how far the boxes' probability is from the share that is right",
-    "mean_iou": "Mean overlap (IoU) of the boxes right at 0.5",
-    "yield": "Yield: share of the target's photos that got an accepted box",
-}
-PLOTS = {
-    "precision_recall": ("Precision against recall", "Precision against recall over all thresholds (IoU 0.5)."),
-    "recall_vs_false_alarms": ("Recall against false alarms per image", "Recall against false alarms per image over all thresholds."),
-    "confidence": ("Scores of right and wrong detections", "How scores part right detections from false alarms."),
-}
-NO_SHARES = ("threshold", "count_mae", "false_alarms_per_empty_image", "bias_left", "bias_top", "bias_right", "bias_bottom")
-ROWS_SHOWN = 50
+FEW_GROUPS = 20  # below it there are no intervals
+SOME_GROUPS = 50  # below it they are wide
+COSTLY = 0.05  # AP50 that removing one kind of error would gain
+MODELS = ("target_detector", "insect_detector")
+KNOWN_PLOTS = (
+    "precision_recall",
+    "recall_vs_false_alarms",
+    "confidence",
+    "best",
+    "worst",
+    "false_alarms",
+)
+PARTS = ("train", "validation", "test")
+
+Trust = Literal[
+    "not_measured",
+    "synthetic",
+    "presence_only",
+    "no_test_insects",
+    "few_groups",
+    "some_groups",
+    "same_sources",
+    "independent",
+]
 
 
-def told(folder, params):
-    """Return (title, subtitle, [Html]) of the chain: the verdict first, then what it rests on."""
-    found = read(folder, params)
-    said, measured = verdict(found)
-    title = f"Detection of {found['target']}" if found["target"] else "Detection of insects"
-    parts = [
-        paragraph(said, "verdict"), paragraph(measured, "measured"), tiles(found), bullets(cautions(found), "caution"),
-        section("What to do next", bullets(with_code(step) for step in next_steps(found))),
-        section("Figures", figures_table("The final detector on the test images." + mark(found), found["metrics"]), *what_goes_wrong(found)),
-        section("Samples", *samples(found)), section("Curves", *plots(found)), section("Training", *training(found)),
-        section("Weak boxes", *weak_boxes(found)), section("Review", *review(found)), section("Data", *data(found)), section("Models", *models(found)),
-    ]
-    return title, parts
+@dataclass(frozen=True)
+class ErrorKind:
+    """How often the detector makes one kind of error, and how much AP50 would rise without it."""
+
+    gain: Metric
+    n_at_threshold: int
+    n: int
+
+    @property
+    def known(self) -> bool:
+        return self.gain.value is not None
 
 
-def mark(found):
-    return " SYNTHETIC data." if found["synthetic"] else ""
+@dataclass(frozen=True)
+class Evaluation:
+    """How the final detector did on the test images."""
+
+    n_images: int | None
+    n_groups: int | None
+    truth: str  # where the truth of the test images comes from: boxes, test_boxes, labels
+    metrics: dict[str, Metric]
+    errors: dict[str, ErrorKind]
+
+    def metric(self, name: str) -> Metric:
+        return self.metrics.get(name, UNMEASURED)
+
+    @property
+    def presence_only(self) -> bool:
+        return self.truth == "labels"
+
+    @property
+    def false_alarms_per_image(self) -> float | None:
+        """Return false alarms per image at the threshold, None where they were not measured.
+
+        Precision is a share of so many detections in so many images.
+        """
+        if "precision" not in self.metrics or not self.n_images:
+            return None
+        precision = self.metric("precision")
+        if precision.n == 0:
+            return 0.0
+        if precision.value is None:
+            return None
+        return (1 - precision.value) * precision.n / self.n_images
 
 
-def tiles(found):
-    metrics = found["metrics"]
-    if not metrics:
-        return ""
-    alarms = false_alarms(metrics)
-    if metrics.get("truth") == "labels":
-        return key_figures([tile("Presence AUROC", number(figure_of(metrics, "presence_auroc")), found)])
-    return key_figures([
-        tile("Insects found", percent(figure_of(metrics, "recall")), found),
-        tile("False alarms per image", "not measured" if alarms is None else f"{alarms:.2f}", found),
-        tile("AP50", number(figure_of(metrics, "ap50")), found)])
+@dataclass(frozen=True)
+class WeakBoxes:
+    """What became of the candidate boxes on photos that have only a label."""
+
+    n_photos: int
+    n_with_box: int  # photos with an accepted box
+    n_accepted: int
+    n_ignored: int
+    n_dropped: int
+    rule: str | None
+    accept: float | None  # score from which a box is accepted, and ignored
+    ignore: float | None
+    n_classified: int  # photos of which a crop classifier gave a second opinion
+    n_reviewed: int  # photos that a person corrected
+
+    @property
+    def share(self) -> float | None:
+        return self.n_with_box / self.n_photos if self.n_photos else None
 
 
-def tile(name, value, found):
-    """Part '87 % (79 to 93)' into the figure to see first and its remark."""
-    value, _, span = value.partition(" (")
-    remarks = ("SYNTHETIC data" if found["synthetic"] else "", f"95 % interval {span[:-1]}" if span else "")
-    return name, value, " · ".join(remark for remark in remarks if remark)
+@dataclass(frozen=True)
+class Quality:
+    """How the weak boxes compare with true boxes that took no part in making them."""
+
+    metrics: dict[str, Metric]
+
+    def metric(self, name: str) -> Metric:
+        return self.metrics.get(name, UNMEASURED)
 
 
-def figures_table(caption, figures):
-    """Return the table of metrics.json or quality.json; a figure that was not measured says why."""
-    if not figures:
-        return ""
-    rows = []
-    others = set(figures["metrics"]).difference(FIGURES, (f"{figure}_{size}" for figure in ("recall", "ap50") for size in SIZES))
-    for name in [*(name for name in FIGURES if name in figures["metrics"]), *sorted(others)]:
-        entry = figure_of(figures, name)
-        value = "not measured" if entry["value"] is None else f"{entry['value']:.3f}"
-        rows.append((FIGURES.get(name, name), value, interval(entry, name), interval_bar({} if name in NO_SHARES else entry),
-                     entry.get("n", ""), entry.get("groups", "")))
-    return table(caption, ("figure", "value", "95 % interval", "0 to 1", "n", "groups"), rows, numbers=(1, 2, 4, 5))
+@dataclass(frozen=True)
+class Ablation:
+    """F1 of the weak boxes with each step of the rule left out."""
+
+    rule: str
+    n_photos: int
+    rows: list[tuple[str, Metric, Metric | None]]  # boxes by, F1, gain of the rule that was used
 
 
-def interval(entry, name):
-    if entry["value"] is None:
-        return "nothing to measure it on"
-    if entry["low"] is not None:
-        return f"{entry['low']:.3f} to {entry['high']:.3f}"
-    return "chosen, not estimated" if name == "threshold" else "too few groups"
+@dataclass(frozen=True)
+class Round:
+    """One round of making weak boxes and training on them."""
+
+    number: int
+    is_kept: bool
+    n_with_box: int
+    n_accepted: int
+    n_ignored: int
+    held_out_f1: Metric
+    true_f1: Metric
 
 
-def what_goes_wrong(found):
-    """Return the tables of errors by kind and of figures by size; empty where there were no true boxes to tell by."""
-    errors = (found["metrics"] or {}).get("errors")
-    if not errors:
+@dataclass(frozen=True)
+class Model:
+    """A detector of the run: its training and what model.json says."""
+
+    name: str  # of its folder
+    epochs: list[dict[str, float]]  # rows of training.csv
+    metrics: dict[str, Metric]  # those that it was chosen by
+    facts: list[tuple[str, str]]  # what else model.json says
+    packages: dict[str, str]
+
+    @property
+    def last_epoch(self) -> float:
+        return max(row["epoch"] for row in self.epochs)
+
+    @property
+    def best_epoch(self) -> float | None:
+        """Return the epoch whose weights were kept, None where training.csv does not tell it."""
+        if not self.epochs:
+            return None
+        if "best_epoch" in self.epochs[-1]:
+            return self.epochs[-1]["best_epoch"]
+        scores = []
+        for row in self.epochs:
+            scores += [
+                (value, row["epoch"])
+                for name, value in row.items()
+                if name.endswith("_ap") or name == "val_ap50"
+            ]
+        return max(scores)[1] if scores else None
+
+    @property
+    def still_improving(self) -> bool:
+        """Return whether the best epoch was among the last ones."""
+        if self.best_epoch is None or len(self.epochs) <= 4:
+            return False
+        return self.best_epoch > self.last_epoch - max(2, len(self.epochs) // 20)
+
+    @property
+    def loss_chart(self) -> LineChart | None:
+        names = [name for name in self._columns if "loss" in name]
+        return self._chart("Training loss", {name: name.replace("_", " ") for name in names}, None)
+
+    @property
+    def validation_chart(self) -> LineChart | None:
+        names = [name for name in self._columns if name.startswith("val") and "loss" not in name]
+        labels = {
+            name: name.replace("validation_", "").replace("val_", "").upper() for name in names
+        }
+        return self._chart("Validation", labels, 1)
+
+    @property
+    def _columns(self) -> list[str]:
+        return (
+            [name for name in self.epochs[-1] if name not in ("epoch", "best_epoch")]
+            if self.epochs
+            else []
+        )
+
+    def _chart(
+        self, title: str, labels: Mapping[str, str], highest: float | None
+    ) -> LineChart | None:
+        lines = {}
+        for column, label in labels.items():
+            lines[label] = [(row["epoch"], row[column]) for row in self.epochs if column in row]
+        return line_chart(title, lines, marked=self.best_epoch, highest=highest)
+
+
+@dataclass(frozen=True)
+class SplitTable:
+    """Images by part, for each role and label, and groups by part."""
+
+    keys: list[str]  # what the rows are told apart by
+    parts: list[str]
+    rows: list[tuple[str, list[int]]]  # name, images of each part and of all
+    groups: list[int]  # of each part and of all; empty where there are none
+
+    @property
+    def part_names(self) -> list[str]:
+        return [part or "no part" for part in self.parts]
+
+
+@dataclass(frozen=True)
+class Detection:
+    """All that the report shows of the detection chain."""
+
+    target: str | None
+    synthetic: bool
+    has_test_boxes: bool  # whether the user gave images to test on
+    random_weights: bool  # whether training started from random weights
+    evaluation: Evaluation | None
+    quality: Quality | None
+    ablation: Ablation | None
+    weak_boxes: WeakBoxes | None
+    rounds: list[Round]
+    models: list[Model]
+    split: SplitTable | None
+    audit: Audit
+    pictures: dict[str, Picture]  # by name: those that have words of their own
+    other_plots: list[Picture]
+    weak_plots: list[Picture]
+    n_to_review: int
+
+    @property
+    def trust(self) -> Trust:
+        """Return what limits the trust in the metrics most."""
+        evaluation = self.evaluation
+        if not evaluation:
+            return "not_measured"
+        if self.synthetic:
+            return "synthetic"
+        if evaluation.presence_only:
+            return "presence_only"
+        if evaluation.metric("recall").value is None and evaluation.metric("ap50").value is None:
+            return "no_test_insects"
+        n_groups = SOME_GROUPS if evaluation.n_groups is None else evaluation.n_groups
+        if n_groups < FEW_GROUPS:
+            return "few_groups"
+        if n_groups < SOME_GROUPS:
+            return "some_groups"
+        return "independent" if self.has_test_boxes else "same_sources"
+
+    @property
+    def costly_error(self) -> str | None:
+        """Return which kind of error costs much AP50: background, poorly_placed, or None."""
+        errors = self.evaluation.errors if self.evaluation else {}
+        gains = {
+            name: errors[name].gain.value or 0
+            for name in ("background", "poorly_placed")
+            if name in errors
+        }
+        if not gains:
+            return None
+        costliest = max(gains, key=lambda name: gains[name])
+        return costliest if gains[costliest] >= COSTLY else None
+
+    @property
+    def weak_share(self) -> float | None:
+        """Return the share of the target's photos with an accepted weak box."""
+        measured = self.quality.metric("yield").value if self.quality else None
+        if measured is not None or not self.weak_boxes:
+            return measured
+        return self.weak_boxes.share
+
+    @property
+    def next_steps(self) -> list[str]:
+        """Return what is likely to improve the detector or the trust in it, most important first.
+
+        The last step is how to use it.
+        """
+        steps = ["own_data"] if self.synthetic else []
+        return [
+            *steps,
+            *self._steps_of_truth(),
+            *self._steps_of_weak_boxes(),
+            *self._steps_of_detector(),
+            "use",
+        ]
+
+    def _steps_of_truth(self) -> list[str]:
+        evaluation = self.evaluation
+        if not evaluation or evaluation.presence_only:
+            return ["give_test_boxes"]
+        if evaluation.n_groups and evaluation.n_groups < SOME_GROUPS:
+            return ["test_more_groups"]
         return []
-    kinds = {"metrics": errors}
-    rows = [(words, *counts(errors[name]), number(figure_of(kinds, name))) for name, words in ERRORS.items() if name in errors]
-    by_size = [(f"{words} %", percent(figure_of(found["metrics"], f"recall_{size}")), number(figure_of(found["metrics"], f"ap50_{size}")),
-                figure_of(found["metrics"], f"recall_{size}").get("n", "")) for size, words in SIZES.items()]
-    return [
-        table("What goes wrong, and by how much AP50 would rise if every error of that kind, and no other, were mended: the larger, the more it matters. "
-              "A user sees those from the threshold up; AP50 weighs detections of all scores. Kinds after TIDE (Bolya et al. 2020)."
-              + mark(found),
-              ("kind of error", "from the threshold up", "of all scores", "AP50 to gain"), rows, numbers=(1, 2, 3)),
-        table("Small and large insects: the size is the root of the box's area, in per cent of the photo's longer side." + mark(found),
-              ("size of the insect", "found, at the threshold", "AP50", "insects"), by_size, numbers=(1, 2, 3))]
+
+    def _steps_of_weak_boxes(self) -> list[str]:
+        if not self.weak_boxes:
+            return []
+        steps = [] if self.quality else ["give_audit_boxes"]
+        if self.weak_share is not None and self.weak_share < 0.6:
+            steps.append("raise_yield")
+        precision = self.quality.metric("precision50").value if self.quality else None
+        if precision is not None and precision < 0.8:
+            steps.append("correct_weak_boxes")
+        return steps
+
+    def _steps_of_detector(self) -> list[str]:
+        steps = []
+        recall = self.evaluation.metric("recall").value if self.evaluation else None
+        precision = self.evaluation.metric("precision").value if self.evaluation else None
+        if recall is not None and recall < 0.7:
+            steps.append("reduce_misses")
+        if precision is not None and precision < 0.8:
+            steps.append("reduce_false_alarms")
+        if self.costly_error:
+            steps.append(self.costly_error)
+        if any(model.still_improving for model in self.models):
+            steps.append("train_longer")
+        if self.random_weights:
+            steps.append("use_pretrained_weights")
+        return steps
+
+    @property
+    def n_unreadable(self) -> int:
+        """Return how many files and boxes were left out while the input was read."""
+        return len([row for row in self.audit.left_out if row.stage == "import_images"])
+
+    @property
+    def rounds_chart(self) -> LineChart | None:
+        """Return F1 by round, None for a single round."""
+        if len(self.rounds) < 2:
+            return None
+        kept_round = next(each.number for each in self.rounds if each.is_kept)
+        lines = {
+            "held-out F1": _f1_line(self.rounds, "held_out_f1"),
+            "true F1": _f1_line(self.rounds, "true_f1"),
+        }
+        return line_chart("F1 by round", lines, "round", kept_round, 1)
+
+    @property
+    def final_model(self) -> str:
+        """Return the folder of the model to use."""
+        names = [model.name for model in self.models]
+        return "target_detector" if "target_detector" in names else "insect_detector"
 
 
-def counts(error):
-    """Return how many errors, from the threshold up and in all; unknown where no label tells of other species."""
-    return (error["n_at_threshold"], error["n"]) if error["value"] is not None else ("not known", "not known")
+def read(folder: Path, params: Mapping[str, Any]) -> Detection:
+    """Return what results/detection holds. params: the run's parameters.
 
-
-def samples(found):
-    name = found["target"] or "insects"
-    return (
-        picture(found["weak_pictures"] / "samples.png", f"Photos labelled {name} with their weak boxes",
-                "Weak boxes: what the label and the insect detector made of photos without boxes." + mark(found)),
-        picture(found["plots"] / "best.png", f"Test images on which the detector of {name} did best, with boxes",
-                "Final detector, its best test images: true boxes and detections." + mark(found)),
-        picture(found["plots"] / "worst.png", f"Test images on which the detector of {name} did worst, with boxes",
-                "Final detector, its worst test images: what it missed or saw wrongly." + mark(found)),
-        picture(found["plots"] / "false_alarms.png", f"The surest false alarms of the detector of {name}, with their surroundings",
-                "Final detector, its surest false alarms. Look closely: a real insect among them is missing in the true boxes, "
-                "and the detector is better than its figures say." + mark(found)),
+    Raises InputError for a file that cannot be read.
+    """
+    models = [
+        _read_model(folder / name) for name in MODELS if (folder / name / "model.json").is_file()
+    ]
+    facts = {
+        model.name: results.read_object(folder / model.name / "model.json") for model in models
+    }
+    starts = [_parameters(content).get("weights") for content in facts.values()]
+    plots = folder / "evaluation/plots"
+    named = {name: results.read_picture(plots / f"{name}.png") for name in KNOWN_PLOTS}
+    named["samples"] = results.read_picture(folder / "weak_boxes/samples.png")
+    named["review"] = results.read_picture(folder / "weak_boxes/review/review.png")
+    synthetic = bool(params.get("demo"))
+    evaluation = _read_evaluation(folder / "evaluation/metrics.json")
+    return Detection(
+        target=params.get("target") or _first_class(facts.get("target_detector", {})),
+        synthetic=synthetic,
+        has_test_boxes=bool(params.get("test_boxes")) or synthetic or _tested_on_given(evaluation),
+        random_weights=params.get("weights") == "none" or "none" in starts,
+        evaluation=evaluation,
+        quality=_read_quality(folder / "weak_boxes/quality.json"),
+        ablation=_read_ablation(folder / "weak_boxes/ablation.json"),
+        weak_boxes=_read_weak_boxes(folder / "weak_boxes/weak_boxes.json"),
+        rounds=[_round(row) for row in results.read_table(folder / "weak_boxes/rounds.csv")],
+        models=models,
+        split=_split_table(results.read_table(folder / "split.csv")),
+        audit=results.read_audit(folder / "audit.json"),
+        pictures={name: picture for name, picture in named.items() if picture},
+        other_plots=_pictures(
+            path for path in sorted(plots.glob("*.png")) if path.stem not in KNOWN_PLOTS
+        ),
+        weak_plots=_pictures(_weak_plots(folder / "weak_boxes")),
+        n_to_review=len(results.read_table(folder / "weak_boxes/review/review.csv")),
     )
 
 
-def plots(found):
-    known = [picture(found["plots"] / f"{name}.png", alt, words + mark(found)) for name, (alt, words) in PLOTS.items()]
-    others = sorted(set(found["plots"].glob("*.png")) - {found["plots"] / f"{name}.png" for name in (*PLOTS, "best", "worst", "false_alarms")})
-    return [side_by_side(*known, *(picture(path, spaced(path), spaced(path).capitalize() + "." + mark(found)) for path in others))]
+def _tested_on_given(evaluation: Evaluation | None) -> bool:
+    return evaluation is not None and evaluation.truth == "test_boxes"
 
 
-def spaced(path):
-    return path.stem.replace("_", " ")
+def _read_evaluation(path: Path) -> Evaluation | None:
+    content = results.read_json(path)
+    if content is None:
+        return None
+    errors = {}
+    for name, entry in (content.get("errors") or {}).items():
+        errors[name] = ErrorKind(results.read_metric(entry), entry["n_at_threshold"], entry["n"])
+    return Evaluation(
+        n_images=content.get("n"),
+        n_groups=content.get("groups"),
+        truth=content.get("truth", ""),
+        metrics=results.read_metrics(content),
+        errors=errors,
+    )
 
 
-def training(found):
-    """One row of charts per model: the loss, and what validation said."""
-    for name, model in found["models"].items():
-        rows, best = [row for row in model["training"] if "epoch" in row], best_epoch(model["training"])
-        if not rows:
-            continue
-        names = [column for column in rows[-1] if column not in ("epoch", "best_epoch")]
-        losses = {column: column.replace("_", " ") for column in names if "loss" in column}
-        scores = {column: column.replace("validation_", "").replace("val_", "").upper() for column in names
-                  if column.startswith("val") and column not in losses}
-        yield section(TITLES[name], side_by_side(
-            chart("Loss in training", rows, losses, best, None, found), chart("Validation", rows, scores, best, 1, found)), level=3)
+def _read_quality(path: Path) -> Quality | None:
+    content = results.read_json(path)
+    return None if content is None else Quality(results.read_metrics(content))
 
 
-def chart(title, rows, columns, best, top, found):
-    series = {label: [(row["epoch"], row[column]) for row in rows if column in row] for column, label in columns.items()}
-    drawn = curves(title, {label: line for label, line in series.items() if line}, best, top)
-    ended = f" The dashed line marks the best epoch, {best:g}, whose weights were kept." if best is not None else ""
-    return figure(drawn, f"{title}.{ended}{mark(found)}") if drawn else ""
+def _read_ablation(path: Path) -> Ablation | None:
+    content = results.read_json(path)
+    if not content or not content["rows"]:
+        return None
+    rows = []
+    for row in content["rows"]:
+        gain = results.read_metric(row["gain"]) if row["gain"] else None
+        rows.append((row["boxes"], results.read_metric(row["f1_50"]), gain))
+    return Ablation(content["rule"], content["n"], rows)
 
 
-def weak_boxes(found):
-    if not found["weak"]:
-        return []
-    weak, info = found["weak"], found["weak"]["info"]
-    rule = f" by the rule '{info['rule']}'" if "rule" in info else ""
-    scores = f" (accepted from score {info['accept']:.3f}, ignored from {info['ignore']:.3f})" if {"accept", "ignore"} <= set(info) else ""
-    said = (f"{weak['boxed']} of {weak['photos']} photos labelled {found['target']} got an accepted box{rule}{scores}. "
-            f"Of all candidate boxes, {weak['bands']['accept']} are accepted, {weak['bands']['ignore']} ignored and {weak['bands']['drop']} dropped. "
-            f"{opinions(info)}A photo without an accepted box is left out and never serves as background.")
-    absent = "" if found["quality"] else "Not measured: no true boxes were given for labelled images (--audit_boxes)."
-    pictures = [picture(path, spaced(path), "Weak boxes: " + spaced(path) + "." + mark(found))
-                for path in sorted(found["weak_pictures"].glob("**/*.png")) if path.name != "samples.png"
-                and "review" not in path.parts]
-    return [paragraph(said), *rounds(found), paragraph(absent, "soft"),
-            figures_table("The weak boxes against the true boxes (audit_boxes), which took no part in making them." + mark(found), found["quality"]),
-            ablation_table(found), side_by_side(*pictures)]
+def _read_weak_boxes(path: Path) -> WeakBoxes | None:
+    content = results.read_json(path)
+    if content is None:
+        return None
+    bands = Counter(box.get("band") for box in content["annotations"])
+    info = content.get("info", {})
+    return WeakBoxes(
+        n_photos=len(content["images"]),
+        n_with_box=len(
+            {box["image_id"] for box in content["annotations"] if box.get("band") == "accept"}
+        ),
+        n_accepted=bands["accept"],
+        n_ignored=bands["ignore"],
+        n_dropped=bands["drop"],
+        rule=info.get("rule"),
+        accept=info.get("accept"),
+        ignore=info.get("ignore"),
+        n_classified=info.get("crops") or 0,
+        n_reviewed=info.get("reviewed") or 0,
+    )
 
 
-def rounds(found):
-    """Return how the rounds went, where there was more than one: a curve and its figures."""
-    rows = found["rounds"]
-    if len(rows) < 2:
-        return []
-    names = {"held_out_f1": "held-out F1", "true_f1": "true F1"}
-    best = next(row["round"] for row in rows if row["kept"] == "yes")
-    drawn = curves("F1 by round", {words: [(row["round"], row[name]) for row in rows if name in row] for name, words in names.items()
-                                   if any(name in row for row in rows)}, best, 1, "round")
-    told = [(f"{row['round']:g}", row["kept"], *(f"{row[name]:g}" for name in ("photos_with_box", "accepted", "ignored")),
-             *(number({"value": row.get(name), "low": row.get(f"{name}_low"), "high": row.get(f"{name}_high")}) for name in names)) for row in rows]
-    ended = f" Round {rows[-1]['round']:g} did not raise it and is not kept." if rows[-1]["kept"] == "no" else ""
-    return [side_by_side(figure(drawn, "Rounds: in each, the last round's detector makes the weak boxes anew. The dashed line marks the round kept."
-                                + mark(found))),
-            table("Held-out F1: of the round's detector on photos it did not learn from, against the round's own weak boxes; another round follows where "
-                  f"it rises.{ended} True F1: of the weak boxes against audit boxes, which decide nothing.{mark(found)}",
-                  ("round", "kept", "photos with a box", "accepted", "ignored", *names.values()), told, numbers=(0, 2, 3, 4, 5, 6))]
+def _round(row: Mapping[str, str]) -> Round:
+    cells = results.numbers(row)
+    return Round(
+        number=int(cells["round"]),
+        is_kept=row["kept"] == "yes",
+        n_with_box=int(cells["photos_with_box"]),
+        n_accepted=int(cells["accepted"]),
+        n_ignored=int(cells["ignored"]),
+        held_out_f1=_cell_metric(cells, "held_out_f1"),
+        true_f1=_cell_metric(cells, "true_f1"),
+    )
 
 
-def review(found):
-    """Return which photos a person should look at first, and how to give the corrected boxes back."""
-    rows = found["review"]
-    if not found["weak"]:
-        return []
-    done = found["weak"]["info"].get("reviewed")
-    said = f"{done} photos were reviewed by a person: exactly the boxes left on them are accepted. " if done else ""
+def _cell_metric(cells: Mapping[str, float], name: str) -> Metric:
+    return Metric(
+        cells.get(name),
+        cells.get(f"{name}_low"),
+        cells.get(f"{name}_high"),
+        n=0,
+        groups=None,
+        unit="",
+    )
+
+
+def _f1_line(rounds: Sequence[Round], name: str) -> list[tuple[float, float]]:
+    values = [(each.number, getattr(each, name).value) for each in rounds]
+    return [(number, value) for number, value in values if value is not None]
+
+
+def _read_model(folder: Path) -> Model:
+    content = results.read_object(folder / "model.json")
+    rows = [results.numbers(row) for row in results.read_table(folder / "training.csv")]
+    return Model(
+        name=folder.name,
+        epochs=[row for row in rows if "epoch" in row],
+        metrics=results.read_metrics(content),
+        facts=_model_facts(content),
+        packages=content.get("provenance", {}).get("packages", {}),
+    )
+
+
+def _model_facts(content: Mapping[str, Any]) -> list[tuple[str, str]]:
+    provenance = content.get("provenance", {})
+    values = {
+        "classes": content.get("classes"),
+        "input": content.get("input"),
+        "threshold": content.get("threshold"),
+        "seed": provenance.get("seed"),
+        "data": provenance.get("data"),
+        "parameters": provenance.get("parameters"),
+        "code": provenance.get("code"),
+        "packages": provenance.get("packages"),
+        "weights sha256": provenance.get("weights_sha256"),
+        "licence": content.get("licence"),
+    }
+    lines = {name: results.one_line(value) for name, value in values.items()}
+    return [(name, line) for name, line in lines.items() if line]
+
+
+def _parameters(content: Mapping[str, Any]) -> dict[str, Any]:
+    parameters: dict[str, Any] = content.get("provenance", {}).get("parameters", {})
+    return parameters
+
+
+def _first_class(content: Mapping[str, Any]) -> str | None:
+    classes = content.get("classes") or [None]
+    return classes[0]
+
+
+def _weak_plots(folder: Path) -> list[Path]:
+    """Return the plots of the weak boxes.
+
+    They are in a folder of their own as published, beside the tables in the report's task.
+    """
+    paths = [*folder.glob("*.png"), *folder.glob("plots/*.png")]
+    return sorted((path for path in paths if path.stem != "samples"), key=lambda path: path.name)
+
+
+def _pictures(paths: Iterable[Path]) -> list[Picture]:
+    pictures = [results.read_picture(path) for path in paths]
+    return [picture for picture in pictures if picture]
+
+
+def _split_table(rows: Sequence[Mapping[str, str]]) -> SplitTable | None:
+    """Count the images of split.csv by part for each role and label, and the groups by part."""
     if not rows:
-        return [paragraph(said or "No box is worth a look.")]
-    return [paragraph(f"{said}{len(rows)} boxes and photos are worth a person's look, by how likely the decision is wrong times what a wrong one "
-                      "costs the training: weak_boxes/review/review.csv has them all."),
-            picture(found["weak_pictures"] / "review/review.png", "Photos most worth a look, each with its box and the reason",
-                    "Photos most worth a look and why; the number is the probability that the box shows the target." + mark(found)),
-            paragraph(with_code("Correct them in Label Studio (weak_boxes/review/label_studio.json) or Supervisely (weak_boxes/review/supervisely), "
-                                "export them, and give the export to the same command: --reviewed EXPORT -resume (docs/detection.md)."))]
-
-
-def opinions(info):
-    """Return what the rule full had to go by besides scores."""
-    if info.get("rule") != "full":
-        return ""
-    return (f"A crop classifier gave a second opinion of {info['crops']} of them. " if info.get("crops") else
-            "No crop classifier gave a second opinion: its photos are of fewer than 20 groups, or it could not tell the target from the rest on groups "
-            "that it had not seen. ")
-
-
-def ablation_table(found):
-    """Return the table of ablation.json: what each step of the rule gives on these photos."""
-    if not found["ablation"] or not found["ablation"]["rows"]:
-        return ""
-
-    def words(entry):
-        return number(entry) if entry else ""
-
-    rows = [(row["boxes"], words(row["f1_50"]), words(row["gain"])) for row in found["ablation"]["rows"]]
-    return table(f"What each step of the rule '{found['ablation']['rule']}' gives on the {found['ablation']['n']} photos with audit boxes: F1 (IoU 0.5) "
-                 f"without it, and by the simpler rules. The same photos are resampled for both.{mark(found)}",
-                 ("boxes by", "F1", "gain of the rule used"), rows, numbers=(1, 2))
-
-
-def data(found):
-    return [split_table(found), audit_summary(found), left_out_table(found)]
-
-
-def split_table(found):
-    """Count images by part for each label, class or role that split.csv tells apart, and groups by part."""
-    rows = found["split"]
-    if not rows:
-        return ""
+        return None
     keys = [name for name in ("role", "label", "class") if name in rows[0]]
-    parts = sorted({row.get("part") or "" for row in rows}, key=lambda part: ({"train": 0, "validation": 1, "test": 2}.get(part, 3), part))
-    counts = Counter((tuple(row[key] or "-" for key in keys), row.get("part") or "") for row in rows)
-    kinds = sorted({kind for kind, _ in counts})
-    body = [(" / ".join(kind) or "images", *(counts[kind, part] for part in parts), sum(counts[kind, part] for part in parts))
-            for kind in kinds]
-    if len(kinds) > 1:
-        body.append(("all images", *(sum(counts[kind, part] for kind in kinds) for part in parts), len(rows)))
-    if "group" in rows[0]:
-        groups = {part: len({row["group"] for row in rows if (row.get("part") or "") == part}) for part in parts}
-        body.append(("groups", *groups.values(), len({row["group"] for row in rows})))
-    header = (" / ".join(keys) or "images", *(part or "no part" for part in parts), "all")
-    return table("Images by part. A group is never split between parts." + mark(found), header, body, numbers=range(1, len(header)))
+    order = {part: place for place, part in enumerate(PARTS)}
+    parts = sorted(
+        {row.get("part") or "" for row in rows},
+        key=lambda part: (order.get(part, len(PARTS)), part),
+    )
+    counts: Counter[tuple[str, str]] = Counter()
+    for row in rows:
+        kind = " / ".join(row[key] or "-" for key in keys) or "images"
+        counts[kind, row.get("part") or ""] += 1
+    table = []
+    for kind in sorted({kind for kind, _ in counts}):
+        numbers = [counts[kind, part] for part in parts]
+        table.append((kind, [*numbers, sum(numbers)]))
+    if len(table) > 1:
+        table.append(
+            ("all images", [sum(column) for column in zip(*(numbers for _, numbers in table))])
+        )
+    return SplitTable(keys, parts, table, _groups_by_part(rows, parts))
 
 
-def audit_summary(found):
-    rows = [(*(name.split(": ", 1) + [""])[:2], count) for name, count in sorted(found["audit"]["summary"].items())]
-    return table("What the run found and did, by task. Each has a row in audit.json.", ("task", "action", "rows"), rows, numbers=(2,))
-
-
-def left_out_table(found):
-    rows = found["left_out"]
-    if not rows:
-        return paragraph("Nothing was left out.")
-    shown = [(row.get("image") or "-", "" if row.get("row") is None else row["row"], row.get("source") or "", row.get("stage", ""),
-              row.get("reason", "")) for row in rows[:ROWS_SHOWN]]
-    more = f" The first {ROWS_SHOWN}; {len(rows) - ROWS_SHOWN} more in audit.json." if len(rows) > ROWS_SHOWN else ""
-    return folded(f"What was left out and why: {len(rows)}",
-                  table(f"Left out.{more}", ("image", "row", "source", "task", "reason"), shown, numbers=(1,)))
-
-
-def models(found):
-    for name, model in found["models"].items():
-        facts = model["facts"]
-        provenance = facts.get("provenance", {})
-        rows = [("classes", ", ".join(facts.get("classes", []))), ("input", flat(facts.get("input"))),
-                ("threshold", facts.get("threshold")), ("seed", provenance.get("seed")), ("data", flat(provenance.get("data"))),
-                ("parameters", flat(provenance.get("parameters"))), ("code", flat(provenance.get("code"))),
-                ("packages", flat(provenance.get("packages"))), ("weights sha256", provenance.get("weights_sha256")),
-                ("licence", facts.get("licence"))]
-        yield section(TITLES[name], table(f"From {name}/model.json.", ("what", "value"), [row for row in rows if row[1] not in (None, "")]),
-                      figures_table("On the images it was chosen by: these figures flatter it." + mark(found), facts), level=3)
+def _groups_by_part(rows: Sequence[Mapping[str, str]], parts: Sequence[str]) -> list[int]:
+    if "group" not in rows[0]:
+        return []
+    members = [{row["group"] for row in rows if (row.get("part") or "") == part} for part in parts]
+    return [*(len(groups) for groups in members), len({row["group"] for row in rows})]

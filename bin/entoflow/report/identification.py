@@ -1,260 +1,302 @@
-"""The identification chain's part of the report: the verdict, then figures beside the baselines, the gallery, the data."""
+"""The identification chain in the report: its files, typed, and what follows from them.
+
+The words stand in templates/identification.html.j2.
+"""
+
 from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
 
-from entoflow.pages import bullets, figure, key_figures, paragraph, picture, section, side_by_side, table, with_code
-from entoflow.report.curves import curves, interval_bar
-from entoflow.report.detection import audit_summary, left_out_table
-from entoflow.report.results import numeric, read_csv, read_json
-from entoflow.report.words import number, percent
+from entoflow.metric import Metric
+from entoflow.report import results
+from entoflow.report.charts import LineChart, line_chart
+from entoflow.report.results import UNMEASURED, Audit, Picture
 
-RANKS = {"species": "species", "genus": "genus, the species being unsure", "family": "family, the genus being unsure"}
-FIGURES = {
-    "top1": "Named right: share of the test specimens of known classes",
-    "top5": "Right name among the five likeliest",
-    "macro_top1": "Named right, each class weighing the same",
-    "macro_f1": "F1, each class weighing the same",
-    **{f"top1_support_{name}": f"Named right where the gallery has {words} of the class" for name, words in (
-        ("1", "one specimen"), ("2", "two specimens"), ("3", "three specimens"), ("4_or_more", "four specimens or more"))},
-    "ece": "Calibration error: how far probabilities are from the share right",
-    "ece_before": "The same before calibration",
-    "brier": "Brier score of the likeliest name",
-    "aurc": "Mean share wrong when only the surest are named",
-    "label_set_coverage": "Label sets that hold the right name (0.9 wanted)",
-    "label_set_size": "Names in a label set",
-    "unknown_auroc": "Telling unknown classes from known ones (AUROC)",
-    "unknown_auroc_near": "The same, of unknown classes with a sister in the gallery",
-    "unknown_auroc_far": "The same, of unknown classes without",
-    "unknown_fpr95": "Unknown images let in when 95 % of the known are",
-    "oscr": "Named right against unknown let in, area (OSCR)",
-    "known_accepted": "Known images with the verdict known",
-    "unknown_refused": "Unknown images with another verdict",
-    **{f"{rank}_named": f"Sure enough to be named by {words}, of all test and unseen images" for rank, words in RANKS.items()},
-    **{f"{rank}_named_right": f"Named by {words}, and right" for rank, words in RANKS.items()},
-    "near_genus_named": "Unseen classes with a sister in the gallery: named by genus",
-    "near_genus_named_right": "Unseen classes with a sister in the gallery: named by genus, and right",
-    "recall_at_1": "Unseen classes: the most similar image is of the class",
-    "recall_at_5": "Unseen classes: one of the five most similar is",
-    "r_precision": "Unseen classes: R-precision",
-    "map_at_r": "Unseen classes: MAP@R",
-    "lone_queries": "Unseen images without a second specimen, not asked",
-    **{f"enrolled_top1_{n}": f"New classes named right among all, {n} specimen{'s' * (n > 1)} of each enrolled" for n in (1, 2, 3)},
-    "cluster_ami": "Clusters of unseen classes, made as if nobody knew these: agreement (AMI)",
-    "ari": "The same, adjusted Rand index",
-    "v_measure": "The same, V-measure",
-    "purity": "Share of unseen images that are of their cluster's most frequent class",
-    "n_clusters": "Clusters of unseen images",
-    "n_classes": "Unseen classes",
-    "share_unclustered": "Unseen images in no cluster",
-    **{f"old_top1_change_{n}": f"What that changed for the old classes ({n})" for n in (1, 2, 3)},
-}
-PARTS = {"train": "the embedder learns from them", "validation": "choices are made on them", "test": "named, to be measured",
-         "unseen": "classes held out whole",
-         "rest": "their group spans parts: enrolled, not measured"}
-NO_SHARES = {"label_set_size", "lone_queries", "n_clusters", "n_classes"}
-VECTORS = {"chance": "chance", "colours": "colours (histogram)", "pixels": "pixels (32 x 32)", "frozen": "embedder as given",
-           "projected": "projection behind it, that of the choice", "projected_refit": "projection behind it, refit on all but test and unseen",
-           "trained": "trained embedder, that of the choice", "trained_refit": "trained embedder, refit on all but test and unseen"}
-LEARNED = {"projected": "projection", "trained": "embedder"}
-PLOTS = {
-    "known_unknown": ("Scores of known and unknown classes", "How surely images of the gallery's classes and of others are taken for known."),
-    "calibration": ("Probability against share right", "How far a name's probability can be believed."),
-    "risk_coverage": ("Share wrong against share named", "What leaving the less sure names to a person gives."),
-}
+PARTS = ("train", "validation", "test", "unseen", "rest")
+VERDICTS = ("known", "unknown", "reject")
+RANKS = ("species", "genus", "family")
+PLOTS = ("known_unknown", "calibration", "risk_coverage")
+MOST_NAMES, MOST_CLUSTERS, MOST_DOUBTS = 20, 15, 15  # rows of tables
+LATE = 0.9  # a best epoch after this share of all is one of the last
+
+Trust = Literal["not_measured", "synthetic", "few_groups", "known_only", "measured"]
 
 
-def told(folder, params):
-    """Return (title, [Html]) of the chain: the verdict first, then what it rests on."""
-    found = {
-        "params": params, "synthetic": bool(params.get("demo")), "metrics": read_json(folder / "evaluation/metrics.json"),
-        "ladder": read_json(folder / "evaluation/ladder.json"), "enrolment": read_json(folder / "enrolment.json"),
-        "facts": read_json(folder / "embedder/model.json"), "training": epochs(read_csv(folder / "training.csv")),
-        "identified": read_csv(folder / "identified.csv"), "clusters": read_csv(folder / "clusters.csv"),
-        "label_audit": read_csv(folder / "label_audit.csv"), "split": read_csv(folder / "split.csv"), "plots": folder / "evaluation/plots",
-        "audit": read_json(folder / "audit.json") or {"summary": {}, "rows": []},
-    }
-    found["left_out"] = [row for row in found["audit"]["rows"] if row.get("action") == "left out"]
-    told_parts = [
-        paragraph(verdict(found), "verdict"), paragraph(measured(found), "measured"), tiles(found), bullets(cautions(found), "caution"),
-        section("What to do next", bullets(with_code(step) for step in next_steps(found))),
-        section("Figures", figures_table(found)), section("Beside the baselines", *baselines(found)),
-        section("Curves", side_by_side(*(picture(found["plots"] / f"{name}.png", *words) for name, words in PLOTS.items()))),
-        section("Enrolment", *enrolment(found)), section("Identified", *identified(found)),
-        section("Clusters", *clusters(found)), section("Labels to check", *doubtful(found)), section("Training", *training(found)),
-        section("Data", parts(found), audit_summary(found), left_out_table(found)),
-    ]
-    return "Identification of specimens", told_parts
+@dataclass(frozen=True)
+class Comparison:
+    """A kind of vectors with a classifier on the test specimens, compared with the chosen one."""
+
+    vectors: str
+    classifier: str
+    top1: Metric
+    difference: Metric  # chosen less this one
+    verdict: str
 
 
-def entry(found, name):
-    return (found["metrics"] or {}).get("metrics", {}).get(name) or {"value": None, "low": None, "high": None, "n": 0}
+@dataclass(frozen=True)
+class ClassifierScore:
+    """A kind of vectors with a classifier on the validation specimens."""
+
+    vectors: str
+    classifier: str
+    top1: Metric
+    unknown_auroc: float
+    seconds: float
 
 
-def verdict(found):
-    before = "SYNTHETIC DATA: " if found["synthetic"] else ""
-    if not found["metrics"]:
-        return f"{before}{(found['enrolment'] or {}).get('sentence') or 'The gallery was used as it is; nothing was measured.'}"
-    auroc = entry(found, "unknown_auroc")
-    told_apart = "were not measured" if auroc["value"] is None else f"are told from known ones with an AUROC of {number(auroc)}"
-    return f"{before}{percent(entry(found, 'top1'))} of the test specimens are named right; unknown classes {told_apart}."
+@dataclass(frozen=True)
+class Enrolment:
+    """What enrolling specimens into the gallery did to it."""
+
+    n_enrolled: int
+    n_skipped: int
+    sentence: str
+    similar: list[
+        tuple[str, list[tuple[str, float]]]
+    ]  # new class, (old class, cosine) most similar first
+    lost: list[tuple[str, int]]  # old class, specimens identified wrongly since
 
 
-def measured(found):
-    if not found["metrics"]:
-        return ""
-    classes = Counter(part for _, part in {(row["label"], row["part"]) for row in found["split"]})
-    of = f" of {classes['test']} classes" if classes["test"] else ""
-    beside = f", and on {classes['unseen']} classes held out whole" if classes["unseen"] else ""
-    return (f"Measured on {entry(found, 'top1')['n']} specimens{of} that nothing learned from{beside}. In brackets: 95 % intervals, the wider of that over "
-            "classes and that over groups.")
+@dataclass(frozen=True)
+class Identified:
+    """How the unlabelled images were identified."""
+
+    n_images: int
+    verdicts: dict[str, int]  # images of each verdict
+    ranks: dict[str, int]  # images identified to each rank, where there are ranks
+    n_without_rank: int
+    names: list[tuple[str, int]]  # the most frequent ones of known images
 
 
-def tiles(found):
-    if not found["metrics"]:
-        return ""
-    remark = "SYNTHETIC data" if found["synthetic"] else ""
-    return key_figures([(name, *parted(value, remark)) for name, value in (
-        ("Named right", percent(entry(found, "top1"))), ("Right among five", percent(entry(found, "top5"))),
-        ("Unknown told (AUROC)", number(entry(found, "unknown_auroc"))))])
+@dataclass(frozen=True)
+class Cluster:
+    """A cluster of unlabelled images and the known class that it is most similar to."""
+
+    name: str
+    n_images: int
+    nearest_known: str
+    distance: float
 
 
-def parted(value, remark):
-    value, _, span = value.partition(" (")
-    return value, " · ".join(part for part in (remark, f"95 % interval {span[:-1]}" if span else "") if part)
+@dataclass(frozen=True)
+class Clusters:
+    """How the unlabelled images cluster."""
+
+    n_clusters: int
+    n_images: int  # in a cluster
+    n_single: int  # in none
+    largest: list[Cluster]
 
 
-def cautions(found):
-    facts = found["facts"] or {}
-    weights = facts.get("provenance", {}).get("parameters", {}).get("weights")
-    return [words for words in (
-        "SYNTHETIC: the images are drawn by a program. The figures show that the suite works; they say nothing about real insects."
-        if found["synthetic"] else "",
-        "The embedder started from random weights. Pretrained ones are usually far better on few specimens." if weights == "none" else "",
-        (found["metrics"] or {}).get("verdict", ""),
-    ) if words]
+@dataclass(frozen=True)
+class Doubt:
+    """A label that other specimens contradict."""
+
+    image: str
+    label: str
+    suggested: str
+    doubt: float
 
 
-def next_steps(found):
-    steps = []
-    if found["metrics"] and not found["identified"]:
-        steps.append("To name images: ./nextflow run . --gallery RESULTS/identification/gallery --unlabelled FOLDER")
-    if found["clusters"]:
-        steps.append("To name the unknown many at a time, open identification/sheet/sheet.html, save review.csv, and give it back with --reviewed.")
-    steps.append("To look at the images by their likeness, open identification/map.html, beside this page.")
-    steps.append("To enrol new specimens, of old classes or new: ./nextflow run . --gallery RESULTS/identification/gallery --specimens NEW.csv")
-    last = found["training"].get("trained", [{"best_epoch": 0, "epoch": 1}])[-1]
-    if last["best_epoch"] >= 0.9 * last["epoch"]:
-        steps.insert(0, f"The embedder was still improving in its last epochs ({last['best_epoch']:.0f} of {last['epoch']:.0f} was best): raise --max_epochs.")
-    if list(found["training"]) == ["projected"]:
-        steps.append("The network itself was not trained, a projection behind it was. With a GPU, or hours of time, try --fine_tune true: it ships only "
-                     "where it is better.")
-    return steps
+@dataclass(frozen=True)
+class Training:
+    """One training of the run: of the embedder, or of a projection behind it."""
+
+    name: str  # trained or projected
+    last_epoch: float
+    best_epoch: float
+    chart: LineChart | None
+
+    @property
+    def still_improving(self) -> bool:
+        return self.best_epoch >= LATE * self.last_epoch
 
 
-def figures_table(found):
-    if not found["metrics"]:
-        return ""
-    given = found["metrics"]["metrics"]
-    rows = []
-    for name in [*(name for name in FIGURES if name in given), *sorted(set(given) - set(FIGURES))]:
-        measure = given[name]
-        value = "not measured" if measure["value"] is None else f"{measure['value']:.3f}"
-        span = "" if measure["low"] is None else f"{measure['low']:.3f} to {measure['high']:.3f}"
-        bar = interval_bar({} if name in NO_SHARES or name.startswith("old_") else measure)
-        rows.append((FIGURES.get(name, name), value, span, bar, measure["n"]))
-    mark = " SYNTHETIC data." if found["synthetic"] else ""
-    return table("On specimens that neither the embedder nor any choice saw. Without an interval: fewer than 20 classes or groups." + mark,
-                 ("figure", "value", "95 % interval", "0 to 1", "n"), rows, numbers=(1, 2, 4))
+@dataclass(frozen=True)
+class Part:
+    """The specimens of one part of the split."""
+
+    name: str
+    n_images: int
+    n_classes: int
+    n_groups: int
 
 
-def baselines(found):
-    rows = [(*way(row), number(row["top1"]), compared(row)) for row in (found["metrics"] or {}).get("comparison", [])]
-    ladder = [(*way(row), number(row["top1"]), f"{row['unknown_auroc']:.3f}", f"{row['seconds']:.1f}") for row in (found["ladder"] or {}).get("ladder", [])]
-    return (
-        table("Test specimens named right, each kind of vectors by the way that was best on the validation specimens.",
-              ("vectors", "way", "named right", "the chosen one less this"), rows, numbers=(2,)),
-        table("The ladder: every way on the validation specimens, each judged by a gallery without its own group. The unknown were told by a fit on the same "
-              "images, so that column flatters.", ("vectors", "way", "named right", "unknown told (AUROC)", "seconds"), ladder, numbers=(2, 3, 4)))
+@dataclass(frozen=True)
+class Identification:
+    """All that the report shows of the identification chain."""
+
+    synthetic: bool
+    random_weights: bool
+    metrics: dict[str, Metric] | None  # None where a gallery was only used
+    comparisons: list[Comparison]
+    scores: list[ClassifierScore]
+    choice: str  # a sentence: how the trained embedder compares and which one is used
+    enrolment: Enrolment | None
+    identified: Identified | None
+    clusters: Clusters | None
+    doubts: list[Doubt]
+    n_doubts: int
+    trainings: list[Training]
+    parts: list[Part]
+    audit: Audit
+    plots: dict[str, Picture]
+    packages: dict[str, str]
+
+    def metric(self, name: str) -> Metric:
+        return (self.metrics or {}).get(name, UNMEASURED)
+
+    def n_classes(self, part: str) -> int:
+        """Return the number of classes of a part, 0 where it is not known."""
+        return sum(each.n_classes for each in self.parts if each.name == part)
+
+    @property
+    def trust(self) -> Trust:
+        """Return what limits the trust in the metrics most."""
+        if not self.metrics:
+            return "not_measured"
+        if self.synthetic:
+            return "synthetic"
+        if self.metric("top1").low is None:
+            return "few_groups"
+        if self.metric("unknown_auroc").value is None:
+            return "known_only"
+        return "measured"
+
+    @property
+    def next_steps(self) -> list[str]:
+        """Return what to do next, the most important first."""
+        trained = [training for training in self.trainings if training.name == "trained"]
+        steps = {
+            "own_data": self.synthetic,
+            "train_longer": any(training.still_improving for training in trained),
+            "check_labels": self.n_doubts > 0,
+            "identify": self.metrics is not None and not self.identified,
+            "name_clusters": self.clusters is not None,
+            "look_at_map": True,
+            "enrol": True,
+            "fine_tune": bool(self.trainings) and not trained,
+        }
+        return [step for step, is_due in steps.items() if is_due]
 
 
-def way(row):
-    return VECTORS.get(row["vectors"], row["vectors"]), row["head"].replace("_", " ")
+def read(folder: Path, params: Mapping[str, Any]) -> Identification:
+    """Return what results/identification holds. params: the run's parameters.
+
+    Raises InputError for a file that cannot be read.
+    """
+    evaluation = results.read_json(folder / "evaluation/metrics.json")
+    comparison = results.read_object(folder / "evaluation/classifier_comparison.json")
+    provenance = results.read_object(folder / "embedder/model.json").get("provenance", {})
+    doubts = [_doubt(row) for row in results.read_table(folder / "label_audit.csv")]
+    plots = {name: results.read_picture(folder / f"evaluation/plots/{name}.png") for name in PLOTS}
+    return Identification(
+        synthetic=bool(params.get("demo")),
+        random_weights=provenance.get("parameters", {}).get("weights") == "none",
+        metrics=results.read_metrics(evaluation) if evaluation else None,
+        comparisons=[_comparison(row) for row in (evaluation or {}).get("comparison", [])],
+        scores=[_score(row) for row in comparison.get("classifiers", [])],
+        choice=(evaluation or {}).get("verdict", ""),
+        enrolment=_read_enrolment(folder / "enrolment.json"),
+        identified=_identified(results.read_table(folder / "identified.csv")),
+        clusters=_clusters(results.read_table(folder / "clusters.csv")),
+        doubts=doubts[:MOST_DOUBTS],
+        n_doubts=len(doubts),
+        trainings=_trainings(results.read_table(folder / "training.csv")),
+        parts=_parts(results.read_table(folder / "split.csv")),
+        audit=results.read_audit(folder / "audit.json"),
+        plots={name: picture for name, picture in plots.items() if picture},
+        packages=provenance.get("packages", {}),
+    )
 
 
-def compared(row):
-    difference = row.get("chosen_less_this")
-    if not difference or difference["value"] is None:
-        return ""
-    if difference["low"] is None:
-        return f"{difference['value']:+.3f} (too few classes or groups for an interval)"
-    return f"{difference['value']:+.3f} ({difference['low']:+.3f} to {difference['high']:+.3f}): {difference['verdict']}"
+def _comparison(row: Mapping[str, Any]) -> Comparison:
+    difference = row.get("chosen_less_this") or {}
+    return Comparison(
+        vectors=row["vectors"],
+        classifier=row["head"],
+        top1=results.read_metric(row["top1"]),
+        difference=results.read_metric(difference),
+        verdict=difference.get("verdict", ""),
+    )
 
 
-def enrolment(found):
-    facts = found["enrolment"] or {}
-    rivals = [(label, ", ".join(f"{name} ({likeness:.2f})" for name, likeness in near)) for label, near in (facts.get("rivals") or {}).items()]
-    lost = [(label, n) for label, n in (facts.get("lost") or {}).items()]
-    return (paragraph(f"{facts['enrolled']} specimens enrolled, {facts['skipped']} were there already. {facts.get('sentence', '')}") if facts else "",
-            table("New classes and the old ones most like them (cosine of the means).", ("new class", "nearest old classes"), rivals),
-            table("Old classes of which specimens were named right before and wrong after.", ("class", "specimens"), lost, numbers=(1,)))
+def _score(row: Mapping[str, Any]) -> ClassifierScore:
+    top1 = results.read_metric(row["top1"])
+    return ClassifierScore(row["vectors"], row["head"], top1, row["unknown_auroc"], row["seconds"])
 
 
-def identified(found):
-    if not found["identified"]:
-        return ()
-    counts = Counter(row["verdict"] for row in found["identified"])
-    names = Counter(row["label"] for row in found["identified"] if row["verdict"] == "known").most_common(20)
-    return (paragraph(", ".join(f"{verdict} {counts[verdict]}" for verdict in ("known", "unknown", "reject")) + f" of {len(found['identified'])} images."),
-            paragraph(named_by_rank(found["identified"])),
-            table("The most frequent names among those known.", ("class", "images"), names, numbers=(1,)))
+def _read_enrolment(path: Path) -> Enrolment | None:
+    content = results.read_json(path)
+    if content is None:
+        return None
+    similar = []
+    for label, classes in (content.get("rivals") or {}).items():
+        similar.append((label, [(name, cosine) for name, cosine in classes]))
+    return Enrolment(
+        n_enrolled=content["enrolled"],
+        n_skipped=content["skipped"],
+        sentence=content.get("sentence", ""),
+        similar=similar,
+        lost=list((content.get("lost") or {}).items()),
+    )
 
 
-def named_by_rank(rows):
-    """Return how many images have a name that is sure enough, and of what rank."""
-    counts = Counter(row.get("rank", "") for row in rows)
-    named = [f"{counts[rank]} by {rank}" for rank in RANKS if counts[rank]]
-    return f"Sure enough to be named: {', '.join(named)}; {counts['']} not (columns taxon and rank of identified.csv)." if named else ""
+def _identified(rows: Sequence[Mapping[str, str]]) -> Identified | None:
+    if not rows:
+        return None
+    verdicts = Counter(row["verdict"] for row in rows)
+    ranks = Counter(row.get("rank", "") for row in rows)
+    names = Counter(row["label"] for row in rows if row["verdict"] == "known")
+    return Identified(
+        n_images=len(rows),
+        verdicts={verdict: verdicts[verdict] for verdict in VERDICTS},
+        ranks={rank: ranks[rank] for rank in RANKS if ranks[rank]},
+        n_without_rank=ranks[""],
+        names=names.most_common(MOST_NAMES),
+    )
 
 
-def clusters(found):
-    """Return what is told of the clusters, the largest first."""
-    if not found["clusters"]:
-        return ()
-    sizes = Counter(row["cluster"] for row in found["clusters"])
-    alone = sizes.pop("-1", 0)
-    near = {row["cluster"]: (row["nearest_known"], f"{float(row['distance']):.2f}") for row in found["clusters"]}
-    rows = [(name, n, *near[name]) for name, n in sizes.most_common(15)]
-    return (paragraph(f"{len(sizes)} clusters of {sum(sizes.values())} images; {alone} images are like no other. identification/clusters.csv has all."),
-            table("The largest clusters, and the known class that each is most like (1 - cosine of the means).", ("cluster", "images", "most like", "distance"),
-                  rows, numbers=(1, 3)))
+def _clusters(rows: Sequence[Mapping[str, str]]) -> Clusters | None:
+    if not rows:
+        return None
+    sizes = Counter(row["cluster"] for row in rows)
+    n_single = sizes.pop("-1", 0)
+    last_rows = {row["cluster"]: row for row in rows}
+    largest = []
+    for name, size in sizes.most_common(MOST_CLUSTERS):
+        row = last_rows[name]
+        largest.append(Cluster(name, size, row["nearest_known"], float(row["distance"])))
+    return Clusters(len(sizes), sum(sizes.values()), n_single, largest)
 
 
-def doubtful(found):
-    """Return the labels that other specimens contradict, the first few."""
-    rows = [(row["image"], row["label"], row["suggested"], f"{float(row['doubt']):.2f}") for row in found["label_audit"][:15]]
-    return (paragraph(f"{len(found['label_audit'])} labels are contradicted by other specimens; many are look-alikes. identification/label_audit.html shows "
-                      "them beside both classes." if rows else ""),
-            table("The most doubtful: how much likelier the other class is.", ("image", "label", "more like", "doubt"), rows, numbers=(3,)))
+def _doubt(row: Mapping[str, str]) -> Doubt:
+    return Doubt(row["image"], row["label"], row["suggested"], float(row["doubt"]))
 
 
-def epochs(rows):
-    """Return {embedder: the rows of its epochs}, of the trainings that were validated."""
-    found = {}
+def _trainings(rows: Sequence[Mapping[str, str]]) -> list[Training]:
+    """Return the trainings of training.csv that were validated."""
+    epochs: dict[str, list[dict[str, float]]] = {}
     for row in rows:
         if row["validation"]:
-            found.setdefault(row["embedder"], []).append(numeric(row))
-    return found
+            epochs.setdefault(row["embedder"], []).append(results.numbers(row))
+    trainings = []
+    for name, validated in epochs.items():
+        last = validated[-1]
+        lines = {"validation recall at 1": [(row["epoch"], row["validation"]) for row in validated]}
+        chart = line_chart(f"Training ({name})", lines, marked=last["best_epoch"], highest=1)
+        trainings.append(Training(name, last["epoch"], last["best_epoch"], chart))
+    return trainings
 
 
-def training(found):
-    return tuple(figure(curves(f"Training of the {LEARNED[name]}", {"validation recall at 1": [(row["epoch"], row["validation"]) for row in rows]},
-                               rows[-1]["best_epoch"], 1),
-                        f"The {LEARNED[name]}: share of the validation specimens whose most similar one of another group is of their class, after each epoch.")
-                 for name, rows in found["training"].items())
-
-
-def parts(found):
-    """Return the table of images, classes and groups by part."""
-    names = [part for part in PARTS if any(row["part"] == part for row in found["split"])]
-    held = {part: [row for row in found["split"] if row["part"] == part] for part in names}
-    rows = [(part, PARTS[part], len(held[part]), len({row["label"] for row in held[part]}), len({row["group"] for row in held[part]})) for part in names]
-    return table("Specimens by part. A group is never split between parts.", ("part", "what for", "images", "classes", "groups"), rows, numbers=(2, 3, 4))
+def _parts(rows: Sequence[Mapping[str, str]]) -> list[Part]:
+    parts = []
+    for name in PARTS:
+        members = [row for row in rows if row["part"] == name]
+        classes = {row["label"] for row in members}
+        groups = {row["group"] for row in members}
+        if members:
+            parts.append(Part(name, len(members), len(classes), len(groups)))
+    return parts

@@ -1,165 +1,326 @@
-"""The wingbeat chain's part of the report: which family, then what each is worth on groups that it did not learn from."""
-from collections import Counter
+"""The wingbeat chain in the report: its published files, typed, and what follows from them.
 
-from entoflow.pages import bullets, key_figures, paragraph, picture, section, side_by_side, table
-from entoflow.report.curves import interval_bar
-from entoflow.report.detection import audit_summary, left_out_table
-from entoflow.report.events import events
-from entoflow.report.results import read_csv, read_json
-from entoflow.report.words import number
+The words stand in templates/wingbeat.html.j2.
+"""
 
-FIGURES = {
-    "macro_f1": "F1, each class weighing the same",
-    "balanced_accuracy": "Named right, each class weighing the same",
-    "top2": "Right name among the two likeliest",
-    "label_set_coverage": "Label sets that hold the right name (0.9 wanted)",
-    "label_set_size": "Names in a label set",
-    "ece": "Calibration error: how far probabilities are from the share right",
-    "ece_before": "The same before calibration",
-    "brier": "Brier score of the likeliest name",
-    "unknown_auroc": "Telling classes left out of the learning from the others (AUROC)",
-}
-NO_SHARES = {"label_set_size"}
-F0, F0_AT_25, F0_RISE = "f0_median_hz_", "f0_at_25_median_hz_", "f0_percent_per_degc"
-MOST_FEATURES = 10  # listed
-WORTH_TELLING = 0.05  # of macro-F1, lost on new sensors
-PLOTS = {
-    "families": ("Families on the same folds", "Macro-F1 of each family, and of ways that hardly listen, with intervals over groups."),
-    "confusion": ("Which class is taken for which", "Events of held-out groups by the best family."),
-    "calibration": ("Probability against share right", "How far a name's probability can be believed."),
-}
-NOISE = ("Macro-F1 of each family by the ratio of signal to noise, a panel for white, pink, hum and wind noise",
-         "Noise was added to held-out events, the same for all families.")
-LEARNING = ("Macro-F1 of each family by the number of events learned from", "A quarter and half of the groups, and all; the same held-out events.")
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
 
+from entoflow.metric import Metric
+from entoflow.report import results
+from entoflow.report.results import UNMEASURED, Audit, Picture
 
-def told(folder, params):
-    """Return (title, [Html]) of the chain: the verdict first, then what it rests on."""
-    found = {"synthetic": bool(params.get("demo")), "metrics": (read_json(folder / "evaluation/metrics.json") or {}).get("metrics", {}),
-             "comparison": read_json(folder / "comparison.json") or {}, "split": read_csv(folder / "split.csv"),
-             "audit": read_json(folder / "audit.json") or {"summary": {}, "rows": []}, "plots": folder / "evaluation/plots"}
-    found["left_out"] = [row for row in found["audit"]["rows"] if row.get("action") == "left out"]
-    before = "SYNTHETIC DATA: " if found["synthetic"] else ""
-    return "Wingbeat: which family of models?", [
-        paragraph(f"{before}{found['comparison'].get('verdict', 'Nothing was compared.')}", "verdict"), paragraph(measured(found), "measured"), tiles(found),
-        bullets(cautions(found), "caution"), section("Every family on the same folds", families(found), differences(found), other_divisions(found)),
-        section("Pictures", side_by_side(*(picture(found["plots"] / f"{name}.png", *words) for name, words in PLOTS.items()))),
-        events(found["plots"]),
-        section("More recordings, or another family?", *more_recordings(found)), section("In noise", *in_noise(found)),
-        section("What the features go by", *importances(found)),
-        section("Figures of the choice", figures(found), pitches(found)), section("Data", classes(found), audit_summary(found), left_out_table(found))]
+FEW_GROUPS = 20  # below it there are no intervals
+LARGE_DROP = 0.05  # of macro-F1, on new sensors
+LARGE_OPTIMISM = 0.02  # of macro-F1, when single events are held out
+MOST_FEATURES = 10  # rows of the table
+EVENTS = {
+    "wrong": 6,
+    "unsure": 3,
+    "right": 3,
+}  # pictures of each kind at most, so that the page stays light
+PLOTS = ("families", "confusion", "calibration", "learning_curve", "noise")
+F0 = "f0_median_hz_"  # of a class, and what it would be at 25 degrees C
+F0_AT_25 = "f0_at_25_median_hz_"
+F0_RISE = "f0_percent_per_degc"
+RECORDED = "as recorded"
+
+Trust = Literal[
+    "not_measured", "synthetic", "few_groups", "close_baseline", "worse_on_new_sensors", "measured"
+]
 
 
-def measured(found):
-    comparison = found["comparison"]
-    if not comparison:
-        return ""
-    groups = len({row["group"] for row in found["split"]})
-    return (f"Measured on {comparison['n']} events of {groups} groups, each named by models that learned from other groups ({comparison['folds']} folds, seed "
-            f"{', '.join(map(str, comparison['seeds']))}). In brackets: 95 % intervals over groups.")
+@dataclass(frozen=True)
+class Family:
+    """A family of models, or a baseline, on held-out groups."""
+
+    key: str  # for --families; of a baseline its name
+    name: str
+    is_baseline: bool
+    macro_f1: Metric
+    p_best: float | None  # how often it is the best when groups are drawn anew
+    balanced_accuracy: Metric
+    seconds: float | None  # to train on one fold
+    optimism: Metric  # by how much macro-F1 would seem higher with single events held out
+    new_sensor_macro_f1: Metric  # on sensors that it was not trained on
+
+    @property
+    def drop_on_new_sensors(self) -> float:
+        """Return how much macro-F1 falls on new sensors, 0 where that was not measured."""
+        if self.macro_f1.value is None or self.new_sensor_macro_f1.value is None:
+            return 0.0
+        return self.macro_f1.value - self.new_sensor_macro_f1.value
 
 
-def tiles(found):
-    remark = "SYNTHETIC data" if found["synthetic"] else ""
-    shown = [(name, found["metrics"][key], remark) for key, name in (("macro_f1", "F1 over classes"), ("balanced_accuracy", "Named right, over classes"),
-                                                                     ("top2", "Right among two")) if key in found["metrics"]]
-    return key_figures([(name, number(entry), remark) for name, entry, remark in shown])
+@dataclass(frozen=True)
+class Pair:
+    """The difference of two families on the same resamples of the groups."""
+
+    first: str
+    second: str
+    difference: Metric
+    p: float | None  # by Holm's correction
+    verdict: str
 
 
-def cautions(found):
-    gaps = [(row["name"], row["optimism_gap"]["value"]) for row in found["comparison"].get("families", {}).values() if row.get("optimism_gap")]
-    most = max(gaps, key=lambda gap: gap[1], default=("", 0))
-    lone = [row["reason"] for row in found["audit"]["rows"] if row.get("stage") == "split_recordings" and row.get("action") == "note"]
-    return [words for words in (
-        "SYNTHETIC: the sounds are made by a program. The figures show that the suite works; they say nothing about real insects."
-        if found["synthetic"] else "",
-        f"With single events held out instead of groups, {most[0]} would seem {most[1]:.2f} better in macro-F1: that is what events of one group "
-        "tell of each other, and is lost on new recordings." if most[1] > 0.02 else "", new_sensors(found["comparison"]), *lone) if words]
+@dataclass(frozen=True)
+class NoiseRow:
+    """Macro-F1 of a family as recorded, and with noise as strong as the event."""
+
+    name: str
+    as_recorded: Metric
+    at_0_db: list[Metric]  # in the order of the kinds of noise
 
 
-def new_sensors(comparison):
-    """Return what the best family loses on sensors that it did not learn from, and which one does better there; nothing where that is little."""
-    by_sensor = {family: row["sensor_macro_f1"]["value"] for family, row in comparison.get("families", {}).items() if "sensor_macro_f1" in row}
-    best = (comparison.get("best") or [None])[0]
-    if best not in by_sensor or by_sensor[best] > comparison["families"][best]["macro_f1"]["value"] - WORTH_TELLING:
-        return ""
-    first, own = max(by_sensor, key=by_sensor.get), comparison["families"][best]
-    better = (f" There {comparison['families'][first]['name']} is ahead ({by_sensor[first]:.2f}): for other sensors, a model of it comes with "
-              f"--families {first}.") if first != best else ""
-    return f"On a sensor that it did not learn from, {own['name']} falls from {own['macro_f1']['value']:.2f} to {by_sensor[best]:.2f} in macro-F1.{better}"
+@dataclass(frozen=True)
+class Pitch:
+    """The median fundamental frequency of a class."""
+
+    label: str
+    hz: Metric
+    hz_at_25: Metric
 
 
-def families(found):
-    rows = [(row["name"], number(row["macro_f1"]), interval_bar(row["macro_f1"]), "" if row["p_best"] is None else f"{row['p_best']:.2f}",
-             number(row["balanced_accuracy"]) if "balanced_accuracy" in row else "", f"{row['seconds']:.1f}" if "seconds" in row else "")
-            for row in found["comparison"].get("families", {}).values()]
-    return table("Macro-F1 on held-out groups, how often a family is the best when groups are drawn anew, and seconds of one fold's learning.",
-                 ("family", "macro-F1", "0 to 1", "chance to be best", "named right", "seconds"), rows, numbers=(1, 3, 4, 5))
+@dataclass(frozen=True)
+class ClassCount:
+    """Events and groups of a class."""
+
+    label: str
+    n_events: int
+    n_groups: int
 
 
-def other_divisions(found):
-    rows = [(row["name"], number(row["optimism_gap"]), number(row["sensor_macro_f1"]) if "sensor_macro_f1" in row else "")
-            for row in found["comparison"].get("families", {}).values() if "optimism_gap" in row]
-    return table("How much better macro-F1 would seem with single events held out, and what it is on sensors that were not learned from.",
-                 ("family", "flattery", "new sensor"), rows, numbers=(1, 2))
+@dataclass(frozen=True)
+class Wingbeat:
+    """All that the report shows of the wingbeat chain."""
+
+    synthetic: bool
+    is_compared: bool
+    verdict: str
+    n_events: int
+    n_groups: int
+    n_folds: int
+    seeds: list[int]
+    metrics: dict[str, Metric]  # of the choice, without the fundamental frequencies
+    families: list[Family]  # baselines, too
+    best: str | None  # key of the family to ship
+    pairs: list[Pair]
+    learning_curve: str  # a sentence: would more recordings help?
+    more_recordings_help: bool
+    noise_kinds: list[str]
+    noise: list[NoiseRow]
+    kinds_of_features: list[
+        tuple[str, Metric]
+    ]  # by how much macro-F1 falls without them, largest first
+    features: list[tuple[str, Metric]]
+    pitches: list[Pitch]
+    f0_rise: Metric  # per cent per degree C, within classes
+    classes: list[ClassCount]
+    audit: Audit
+    plots: dict[str, Picture]
+    events: list[Picture]
+
+    @property
+    def best_family(self) -> Family | None:
+        return next((family for family in self.families if family.key == self.best), None)
+
+    @property
+    def compared_families(self) -> list[Family]:
+        """Return the families without the baselines."""
+        return [family for family in self.families if not family.is_baseline]
+
+    @property
+    def most_optimistic(self) -> Family | None:
+        """Return the family with the most optimism of a random split, None where it is small."""
+        families = [family for family in self.families if family.optimism.value is not None]
+        most = max(families, key=lambda family: family.optimism.value or 0, default=None)
+        return most if most and (most.optimism.value or 0) > LARGE_OPTIMISM else None
+
+    @property
+    def falls_on_new_sensors(self) -> bool:
+        return self.best_family is not None and self.best_family.drop_on_new_sensors >= LARGE_DROP
+
+    @property
+    def best_on_new_sensors(self) -> Family | None:
+        """Return the family to use on new sensors if that is not the best one, None otherwise."""
+        families = [
+            family
+            for family in self.compared_families
+            if family.new_sensor_macro_f1.value is not None
+        ]
+        first = max(
+            families, key=lambda family: family.new_sensor_macro_f1.value or 0, default=None
+        )
+        return first if self.falls_on_new_sensors and first and first.key != self.best else None
+
+    @property
+    def close_baseline(self) -> Family | None:
+        """Return the best baseline if it reaches the best family's interval, None otherwise."""
+        lowest = self.best_family.macro_f1.low if self.best_family else None
+        baselines = [family for family in self.families if family.is_baseline]
+        first = max(baselines, key=lambda family: family.macro_f1.value or 0, default=None)
+        return (
+            first
+            if lowest is not None and first and (first.macro_f1.value or 0) >= lowest
+            else None
+        )
+
+    @property
+    def trust(self) -> Trust:
+        """Return what limits the trust in the metrics most."""
+        if not self.is_compared or not self.best_family:
+            return "not_measured"
+        if self.synthetic:
+            return "synthetic"
+        if self.best_family.macro_f1.low is None:
+            return "few_groups"
+        if self.close_baseline:
+            return "close_baseline"
+        return "worse_on_new_sensors" if self.falls_on_new_sensors else "measured"
+
+    @property
+    def next_steps(self) -> list[str]:
+        """Return what to do next, the most important first; the last is how to use the model."""
+        steps = {
+            "own_data": self.synthetic,
+            "record_groups": self.is_compared and self.n_groups < FEW_GROUPS,
+            "train_for_new_sensors": self.best_on_new_sensors is not None,
+            "record_sensors": self.falls_on_new_sensors,
+            "record_more": self.more_recordings_help,
+            "use": True,
+        }
+        return [step for step, is_due in steps.items() if is_due]
+
+    @property
+    def split_notes(self) -> list[str]:
+        """Return what the split noted: classes of a single group."""
+        rows = [
+            row
+            for row in self.audit.rows
+            if row.stage == "split_recordings" and row.action == "note"
+        ]
+        return [row.reason for row in rows]
 
 
-def differences(found):
-    names = {row["name"] for row in found["comparison"].get("families", {}).values()}
-    rows = [(f"{pair['a']} less {pair['b']}", number(pair), "" if pair["p_holm"] is None else f"{pair['p_holm']:.3f}", pair["verdict"])
-            for pair in found["comparison"].get("pairs", []) if {pair["a"], pair["b"]} <= names]
-    return table("Differences on the same resamples; p by Holm's rule, as many pairs are looked at.", ("difference", "macro-F1", "p", "verdict"), rows,
-                 numbers=(1, 2))
+def read(folder: Path, params: Mapping[str, Any]) -> Wingbeat:
+    """Return what results/wingbeat holds. params: the run's parameters.
+
+    Raises InputError for a file that cannot be read.
+    """
+    content = results.read_object(folder / "comparison.json")
+    metrics = results.read_metrics(results.read_object(folder / "evaluation/metrics.json"))
+    rows = results.read_table(folder / "split.csv")
+    curve = content.get("learning_curve") or {}
+    importances = content.get("importances") or {}
+    plots = {name: results.read_picture(folder / f"evaluation/plots/{name}.png") for name in PLOTS}
+    families = [_family(key, row) for key, row in content.get("families", {}).items()]
+    return Wingbeat(
+        synthetic=bool(params.get("demo")),
+        is_compared=bool(content),
+        verdict=content.get("verdict", ""),
+        n_events=content.get("n", 0),
+        n_groups=len({row["group"] for row in rows}),
+        n_folds=content.get("folds", 0),
+        seeds=content.get("seeds", []),
+        metrics={name: metric for name, metric in metrics.items() if not name.startswith("f0_")},
+        families=families,
+        best=next(iter(content.get("best", [])), None),
+        pairs=_pairs(content.get("pairs", []), {family.name for family in families}),
+        learning_curve=curve.get("verdict", ""),
+        more_recordings_help=(results.read_metric(curve.get("gain")).low or 0) > 0,
+        noise_kinds=_noise_kinds(content),
+        noise=_noise_rows(content),
+        kinds_of_features=_largest_first(importances.get("kinds", {})),
+        features=_largest_first(importances.get("features", {}))[:MOST_FEATURES],
+        pitches=_pitches(metrics),
+        f0_rise=metrics.get(F0_RISE, UNMEASURED),
+        classes=_classes(rows),
+        audit=results.read_audit(folder / "audit.json"),
+        plots={name: picture for name, picture in plots.items() if picture},
+        events=_read_events(folder / "evaluation/plots"),
+    )
 
 
-def more_recordings(found):
-    curve = found["comparison"].get("learning_curve")
-    return [paragraph(curve["verdict"]), picture(found["plots"] / "learning_curve.png", *LEARNING)] if curve else []
+def _family(key: str, row: Mapping[str, Any]) -> Family:
+    return Family(
+        key=key,
+        name=row["name"],
+        is_baseline=row["baseline"],
+        macro_f1=results.read_metric(row["macro_f1"]),
+        p_best=row.get("p_best"),
+        balanced_accuracy=results.read_metric(row.get("balanced_accuracy")),
+        seconds=row.get("seconds"),
+        optimism=results.read_metric(row.get("optimism_gap")),
+        new_sensor_macro_f1=results.read_metric(row.get("sensor_macro_f1")),
+    )
 
 
-def in_noise(found):
-    noise = found["comparison"].get("robustness")
-    if not noise:
+def _pairs(entries: Sequence[Mapping[str, Any]], names: set[str]) -> list[Pair]:
+    pairs = []
+    for entry in entries:
+        if {entry["a"], entry["b"]} <= names:
+            pairs.append(
+                Pair(
+                    entry["a"],
+                    entry["b"],
+                    results.read_metric(entry),
+                    entry["p_holm"],
+                    entry["verdict"],
+                )
+            )
+    return pairs
+
+
+def _noise_kinds(content: Mapping[str, Any]) -> list[str]:
+    families = (content.get("robustness") or {}).get("families", {})
+    return [kind for kind in next(iter(families.values()), {}) if kind != RECORDED]
+
+
+def _noise_rows(content: Mapping[str, Any]) -> list[NoiseRow]:
+    robustness = content.get("robustness")
+    if not robustness:
         return []
-    at, names = noise["snrs_db"].index(0), {family: row["name"] for family, row in found["comparison"]["families"].items()}
-    kinds = [kind for kind in next(iter(noise["families"].values())) if kind != "as recorded"]
-    rows = [(names[family], number(figures["as recorded"]), *(number(figures[kind][at]) for kind in kinds)) for family, figures in noise["families"].items()]
-    told = table("Macro-F1 on held-out events as they were recorded, and with as much power of noise as of the event added.",
-                 ("family", "as recorded", *kinds), rows, numbers=range(1, 2 + len(kinds)))
-    return [told, picture(found["plots"] / "noise.png", *NOISE)]
+    at_0_db = robustness["snrs_db"].index(0)
+    kinds = _noise_kinds(content)
+    rows = []
+    for key, entries in robustness["families"].items():
+        noisy = [results.read_metric(entries[kind][at_0_db]) for kind in kinds]
+        rows.append(
+            NoiseRow(
+                content["families"][key]["name"], results.read_metric(entries[RECORDED]), noisy
+            )
+        )
+    return rows
 
 
-def importances(found):
-    said = found["comparison"].get("importances")
-    if not said:
-        return []
-    kinds, features = (sorted(said[name].items(), key=lambda item: -item[1]["value"]) for name in ("kinds", "features"))
-    return [table("By how much macro-F1 of the family of features falls on held-out events when a whole kind of features is shuffled among them.",
-                  ("kind", "fall"), [(name, number(entry)) for name, entry in kinds], numbers=(1,)),
-            table("The same of single features, the foremost. Features that say the same stand in for each other: each may matter little, and both much.",
-                  ("feature", "fall"), [(name, number(entry)) for name, entry in features[:MOST_FEATURES]], numbers=(1,))]
+def _largest_first(entries: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, Metric]]:
+    metrics = [(name, results.read_metric(entry)) for name, entry in entries.items()]
+    return sorted(metrics, key=lambda item: -(item[1].value or 0))
 
 
-def figures(found):
-    rows = [(words, number(entry), "" if name in NO_SHARES else interval_bar(entry), entry["n"])
-            for name, words in FIGURES.items() for entry in [found["metrics"].get(name)] if entry]
-    return table("Each fold named by the family that was best on the other folds, calibrated on these: the choice is counted in.",
-                 ("figure", "value", "0 to 1", "n"), rows, numbers=(1, 3))
+def _pitches(metrics: Mapping[str, Metric]) -> list[Pitch]:
+    pitches = []
+    for name, metric in metrics.items():
+        if name.startswith(F0):
+            label = name.removeprefix(F0)
+            pitches.append(Pitch(label, metric, metrics.get(F0_AT_25 + label, UNMEASURED)))
+    return pitches
 
 
-def pitches(found):
-    rows = [(name.removeprefix(F0), number(entry), number(found["metrics"].get(F0_AT_25 + name.removeprefix(F0), {})), entry["n"])
-            for name, entry in found["metrics"].items() if name.startswith(F0)]
-    if F0_RISE not in found["metrics"]:
-        return table("Median fundamental frequency of each class, Hz, of events where it is sure.", ("class", "Hz", "events"),
-                     [(name, hz, n) for name, hz, _, n in rows], numbers=(1, 2))
-    return table(f"Median fundamental frequency of each class, Hz, of events where it is sure, and what it would be at 25 °C: within classes it rises by "
-                 f"{number(found['metrics'][F0_RISE])} % per °C.", ("class", "Hz", "at 25 °C", "events"), rows, numbers=(1, 2, 3))
+def _classes(rows: Sequence[Mapping[str, str]]) -> list[ClassCount]:
+    n_events = Counter(row["label"] for row in rows)
+    groups: dict[str, set[str]] = defaultdict(set)
+    for row in rows:
+        groups[row["label"]].add(row["group"])
+    return [ClassCount(label, n, len(groups[label])) for label, n in sorted(n_events.items())]
 
 
-def classes(found):
-    events, groups = Counter(row["label"] for row in found["split"]), {}
-    for row in found["split"]:
-        groups.setdefault(row["label"], set()).add(row["group"])
-    return table("Events by class. A group is never split between learning and judging.", ("class", "events", "groups"),
-                 [(label, n, len(groups[label])) for label, n in sorted(events.items())], numbers=(1, 2))
+def _read_events(folder: Path) -> list[Picture]:
+    """Return the pictures of held-out events: wrong ones, unsure ones, right ones."""
+    paths = []
+    for kind, most in EVENTS.items():
+        paths += sorted(folder.glob(f"event_*_{kind}.png"))[:most]
+    return [results.read_described_picture(path) for path in paths]

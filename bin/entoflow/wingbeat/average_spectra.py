@@ -42,9 +42,7 @@ def average(
     return Spectra(power, (2 * sample_rate / widths).astype(np.float32))
 
 
-def whole_lengths(
-    clips: np.ndarray, lengths: np.ndarray | Sequence[int] | None
-) -> np.ndarray:
+def whole_lengths(clips: np.ndarray, lengths: np.ndarray | Sequence[int] | None) -> np.ndarray:
     """Return the lengths (n) of clips (n x samples): those that are given, or all samples."""
     if lengths is None:
         return np.full(len(clips), clips.shape[1])
@@ -89,7 +87,10 @@ def _average(clips: np.ndarray, sample_rate: int, lengths: np.ndarray) -> np.nda
 
 
 def _power(clips: np.ndarray, lengths: np.ndarray, sample_rate: int) -> np.ndarray:
-    """Return n x bins float32: power per Hz of clips less their mean, under windows of their length."""
+    """Return n x bins float32: power per Hz of clips less their mean.
+
+    Each is windowed over its own length.
+    """
     from scipy.fft import rfft
 
     width = clips.shape[1]

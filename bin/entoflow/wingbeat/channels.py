@@ -1,8 +1,10 @@
 """Which channels of a recording are the sensor's signal: several become one.
 
-A dead channel beside a live one would halve the level of their mean, and two channels of opposite polarity would cancel
-in it. So the recording is the mean of the channels that carry a signal or, where these cancel each other, the strongest.
+A dead channel beside a live one would halve the level of their mean, and two channels of opposite
+polarity would cancel in it. So the recording is the mean of the channels that carry a signal or,
+where these cancel each other, the strongest.
 """
+
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -20,7 +22,8 @@ class Choice:
 
 
 def covariance(blocks: Iterable[np.ndarray]) -> tuple[np.ndarray, int]:
-    """Return (channels x channels covariance, number of finite samples) of blocks (frames x channels).
+    """Return (channels x channels covariance, number of finite samples) of blocks (frames x
+    channels).
 
     Samples that are not finite count as silence.
     """
@@ -31,7 +34,8 @@ def covariance(blocks: Iterable[np.ndarray]) -> tuple[np.ndarray, int]:
         usable = np.isfinite(block)
         values = np.where(usable, block, 0).astype(float)
         if offset is None or total is None or square is None:
-            offset = values[0].copy()  # less its first value, a constant channel has exactly no power
+            # Less its first value, a constant channel has exactly no power.
+            offset = values[0].copy()
             total = np.zeros(values.shape[1])
             square = np.zeros((values.shape[1], values.shape[1]))
         values -= offset
@@ -40,7 +44,7 @@ def covariance(blocks: Iterable[np.ndarray]) -> tuple[np.ndarray, int]:
         total = total + values.sum(axis=0)
         square = square + values.T @ values
     assert total is not None and square is not None, "a recording has samples"
-    return square / n_frames - np.outer(total, total) / n_frames ** 2, n_finite
+    return square / n_frames - np.outer(total, total) / n_frames**2, n_finite
 
 
 def choose(covariance: np.ndarray) -> Choice:
@@ -66,12 +70,13 @@ def mix(block: np.ndarray, channels: Sequence[int]) -> np.ndarray:
 
 
 def _cancel(covariance: np.ndarray) -> bool:
-    """Return whether the mean of channels has under half the power that the mean of unrelated ones would have."""
+    """Return whether channels have in their mean under half the power of unrelated ones."""
     return covariance.mean() < covariance.diagonal().mean() / (2 * len(covariance))
 
 
 def _note(n_channels: int, live: np.ndarray, chosen: np.ndarray) -> str:
-    text = f"channel {_numbers(chosen)}" if len(chosen) == 1 else f"the mean of channels {_numbers(chosen)}"
+    which = "channel" if len(chosen) == 1 else "the mean of channels"
+    text = f"{which} {_numbers(chosen)}"
     text += f" of {n_channels} is taken"
     dead = sorted(set(range(n_channels)) - set(live.tolist()))
     if dead:

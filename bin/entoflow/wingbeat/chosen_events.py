@@ -1,85 +1,173 @@
-"""Which events deserve a picture: a few of each kind that says something, kept as they pass by, whatever their number."""
-from functools import cache
-from typing import NamedTuple
+"""Which events deserve a picture: a few of each kind that says something.
+
+Events pass by one block at a time, whatever their number; only those chosen so far stay in memory.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache, partial
 
 import numpy as np
 
-PREDICTED = ("sure", "limit", "unknown")  # surest of each name, nearest to the limit between known and unknown, least sure of the unknown
-HELD_OUT = ("wrong", "unsure", "right")  # surest of the wrong ones, least sure of all, surest right ones of each class
+from entoflow.wingbeat.event_arrays import Events
+
+# The surest of each name, the nearest to the threshold between known and unknown, the least sure of
+# the unknown ones.
+PREDICTED = ("sure", "limit", "unknown")
+# The surest of the wrong ones, the least sure of all, the surest right ones of each class.
+HELD_OUT = ("wrong", "unsure", "right")
 NAMES = 3
-MOST = 24  # pictures, unless told otherwise
 
 
-class Event(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Event:
     """What a picture of an event shows."""
 
     samples: np.ndarray  # float32, of the event or of the middle of a longer one
     sample_rate: int  # Hz
-    clip: dict  # the event as its data set lists it
+    recording: str
+    start: float  # seconds from the start of the recording
+    end: float
+    is_part: bool  # whether the samples are of a longer event
     f0_hz: float  # 0 where it is silent
     f0_confidence: float
-    names: list  # the NAMES likeliest, or all there are, the likeliest first
-    probabilities: list  # theirs
+    names: list[str]  # the NAMES likeliest, or all there are, the likeliest first
+    probabilities: list[float]  # theirs
     known: bool
-    label: str  # the true one, "" where nobody knows
+    label: str  # the true class, "" where it is unknown
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """An event on a shortlist; `rank`: how many of its group come before it."""
+
+    rank: int
+    negative_score: float
+    order: int  # in which it was offered
+    group: str
+    event: Event
+
+    @property
+    def place(self) -> tuple[int, float, int]:
+        return self.rank, self.negative_score, self.order
 
 
 class Shortlist:
-    """The first `most` of what is offered one by one, by score: groups take turns, the best of each first; of equals the earlier is first.
+    """The first `most` of the events that are offered one by one, by score.
 
-    What is dropped could not come back: its place is only ever taken by better ones.
+    Groups take turns, the best of each first; of equals the earlier is first. An event that is
+    dropped could not come back: its place is only ever taken by better ones.
     """
 
-    def __init__(self, most):
-        self._most, self._offered, self._kept = most, 0, []  # kept: (rank within its group, -score, order, group, thing), sorted
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._n_offered = 0
+        self._entries: list[_Entry] = []  # sorted by their place
 
-    def offer(self, group, score, make):
-        """Keep what make() gives if its score is good enough; it is not called otherwise."""
-        self._offered += 1
-        place = (-score, self._offered)
-        rank = sum(entry[3] == group and entry[1:3] < place for entry in self._kept)
-        if len(self._kept) == self._most and (not self._kept or (rank, *place) > self._kept[-1][:3]):
+    def offer(self, group: str, score: float, make: Callable[[], Event]) -> None:
+        """Add what make() returns if the score is good enough; else make() is not called."""
+        self._n_offered += 1
+        order = self._n_offered
+        rank = 0
+        for entry in self._entries:
+            if entry.group == group and (entry.negative_score, entry.order) < (-score, order):
+                rank += 1
+        if self._most == 0:
             return
-        moved = [(entry[0] + (entry[3] == group and entry[0] >= rank), *entry[1:]) for entry in self._kept]
-        self._kept = sorted([*moved, (rank, *place, group, make())], key=lambda entry: entry[:3])[:self._most]
+        if len(self._entries) == self._most and (rank, -score, order) > self._entries[-1].place:
+            return
+        entries = [_Entry(rank, -score, order, group, make())]
+        for entry in self._entries:
+            moves_back = entry.group == group and entry.rank >= rank
+            new_rank = entry.rank + 1 if moves_back else entry.rank
+            entries.append(
+                _Entry(new_rank, entry.negative_score, entry.order, entry.group, entry.event)
+            )
+        entries.sort(key=lambda entry: entry.place)
+        self._entries = entries[: self._most]
 
-    def things(self):
-        return [entry[4] for entry in self._kept]
+    def events(self) -> list[Event]:
+        """Return the events, the first ones first."""
+        return [entry.event for entry in self._entries]
 
 
-class Chosen:
-    """At most `most` Events of the kinds PREDICTED or HELD_OUT: half of the first kind, a quarter of each other."""
+class EventChoice:
+    """At most `most` events of three kinds: half of the first kind, a quarter of each other."""
 
-    def __init__(self, most, kinds):
+    def __init__(self, most: int, kinds: Sequence[str]) -> None:
         quarter = most // 4
-        self._lists = {kind: Shortlist(size) for kind, size in zip(kinds, (most - 2 * quarter, quarter, quarter))}
+        sizes = (most - 2 * quarter, quarter, quarter)
+        self._lists = {kind: Shortlist(size) for kind, size in zip(kinds, sizes)}
 
-    def offer(self, events, asked, probability, classes, known_above):
-        """Look at the asked rows of clips.Events, named with probability (k x C) of classes; an event is known from known_above on."""
-        for at, row in zip(asked, probability):
-            best = int(row.argmax())
-            make = cache(lambda at=at, row=row: _event(events, at, row, classes, known_above))  # one Event, of however many kinds it is
-            for kind, merit in _merits(str(classes[best]), float(row[best]), known_above, str(events.labels[at])).items():
+    def offer(
+        self,
+        events: Events,
+        rows: Iterable[int],
+        probabilities: np.ndarray,
+        classes: Sequence[str],
+        known_threshold: float,
+    ) -> None:
+        """Consider rows (k) of Events that are named with probabilities (k x C) of classes.
+
+        An event is known from known_threshold on.
+        """
+        for row, probability in zip(rows, probabilities):
+            make = cache(partial(_event, events, row, probability, classes, known_threshold))
+            best = int(probability.argmax())
+            name = str(classes[best])
+            score = float(probability[best])
+            merits = _merits(name, score, known_threshold, str(events.labels[row]))
+            for kind, (group, merit) in merits.items():
                 if kind in self._lists:
-                    self._lists[kind].offer(*merit, make)
+                    self._lists[kind].offer(group, merit, make)
 
-    def events(self):
-        """Return [(kind, Event)], kind by kind; what is of two kinds is listed once."""
-        found = [(kind, event) for kind, shortlist in self._lists.items() for event in shortlist.things()]
-        return [(kind, event) for k, (kind, event) in enumerate(found) if not any(event is before for _, before in found[:k])]
-
-
-def _merits(name, score, known_above, label):
-    """Return {kind: (group, score)} of the kinds that an event is of: within a group, the highest score deserves a picture first."""
-    known, right = score >= known_above, name == label
-    merits = {"limit": ("", -abs(score - known_above)), "unsure": ("", -score)}
-    merits |= {"sure": (name, score)} if known else {"unknown": ("", -score)}
-    return merits | ({"right": (name, score)} if right else {"wrong": ("", score)})
+    def events(self) -> list[tuple[str, Event]]:
+        """Return (kind, event), kind by kind; an event of two kinds is listed once."""
+        chosen: list[tuple[str, Event]] = []
+        for kind, shortlist in self._lists.items():
+            for event in shortlist.events():
+                if not any(event is other for _, other in chosen):
+                    chosen.append((kind, event))
+        return chosen
 
 
-def _event(events, at, row, classes, known_above):
-    order = np.argsort(-row, kind="stable")[:NAMES]
-    f0, confidence = (float(events.table[at, events.features.index(name)]) for name in ("f0_hz", "f0_confidence"))
-    samples = np.array(events.samples[at, :events.lengths[at]])  # of its own: the block it came in is let go
-    return Event(samples, events.sample_rate, events.clips[at], f0, confidence, [str(classes[k]) for k in order], [float(row[k]) for k in order],
-                 bool(row[order[0]] >= known_above), str(events.labels[at]))
+def _merits(
+    name: str, score: float, known_threshold: float, label: str
+) -> dict[str, tuple[str, float]]:
+    """Return {kind: (group, merit)}: within a group, the highest merit deserves a picture first."""
+    merits = {"limit": ("", -abs(score - known_threshold)), "unsure": ("", -score)}
+    if score >= known_threshold:
+        merits["sure"] = (name, score)
+    else:
+        merits["unknown"] = ("", -score)
+    if name == label:
+        merits["right"] = (name, score)
+    else:
+        merits["wrong"] = ("", score)
+    return merits
+
+
+def _event(
+    events: Events,
+    row: int,
+    probability: np.ndarray,
+    classes: Sequence[str],
+    known_threshold: float,
+) -> Event:
+    order = np.argsort(-probability, kind="stable")[:NAMES]
+    clip = events.clips[row]
+    samples = np.array(events.samples[row, : events.lengths[row]])  # a copy, not to hold the block
+    return Event(
+        samples=samples,
+        sample_rate=events.sample_rate,
+        recording=clip.recording,
+        start=clip.start,
+        end=clip.end,
+        is_part=clip.samples > len(samples),
+        f0_hz=float(events.feature("f0_hz")[row]),
+        f0_confidence=float(events.feature("f0_confidence")[row]),
+        names=[str(classes[column]) for column in order],
+        probabilities=[float(probability[column]) for column in order],
+        known=bool(probability[order[0]] >= known_threshold),
+        label=str(events.labels[row]),
+    )

@@ -1,4 +1,8 @@
-"""Events as the tasks of the wingbeat chain hand them on: one JSON file that lists them, beside an npy file of samples."""
+"""Events as the tasks of the wingbeat chain hand them on.
+
+One JSON file lists them, beside an npy file with their samples.
+"""
+
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -27,7 +31,8 @@ class Clip:
     sample_rate: int  # Hz
     first: int  # place of its first sample in the file of samples
     samples: int  # how many there are
-    named_group: bool = False  # whether a table or a time names the group, so that it is the same group in all sources
+    # Whether a table or a time names the group, so that it is the same group in all sources.
+    named_group: bool = False
     fold: str | None = None  # as a column `fold` names it
     time: datetime | None = None
     sensor: str | None = None
@@ -37,7 +42,8 @@ class Clip:
     flags: Sequence[str] = ()  # names of signal_quality.FLAGS that are raised
     source: str | None = None  # what the user gave
     signals: str | None = None  # name of the file of samples
-    folds: Mapping[Partition, int] = field(default_factory=dict)  # from 0, TRAIN_ONLY or UNUSED; empty before the split
+    # Of each partition, from 0, TRAIN_ONLY or UNUSED; empty before the split.
+    folds: Mapping[Partition, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -54,12 +60,17 @@ class ClipSet:
 
 
 def read(path: Path) -> ClipSet:
-    """Return a set of clips; each of one import has its source and its file of samples. Raises InputError where it is none."""
+    """Return a set of clips.
+
+    Each clip of one import has its source and its file of samples. Raises InputError for a file
+    that holds no events.
+    """
     content = read_json(path)
     info = content.get("info", {}) if isinstance(content, dict) else {}
     if "sample_rate" not in info or not content.get("clips"):
         raise InputError(
-            f"{path}: holds no events; wanted a data set that import_recordings.py or split_recordings.py wrote."
+            f"{path}: holds no events; wanted a data set that import_recordings.py or "
+            "split_recordings.py wrote."
         )
     by_name = {
         name: partitions.parse(name, facts["folds"], facts["seed"])
@@ -79,9 +90,14 @@ def read(path: Path) -> ClipSet:
 
 def write(path: Path, clip_set: ClipSet) -> None:
     """Write a set of clips."""
-    info = {name: value for name, value in vars(clip_set).items() if name != "clips" and value is not None}
+    info = {
+        name: value
+        for name, value in vars(clip_set).items()
+        if name != "clips" and value is not None
+    }
     info["partitions"] = {
-        partition.name: {"folds": partition.n_folds, "seed": partition.seed} for partition in clip_set.partitions
+        partition.name: {"folds": partition.n_folds, "seed": partition.seed}
+        for partition in clip_set.partitions
     }
     clips = [_entry(clip) for clip in clip_set.clips]
     files.write_text(path, json.dumps({"info": info, "clips": clips}, ensure_ascii=False) + "\n")
@@ -96,7 +112,11 @@ def _read_clip(entry: dict[str, Any], info: dict[str, Any], by_name: dict[str, P
 
 
 def _entry(clip: Clip) -> dict[str, Any]:
-    entry = {name: value for name, value in vars(clip).items() if name not in ("source", "signals") or value is not None}
+    entry = {
+        name: value
+        for name, value in vars(clip).items()
+        if name not in ("source", "signals") or value is not None
+    }
     entry["time"] = clip.time.isoformat() if clip.time else None
     entry["folds"] = {partition.name: fold for partition, fold in clip.folds.items()}
     return entry

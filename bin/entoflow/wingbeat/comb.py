@@ -19,12 +19,16 @@ FEATURES = {
     **{
         f"h{k}_db": (
             "dB",
-            f"power of harmonic {k} over that of harmonic 1, less the noise between; within 60 of 0",
+            f"power of harmonic {k} over that of harmonic 1, less the noise between; "
+            "within 60 of 0",
         )
         for k in range(2, HARMONICS + 1)
     },
     "odd_even_db": ("dB", "power of harmonics 1, 3, 5, 7 over that of 2, 4, 6, 8"),
-    "harmonic_decay": ("dB per harmonic", "slope of the line through the levels of harmonics 1 to 8"),
+    "harmonic_decay": (
+        "dB per harmonic",
+        "slope of the line through the levels of harmonics 1 to 8",
+    ),
     "comb_to_noise_db": (
         "dB",
         "power of harmonics 1 to 6 over what lies between them, from half of F0 on",
@@ -74,7 +78,10 @@ def features(spectra: Spectra, f0_hz: np.ndarray) -> np.ndarray:
 
 
 def cumulative(power: np.ndarray) -> np.ndarray:
-    """Return n x (bins + 1) float64: power up to the lower edge of each bin of 1 Hz, and to the end."""
+    """Return n x (bins + 1) float64 of power (n x bins of 1 Hz).
+
+    Value k is the power up to the lower edge of bin k; the last one is that of all bins.
+    """
     return np.pad(np.cumsum(power, axis=1, dtype=float), ((0, 0), (1, 0)))
 
 

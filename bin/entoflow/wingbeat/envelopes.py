@@ -8,7 +8,8 @@ FEATURES = {
     "length_s": ("s", "length of the event as it was cut"),
     "duration_s": (
         "s",
-        "time around the loudest moment in which the envelope (means of 24 ms) is above half its height",
+        "time around the loudest moment in which the envelope (means of 24 ms) is above half its "
+        "height",
     ),
     "rise_s": ("s", "part of duration_s before the loudest moment"),
     "fall_s": ("s", "part of duration_s after the loudest moment"),
@@ -26,7 +27,10 @@ FEATURES = {
 
 
 def features(clips: np.ndarray, sample_rate: int, lengths: np.ndarray) -> np.ndarray:
-    """Return n x 7 float32, columns as in FEATURES, of clips (n x samples, 0 past their lengths)."""
+    """Return n x 7 float32, columns as in FEATURES.
+
+    clips: n x samples, 0 past their lengths in samples.
+    """
     fine, inside = _mean_squares(clips, sample_rate, lengths)
     n_near = _three_neighbours(inside).sum(axis=0)
     total = _three_neighbours(fine).sum(axis=0)
@@ -52,7 +56,7 @@ def features(clips: np.ndarray, sample_rate: int, lengths: np.ndarray) -> np.nda
 def _mean_squares(
     clips: np.ndarray, sample_rate: int, lengths: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return (n x blocks mean squares, n x blocks bool: whether a block's middle is in the event)."""
+    """Return (mean squares, whether the middle is in the event) of blocks, n x blocks each."""
     size = max(round(BLOCK_S * sample_rate), 1)
     n_blocks = max(-(-clips.shape[1] // size), 1)
     padded = np.pad(np.square(clips), ((0, 0), (0, n_blocks * size - clips.shape[1])))

@@ -1,4 +1,5 @@
 """Events as arrays: their samples at one length, their features, labels, groups and folds."""
+
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,36 +50,48 @@ class Events:
 
 
 class SignalFiles:
-    """The files of samples, by name. They are mapped: only the samples that are asked for come into memory."""
+    """The files of samples, by name.
+
+    They are mapped: only the samples that are asked for come into memory.
+    """
 
     def __init__(self, paths: Iterable[Path]) -> None:
         self._arrays = {path.name: np.load(path, mmap_mode="r") for path in paths}
 
     def cut(self, clip: Clip, n_samples: int) -> np.ndarray:
-        """Return an event's samples; of a longer one the `n_samples` around the middle of its energy."""
+        """Return an event's samples, but not more than n_samples.
+
+        Of a longer event they are those around the middle of its energy.
+        """
         assert clip.signals is not None, "clip_set.read says in which file its samples are"
-        samples = self._arrays[clip.signals][clip.first:clip.first + clip.samples]
+        samples = self._arrays[clip.signals][clip.first : clip.first + clip.samples]
         if len(samples) <= n_samples:
             return samples
         energy = np.cumsum(samples.astype(float) ** 2)
         middle = int(np.searchsorted(energy, energy[-1] / 2))
         start = min(max(0, middle - n_samples // 2), len(samples) - n_samples)
-        return samples[start:start + n_samples]
+        return samples[start : start + n_samples]
 
 
 def fill(out: np.ndarray, clips: Sequence[Clip], signals: SignalFiles) -> np.ndarray:
-    """Fill `out` (n x samples float32) with the events' samples and zeros behind them; return their numbers of samples (n)."""
+    """Fill `out` (n x samples float32) with the events' samples, and zeros behind them.
+
+    Returns how many samples of each event are in it (n).
+    """
     lengths = np.zeros(len(clips), int)
     for row, clip in enumerate(clips):
         samples = signals.cut(clip, out.shape[1])
-        out[row, :len(samples)] = samples
-        out[row, len(samples):] = 0
+        out[row, : len(samples)] = samples
+        out[row, len(samples) :] = 0
         lengths[row] = len(samples)
     return lengths
 
 
 def load(clips: Path, samples: Path, features: Path) -> Events:
-    """Return the events of a set of clips with what extract_features.py wrote of it. Raises InputError where they do not match."""
+    """Return the events of a set of clips with what extract_features.py wrote of it.
+
+    Raises InputError where they do not match.
+    """
     listed = clip_set.read(clips)
     with np.load(features) as file:
         table, names, lengths = file["table"], file["names"], file["lengths"]

@@ -1,21 +1,30 @@
 """Tables of named events, as people open them in a spreadsheet."""
-import csv
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import numpy as np
+
+from entoflow.wingbeat.event_arrays import Events
 
 COLUMNS = ("recording", "start", "end", "label", "score", "f0_hz", "verdict")
 
 
-def rows(events, asked, probability, classes, known_above):
-    """Yield a row of COLUMNS for each of the asked rows of Events, by their probabilities (k x C). F0 is 0 where an event is silent."""
-    f0 = events.table[:, events.features.index("f0_hz")]
-    for at, row in zip(asked, probability):
-        clip, best = events.clips[at], int(row.argmax())
-        yield (clip["recording"], clip["start"], clip["end"], str(classes[best]), round(float(row[best]), 4), round(float(f0[at]), 1),
-               "known" if row[best] >= known_above else "unknown")
+def rows(
+    events: Events,
+    event_rows: Iterable[int],
+    probabilities: np.ndarray,
+    classes: Sequence[str],
+    known_threshold: float,
+) -> Iterator[tuple[str, float, float, str, float, float, str]]:
+    """Yield the COLUMNS of each of some rows (k) of Events, by their probabilities (k x C).
 
-
-def write_csv(path, found):
-    """Write rows one by one."""
-    with path.open("w", newline="", encoding="utf-8") as table:
-        writer = csv.writer(table, lineterminator="\n")
-        writer.writerow(COLUMNS)
-        writer.writerows(found)
+    An event is known from known_threshold on. F0 is 0 where it is silent.
+    """
+    f0_hz = events.feature("f0_hz")
+    for row, probability in zip(event_rows, probabilities):
+        clip = events.clips[row]
+        best = int(probability.argmax())
+        verdict = "known" if probability[best] >= known_threshold else "unknown"
+        score = round(float(probability[best]), 4)
+        f0 = round(float(f0_hz[row]), 1)
+        yield clip.recording, clip.start, clip.end, str(classes[best]), score, f0, verdict

@@ -1,12 +1,14 @@
 """Events in long recordings: where a sound stands out of the noise around it.
 
-The recording is band-passed, its level is taken every 2 ms over 8 ms and compared with the noise floor: the level below
-which a fifth of the 10 s around lies. An event is where the level stays `leave_db` above the floor and somewhere reaches
-`enter_db`, there taken over as long as the shortest event, as noise in a narrow band reaches it over 8 ms many times an
-hour. Events close to each other are one; short ones are dropped; long ones (a hovering insect, a swarm) are split into
-equal parts and not cut off, so that no sound that stood out is lost. A recording is read in parts of a minute, each with
-as much context as makes its result that of the whole.
+The recording is band-passed, its level is taken every 2 ms over 8 ms and compared with the noise
+floor: the level below which a fifth of the 10 s around lies. An event is where the level stays
+`leave_db` above the floor and somewhere reaches `enter_db`, there taken over as long as the
+shortest event, as noise in a narrow band reaches it over 8 ms many times an hour. Events close to
+each other are one; short ones are dropped; long ones (a hovering insect, a swarm) are split into
+equal parts and not cut off, so that no sound that stood out is lost. A recording is read in parts
+of a minute, each with as much context as makes its result that of the whole.
 """
+
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 
@@ -19,11 +21,15 @@ WINDOW = 4  # hops that a level is taken over: 8 ms
 GRID = 250  # hops from one value of the noise floor to the next, linear between: 0.5 s
 AROUND = 10  # grid steps on each side that a floor is taken from: 5 s
 PERCENTILE = 20
-SETTLING = 1  # grid steps on each side in which the filter settles: at 60 Hz its slowest part is down to 1e-30 by then
+# Grid steps on each side in which the filter settles: at 60 Hz its slowest part is down to 1e-30 by
+# then.
+SETTLING = 1
 CORE = 120  # grid steps in a part: 60 s
-# The least floor, as a share of the loudest level around: beside digital silence the filter's ringing would be an event.
+# The least floor, as a share of the loudest level around: beside digital silence the filter's
+# ringing would be an event.
 QUIET = 1e-4
-SILENT = 1e-15  # level below which there is only what the filter rounds, in digital silence far from any sound
+# Level below which there is only what the filter rounds, in digital silence far from any sound.
+SILENT = 1e-15
 ROUNDING = 1e-6  # of floating-point seconds
 
 
@@ -64,11 +70,12 @@ class Part:
 def detect(
     blocks: Iterable[np.ndarray], sample_rate: float, settings: Settings | None = None
 ) -> Iterator[tuple[float, float]]:
-    """Yield the events (start, end), in seconds, of a recording that comes in blocks of samples; memory is constant.
+    """Yield the events (start, end), in seconds, of a recording that comes in blocks of samples.
 
-    They are sorted, apart, and within the recording. How it is cut into blocks changes nothing. Samples that are not
-    finite count as silence. Raises InputError for settings that contradict each other, and for a band that begins above
-    half the sample rate.
+    Memory is constant.
+    They are sorted, apart, and within the recording. How it is cut into blocks changes nothing.
+    Samples that are not finite count as silence. Raises InputError for settings that contradict
+    each other, and for a band that begins above half the sample rate.
     """
     settings = settings or Settings()
     _check(settings)
@@ -98,13 +105,17 @@ def _check(settings: Settings) -> None:
 
 
 def _band_pass(sample_rate: float, settings: Settings) -> np.ndarray:
-    """Return a Butterworth band-pass of order 4 as second-order sections; run forth and back it has no delay."""
+    """Return a Butterworth band-pass of order 4 as second-order sections.
+
+    Run forth and back it has no delay.
+    """
     from scipy.signal import butter
 
     high = min(settings.high, 0.95 * sample_rate / 2)
     if not 0 < settings.low < high:
         raise InputError(
-            f"the sample rate is {sample_rate:g} Hz and the band {settings.low:g} to {settings.high:g} Hz; "
+            f"the sample rate is {sample_rate:g} Hz and the band {settings.low:g} to "
+            f"{settings.high:g} Hz; "
             "wanted a band that begins below half the sample rate."
         )
     return butter(4, (settings.low, high), "bandpass", fs=sample_rate, output="sos")
@@ -119,7 +130,7 @@ def _parts(blocks: Iterable[np.ndarray], hop: int) -> Iterator[Part]:
     for block in blocks:
         samples = np.concatenate([samples, block])
         while len(samples) >= before + core + context:
-            yield Part(samples[:before + core + context], before // hop, core // hop)
+            yield Part(samples[: before + core + context], before // hop, core // hop)
             n_done = max(0, before + core - context)
             samples = samples[n_done:]
             before = before + core - n_done
@@ -130,7 +141,7 @@ def _parts(blocks: Iterable[np.ndarray], hop: int) -> Iterator[Part]:
 def _threshold(
     part: Part, hop: int, sections: np.ndarray, settings: Settings, n_shortest: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return whether each hop of a part is above the lower threshold, and whether it is above the upper one too (bool each)."""
+    """Return (whether each hop of a part is above the lower threshold, and above both)."""
     power = _power(part.samples, hop, sections)
     level = _level(power, WINDOW)
     hops = np.arange(part.n_before, part.n_before + part.n_hops)
@@ -148,19 +159,19 @@ def _power(samples: np.ndarray, hop: int, sections: np.ndarray) -> np.ndarray:
 
     usable = np.where(np.isfinite(samples), samples, 0).astype(float)
     passed = sosfiltfilt(sections, usable - usable.mean(), padlen=min(len(usable) - 1, 50 * hop))
-    return (passed[:len(passed) // hop * hop].reshape(-1, hop) ** 2).mean(axis=1)
+    return (passed[: len(passed) // hop * hop].reshape(-1, hop) ** 2).mean(axis=1)
 
 
 def _level(power: np.ndarray, width: int) -> np.ndarray:
     """Return the root mean square over so many hops around the start of each hop."""
     padded = np.pad(power, (width // 2, width - width // 2 - 1), mode="edge")
-    total = sum(padded[k:k + len(power)] for k in range(width))
+    total = sum(padded[k : k + len(power)] for k in range(width))
     return np.sqrt(total / width)
 
 
 def _floor(level: np.ndarray, at: int) -> float:
     """Return the noise floor at a hop."""
-    around = level[max(0, at - AROUND * GRID):at + AROUND * GRID]
+    around = level[max(0, at - AROUND * GRID) : at + AROUND * GRID]
     return max(np.percentile(around, PERCENTILE), QUIET * around.max(), SILENT)
 
 

@@ -1,9 +1,18 @@
-"""The families of sound models, by name: see family_training.py for what each gives."""
+"""The families of sound models, by name."""
+
+from entoflow.wingbeat.family import Family
 
 
-def of(name):
-    """Return the family of a name: features, random_convolutions, image, rnn or transformer."""
-    from entoflow.wingbeat import family_features, family_network, family_random_convolutions
+def by_name(name: str) -> Family:
+    """Return a family: features, random_convolutions, or a network: image, rnn or transformer."""
+    if name == "features":
+        from entoflow.wingbeat.family_features import FeatureFamily
 
-    tables = {family.NAME: family for family in (family_features, family_random_convolutions)}
-    return tables.get(name) or family_network.Family(name)
+        return FeatureFamily()
+    if name == "random_convolutions":
+        from entoflow.wingbeat.family_random_convolutions import ConvolutionFamily
+
+        return ConvolutionFamily()
+    from entoflow.wingbeat.family_network import NetworkFamily
+
+    return NetworkFamily(name)

@@ -1,69 +1,78 @@
-"""The families of networks, which learn from the spectrograms of spectrogram_images.py: image (convolutions), rnn and transformer."""
+"""The families of networks, trained on spectrograms: image (convolutions), rnn, transformer."""
+
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 
-from entoflow.task import InputError
-from entoflow.wingbeat import spectrogram_images
-from entoflow.wingbeat.family_training import parser as common_parser
-
-LOW_HZ = 100  # least of --spectrogram_hz
-
-
-class Family:
-    """One kind of network as family_training.py takes it."""
-
-    FILE = "weights.safetensors"
-
-    def __init__(self, kind):
-        self.NAME = kind
-
-    def fit(self, events, rows, settings):
-        """Return (model, facts) learned from rows (k) of Events. settings: seed, views, spectrogram, spectrogram_hz."""
-        from entoflow.wingbeat import sound_trainer
-
-        picture = spectrogram_images.Picture(settings["spectrogram"], settings["spectrogram_hz"])
-        classes, columns = np.unique(events.labels[rows], return_inverse=True)
-        model = sound_trainer.fit(self.NAME, pictures(events, rows, picture), columns, {"n_classes": len(classes), **settings})
-        return {"network": model, "picture": picture, "classes": classes.tolist()}, {}
-
-    def probabilities(self, model, events, rows):
-        """Return (probabilities k x C, the C classes) of rows of Events."""
-        from entoflow.wingbeat import sound_trainer
-
-        return sound_trainer.predict(model["network"], pictures(events, rows, model["picture"])), model["classes"]
-
-    def save(self, model, events, folder):
-        """Write the weights to a folder and return what model.json says of the input."""
-        from entoflow.wingbeat import sound_trainer
-
-        return {"spectrogram": model["picture"].scale, "spectrogram_hz": model["picture"].high_hz, "network": sound_trainer.save(model["network"], folder)}
-
-    def load(self, folder, facts):
-        """Return the model that save wrote. Raises InputError where its weights are of another network, or cannot be read."""
-        from entoflow.wingbeat import sound_trainer
-
-        given = facts["input"]
-        picture = spectrogram_images.Picture(given["spectrogram"], given["spectrogram_hz"])
-        return {"network": sound_trainer.load(folder, given["network"]), "picture": picture, "classes": facts["classes"]}
+from entoflow.model_folder import ModelFacts
+from entoflow.wingbeat import sound_trainer, spectrogram_images
+from entoflow.wingbeat.event_arrays import Events
+from entoflow.wingbeat.family import Training
+from entoflow.wingbeat.network_settings import NetworkSettings
+from entoflow.wingbeat.sound_trainer import SoundNetwork
+from entoflow.wingbeat.spectrogram_images import Picture
 
 
-def pictures(events, rows, picture):
-    """Return k x 1 x bands x frames float32 of rows of Events."""
-    return spectrogram_images.image(np.asarray(events.samples[rows]), events.sample_rate, events.lengths[rows], picture)
+@dataclass(frozen=True)
+class NetworkModel:
+    """A trained network and the spectrograms that it takes; see family.Model."""
+
+    network: SoundNetwork
+    picture: Picture
+    classes: list[str]
+    uses_features: bool = False
+
+    def predict_proba(self, events: Events, rows: np.ndarray) -> np.ndarray:
+        """Return the class probabilities of rows (k) of Events, k x C float32."""
+        return sound_trainer.predict(self.network, spectrograms(events, rows, self.picture))
+
+    def predict_shuffled(self, events: Events, rows: np.ndarray, seed: int) -> None:
+        """Return None: there are no features to shuffle."""
+
+    def save(self, events: Events, folder: Path) -> dict[str, Any]:
+        """Write the weights and return what the network and its spectrograms are."""
+        facts = sound_trainer.save(self.network, folder)
+        return {
+            "spectrogram": self.picture.scale,
+            "spectrogram_hz": self.picture.high_hz,
+            "network": facts,
+        }
 
 
-def parser(doc):
-    """Return the parser of the script of a network."""
-    p = common_parser(doc)
-    p.add_argument("--views", type=int, default=10000, help="spectrograms shown in training, each event as often as any other (default %(default)s)")
-    p.add_argument("--spectrogram", choices=spectrogram_images.SCALES, default=spectrogram_images.PICTURE.scale,
-                   help="linear or mel frequencies in dB, or mel with per-channel energy normalisation (default %(default)s)")
-    p.add_argument("--spectrogram_hz", type=float, default=spectrogram_images.PICTURE.high_hz, help="its highest frequency, Hz (default %(default)s)")
-    return p
+@dataclass(frozen=True)
+class NetworkFamily:
+    """One kind of network; see family.Family."""
+
+    name: str  # image, rnn or transformer
+    settings: NetworkSettings = field(default_factory=NetworkSettings)
+
+    def fit(self, events: Events, rows: np.ndarray, seed: int) -> Training:
+        """Train on rows (k) of Events."""
+        picture = Picture(self.settings.spectrogram, self.settings.spectrogram_hz)
+        classes, class_index = np.unique(events.labels[rows], return_inverse=True)
+        network = sound_trainer.fit(
+            self.name,
+            spectrograms(events, rows, picture),
+            class_index,
+            n_classes=len(classes),
+            views=self.settings.views,
+            seed=seed,
+        )
+        return Training(NetworkModel(network, picture, classes.tolist()), asdict(self.settings))
+
+    def load(self, folder: Path, facts: ModelFacts) -> NetworkModel:
+        """Return the model that save() wrote.
+
+        Raises InputError where its weights are of another network, or cannot be read.
+        """
+        picture = Picture(facts.input["spectrogram"], facts.input["spectrogram_hz"])
+        network = sound_trainer.load(folder, facts.input["network"])
+        return NetworkModel(network, picture, facts.classes)
 
 
-def settings_of(args):
-    """Return the settings of a network. Raises InputError for such that no network can learn with."""
-    for name, least in (("views", 1), ("spectrogram_hz", LOW_HZ)):
-        if not getattr(args, name) >= least:
-            raise InputError(f"--{name} is {getattr(args, name):g}; wanted {least} or more.")
-    return {name: getattr(args, name) for name in ("views", "spectrogram", "spectrogram_hz")}
+def spectrograms(events: Events, rows: np.ndarray, picture: Picture) -> np.ndarray:
+    """Return the spectrograms of rows (k) of Events, k x 1 x bands x frames float32."""
+    samples = np.asarray(events.samples[rows])
+    return spectrogram_images.image(samples, events.sample_rate, events.lengths[rows], picture)

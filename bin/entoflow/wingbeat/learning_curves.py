@@ -1,16 +1,21 @@
-"""Would more recordings help? Models trained on a part of the groups, against the same models trained on all of them."""
+"""Would more recordings help?
+
+Models that are trained on a part of the groups are compared with those trained on all.
+"""
+
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from entoflow.metric import Metric
 from entoflow.wingbeat import comparisons
+from entoflow.wingbeat.comparisons import ScoreDifference
 from entoflow.wingbeat.event_arrays import Events
 from entoflow.wingbeat.partitions import TRAIN_ONLY, UNUSED, Kind, Partition, of_kind
 
-SHARES = (25, 50)  # per cent of the events to train on, in whole groups; the smaller part lies in the larger
+# Per cent of the events to train on, in whole groups; the smaller part lies in the larger.
+SHARES = (25, 50)
 FOLDS = 3  # of the first grouped partition: each point costs as many trainings
 LITTLE = 0.02  # macro-F1 that is not worth another season
 
@@ -31,20 +36,27 @@ class LearningCurves:
 
     families: dict[str, list[Point]]  # from the smallest share to all
     share: int  # the largest one below all, per cent
-    gain: Any  # what comparisons.difference returns: macro-F1 of the best family with all groups, over that with the share
+    # What comparisons.difference returns: macro-F1 of the best family with all groups, over that
+    # with the share.
+    gain: ScoreDifference
     verdict: str
 
 
-def divide(class_index: np.ndarray, groups: np.ndarray, grouped: np.ndarray, seed: int) -> dict[Partition, np.ndarray]:
-    """Return {partition of kind SHARE: fold of each event}: one fold is held out, and a share of the other groups is trained on.
+def divide(
+    class_index: np.ndarray, groups: np.ndarray, grouped: np.ndarray, seed: int
+) -> dict[Partition, np.ndarray]:
+    """Return {partition of kind SHARE: fold of each event}.
 
-    class_index: n; groups: n; grouped: n, folds of the first grouped partition. A fold has no such partition where a part
-    has fewer than two classes, or is all there is to train on.
+    One fold is held out, and a share of the other groups is trained on.
+    class_index: n; groups: n; grouped: n, folds of the first grouped partition. A fold has no such
+    partition where a part has fewer than two classes, or is all there is to train on.
     """
     folds = {}
     for number in range(min(FOLDS, grouped.max() + 1)):
         is_held_out = grouped == number
-        parts = _training_parts(class_index, groups, is_held_out, np.random.default_rng([seed, number]))
+        parts = _training_parts(
+            class_index, groups, is_held_out, np.random.default_rng([seed, number])
+        )
         for share, is_trained_on in zip(SHARES, parts):
             fold = np.where(is_trained_on, TRAIN_ONLY, UNUSED)
             fold[is_held_out] = 0
@@ -55,7 +67,10 @@ def divide(class_index: np.ndarray, groups: np.ndarray, grouped: np.ndarray, see
 def _training_parts(
     class_index: np.ndarray, groups: np.ndarray, is_held_out: np.ndarray, rng: np.random.Generator
 ) -> list[np.ndarray]:
-    """Return for each of SHARES which events are trained on (n bool); none where one of them would make no sense."""
+    """Return which events are trained on (n bool) for each of SHARES.
+
+    There are none where one of them would have a single class, or would be all there is.
+    """
     rest = np.flatnonzero(~is_held_out)
     order, sizes = spread_over_classes(class_index[rest], groups[rest], rng)
     n_groups = np.searchsorted(np.cumsum(sizes), len(rest) * np.array(SHARES) / 100) + 1
@@ -81,9 +96,15 @@ def spread_over_classes(
 
 
 def _take_turns(n_events: np.ndarray, shuffled: np.ndarray) -> Iterator[int]:
-    """Yield the groups of a shuffled list, each of the class of which the smallest share has come. n_events: groups x classes."""
+    """Yield the groups of a shuffled list, each of the class of which the smallest share has come.
+
+    n_events: groups x classes.
+    """
     totals = np.maximum(n_events.sum(axis=0), 1)
-    queues = [[int(place) for place in shuffled if n_events[place, column]] for column in range(len(totals))]
+    queues = [
+        [int(place) for place in shuffled if n_events[place, column]]
+        for column in range(len(totals))
+    ]
     n_taken = np.zeros(len(totals))
     taken: set[int] = set()
     while len(taken) < len(n_events):
@@ -104,15 +125,20 @@ def measure(
     best_family: str,
     seed: int,
 ) -> LearningCurves | None:
-    """Return the learning curve of each family, and what that of the best one means; None where no part was trained on.
+    """Return the learning curve of each family, and what that of the best one means.
 
+    None where no part was trained on.
     probabilities: of (family, partition), N x C, NaN where an event was not held out.
     """
     shares = of_kind(events.partitions, Kind.SHARE)
     if not shares:
         return None
     grouped = of_kind(events.partitions, Kind.GROUPED)[0]
-    held_out_folds = [partition.number - 1 for partition in shares if partition.share == SHARES[0] and partition.number]
+    held_out_folds = [
+        partition.number - 1
+        for partition in shares
+        if partition.share == SHARES[0] and partition.number
+    ]
     rows = np.flatnonzero(np.isin(events.folds(grouped), held_out_folds))
     trained_on = {100: [events.training_rows(grouped, fold) for fold in held_out_folds]}
     for share in SHARES:
@@ -124,27 +150,35 @@ def measure(
     for family in families:
         by_share = {}
         for share in SHARES:
-            folds = [probabilities[family, partition] for partition in shares if partition.share == share]
+            folds = [
+                probabilities[family, partition] for partition in shares if partition.share == share
+            ]
             by_share[share] = np.nansum(folds, axis=0)[rows]
         by_share[100] = probabilities[family, grouped][rows]
         scores = comparisons.scores(by_share, class_index[rows], events.groups[rows], seed)
-        curves[family] = [_point(share, trained_on[share], events.groups, scores[share].figure()) for share in by_share]
+        curves[family] = [
+            _point(share, trained_on[share], events.groups, scores[share].metric())
+            for share in by_share
+        ]
         if family == best_family:
             scores_of_best = scores
     gain = comparisons.difference(scores_of_best[100], scores_of_best[SHARES[-1]])
-    sentence = verdict(gain["value"], gain["low"], gain["high"])
+    sentence = verdict(gain.value, gain.low, gain.high)
     return LearningCurves(curves, SHARES[-1], gain, sentence)
 
 
-def _point(share: int, trained_on: Sequence[np.ndarray], groups: np.ndarray, macro_f1: Metric) -> Point:
+def _point(
+    share: int, trained_on: Sequence[np.ndarray], groups: np.ndarray, macro_f1: Metric
+) -> Point:
     n_events = float(np.mean([len(rows) for rows in trained_on]))
     n_groups = float(np.mean([len(set(groups[rows].tolist())) for rows in trained_on]))
     return Point(share, n_events, n_groups, macro_f1)
 
 
-def verdict(gain: float, low: float | None, high: float | None) -> str:
-    """Return what the gain in macro-F1, from the largest share of the groups to all of them, means."""
-    text = f"From {SHARES[-1]} % of the groups to all, macro-F1 of the best family moved by {gain:+.2f}"
+def verdict(gain: float | None, low: float | None, high: float | None) -> str:
+    """Return what the gain in macro-F1, from the largest share to all groups, means."""
+    text = f"From {SHARES[-1]} % of the groups to all, macro-F1 of the best family "
+    text += f"moved by {gain:+.2f}"
     if low is None or high is None:
         return f"{text}: too few groups to say whether more recordings would help."
     text += f" ({low:+.2f} to {high:+.2f})"
@@ -153,30 +187,3 @@ def verdict(gain: float, low: float | None, high: float | None) -> str:
     if high < LITTLE:
         return f"{text}: more such recordings would hardly help."
     return f"{text}: whether more recordings would help cannot be told."
-
-
-# Until compare_families.py calls measure().
-
-
-def figures(events, named, best, seed):  # type: ignore[no-untyped-def]
-    """Return the curve of each family and what that of the best means, None where no part was learned from.
-
-    {"families": {family: [{"share", "events", "groups", "macro_f1"} from the smallest share to all]}, "gain": figure of what the larger half brought the
-    best family, "verdict": a sentence}; events and groups: mean number learned from.
-    """
-    folds = {name: np.array([clip["folds"][name] for clip in events.clips]) for name in events.partitions if name.startswith("share_")}
-    numbers = [int(name.rpartition("_")[2]) for name in folds if name.startswith(f"share_{SHARES[0]}_")]
-    if not numbers:
-        return None
-    rows = np.flatnonzero(np.isin(named.fold, np.array(numbers) - 1))
-    learned = {share: [folds[f"share_{share}_{number}"] == TRAIN_ONLY for number in numbers] for share in SHARES}
-    learned[100] = [named.fold != number - 1 for number in numbers]
-    curves, found = {}, {}
-    for family in named.families:
-        said = {share: np.nansum([named.by[family, f"share_{share}_{number}"] for number in numbers], axis=0)[rows] for share in SHARES}
-        found[family] = comparisons.scores({**said, 100: named.by[family, named.grouped[0]][rows]}, named.columns[rows], named.groups[rows], seed)
-        curves[family] = [{"share": share, "events": float(np.mean([own.sum() for own in learned[share]])),
-                           "groups": float(np.mean([len(set(events.groups[own].tolist())) for own in learned[share]])), "macro_f1": score.figure()}
-                          for share, score in found[family].items()]
-    gain = comparisons.difference(found[best][100], found[best][SHARES[-1]])
-    return {"families": curves, "share": SHARES[-1], "gain": gain, "verdict": verdict(gain["value"], gain["low"], gain["high"])}

@@ -64,13 +64,16 @@ def _has_tall_lines(power: np.ndarray, mains: int) -> np.ndarray:
 
 
 def _has_narrow_lines(power: np.ndarray, rows: np.ndarray, widths: np.ndarray) -> np.ndarray:
-    """Return rows x 2 bool: whether enough lines are narrow. widths: of a line in Hz, of each row."""
+    """Return rows x 2 bool: whether enough lines are narrow.
+
+    widths: of a line in Hz, of each row.
+    """
     rows = rows[:, None, None, None]
     widths = widths[:, None, None, None]
     near = power[rows, _LINE_HZ[..., None] + np.arange(-1, 2)]  # the mains are seldom farther off
     peak = _LINE_HZ + near.argmax(axis=3) - 1
-    beside = power[rows, peak[..., None] + widths * np.array(ZEROS)]
-    is_narrow = near.max(axis=3) > NARROW * beside.max(axis=3)
+    at_zeros = power[rows, peak[..., None] + widths * np.array(ZEROS)]
+    is_narrow = near.max(axis=3) > NARROW * at_zeros.max(axis=3)
     has_odd_line = is_narrow[..., ::2].any(axis=2)
     return (is_narrow.sum(axis=2) >= FEWEST_LINES) & has_odd_line
 

@@ -1,8 +1,10 @@
 """Ways to divide events into folds, one of which is held out at a time.
 
-Models are compared on grouped partitions; the others answer a question of their own (see bin/wingbeat/split_recordings.py).
-In arrays folds count from 0; on command lines and in tables they count from 1.
+Models are compared on grouped partitions; the others answer a question of their own (see
+bin/wingbeat/split_recordings.py). In arrays folds count from 0; on command lines and in tables they
+count from 1.
 """
+
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
@@ -28,14 +30,14 @@ class Partition:
     kind: Kind
     n_folds: int  # that are held out in turn
     seed: int  # of the models that are trained on it
-    # Grouped, random: the seed of the division. Left out: which part of the classes, from 1. Share: which fold of the
-    # first grouped partition is held out, from 1.
+    # Grouped, random: the seed of the division. Left out: which part of the classes, from 1.
+    # Share: which fold of the first grouped partition is held out, from 1.
     number: int | None = None
     share: int | None = None  # per cent of the groups that are trained on
 
     @property
     def name(self) -> str:
-        """The name in files and on command lines: grouped_1, random_1, sensor, without_2, share_25_1."""
+        """The name in files and on command lines: grouped_1, sensor, without_2, share_25_1."""
         numbers = [number for number in (self.share, self.number) if number is not None]
         return "_".join([self.kind.value, *map(str, numbers)])
 

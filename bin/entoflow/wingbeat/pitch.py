@@ -77,12 +77,16 @@ def pitch_of_spectra(spectra: Spectra, limits: tuple[float, float] = LIMITS_HZ) 
 
 
 def _candidate_hz(limits: tuple[float, float], nyquist: int) -> np.ndarray:
-    """Return the candidates for F0: all whole Hz within the limits and below half the sample rate."""
+    """Return the candidates for F0.
+
+    They are all whole Hz within the limits and below half the sample rate.
+    """
     low = int(limits[0])
     high = min(int(limits[1]), nyquist - 1)
     if low < 1 or high < low + 4:
         raise InputError(
-            f"F0 limits are {limits[0]} to {limits[1]} Hz and half the sample rate is {nyquist} Hz; "
+            f"F0 limits are {limits[0]} to {limits[1]} Hz and half the sample rate is {nyquist} "
+            "Hz; "
             "wanted a lowest F0 of 1 Hz or more and a highest at least 5 Hz above it, "
             "both below half the sample rate."
         )
@@ -143,7 +147,10 @@ def _scores(levels: np.ndarray, candidates: np.ndarray) -> np.ndarray:
 def _add_lines(
     scores: np.ndarray, levels: np.ndarray, bins: np.ndarray, weight: float, buffer: np.ndarray
 ) -> None:
-    """Add weighted levels at one bin for each candidate; none is known above half the sample rate."""
+    """Add the weighted levels of one bin for each candidate to the scores.
+
+    No level is known above half the sample rate.
+    """
     bins = bins[bins < len(levels)]
     lines = np.take(levels, bins, axis=0, out=buffer[: len(bins)], mode="clip")
     scores[: len(bins)] += np.multiply(lines, np.float32(weight), out=lines)
@@ -157,12 +164,10 @@ def _widen(levels: np.ndarray, out: np.ndarray) -> None:
     out[-1] = levels[-2:].max(axis=0)
 
 
-def _best_two(
-    scores: np.ndarray, candidates: np.ndarray, resolution_hz: np.ndarray
-) -> np.ndarray:
-    """Return n x 4, the numbers of Pitch: the best candidate, and the best one beyond its line's width.
+def _best_two(scores: np.ndarray, candidates: np.ndarray, resolution_hz: np.ndarray) -> np.ndarray:
+    """Return n x 4, the first four columns of Pitch.
 
-    scores: n x candidates.
+    The second candidate is the best one beyond the first one's line. scores: n x candidates.
     """
     first_hz, first = _peak(scores, candidates)
     distance = np.abs(candidates.astype(np.float32) - first_hz[:, None])
@@ -202,9 +207,7 @@ def _octave_risk(levels: np.ndarray, f0_hz: np.ndarray) -> np.ndarray:
     return (f0_hz > 0) & ((midway > WEAK_LINES * harmonics) | (odd < WEAK_ODD * even))
 
 
-def _mean_level(
-    levels: np.ndarray, f0_hz: np.ndarray, multiples: tuple[float, ...]
-) -> np.ndarray:
+def _mean_level(levels: np.ndarray, f0_hz: np.ndarray, multiples: tuple[float, ...]) -> np.ndarray:
     """Return n: mean level at some multiples of F0, each the highest of three neighbouring bins."""
     centre = np.round(np.array(multiples)[:, None] * f0_hz).astype(int)
     bins = np.clip(centre + np.arange(-1, 2)[:, None, None], 0, len(levels) - 1)

@@ -1,10 +1,13 @@
-"""What the name of a recording says (when it was made, by which sensor, at what temperature), and the groups that follow.
+"""What the name of a recording says (when it was made, by which sensor, at what temperature), and
+the groups that follow.
 
-A pattern is a regular expression with named groups: year, month and day, or the date's parts d1, d2 and d3 in an order
-that one name alone does not determine; hour, minute, second, fraction (digits behind the point); sensor, temperature,
-humidity, gain. The default patterns read no sensor: a word before the date may as well be a species, and a night that
-two "sensors" of that kind share would end up on both sides of a split.
+A pattern is a regular expression with named groups: year, month and day, or the date's parts d1, d2
+and d3 in an order that one name alone does not determine; hour, minute, second, fraction (digits
+behind the point); sensor, temperature, humidity, gain. The default patterns read no sensor: a word
+before the date may as well be a species, and a night that two "sensors" of that kind share would
+end up on both sides of a split.
 """
+
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -46,12 +49,15 @@ class NameFacts:
     gain: float | None = None  # in the sensor's own unit
 
 
-def read(names: Sequence[str], pattern: str | None = None, date_order: str | None = None) -> list[NameFacts]:
-    """Return what each name says, by a pattern searched in the whole name, or by PATTERNS in its last part.
+def read(
+    names: Sequence[str], pattern: str | None = None, date_order: str | None = None
+) -> list[NameFacts]:
+    """Return what each name says, by a pattern searched in the whole name, or by PATTERNS in its
+    last part.
 
-    date_order: one of ORDERS; None takes the only one in which all names are dates. Raises InputError for a wrong
-    pattern, names that do not match the user's pattern, a date or number that does not exist, and where several orders
-    fit and give different dates.
+    date_order: one of ORDERS; None takes the only one in which all names are dates. Raises
+    InputError for a wrong pattern, names that do not match the user's pattern, a date or number
+    that does not exist, and where several orders fit and give different dates.
     """
     if pattern:
         check_pattern(pattern)
@@ -59,9 +65,9 @@ def read(names: Sequence[str], pattern: str | None = None, date_order: str | Non
         _refuse_unmatched(names, texts, pattern)
     else:
         texts = [_match(PurePosixPath(name).name, PATTERNS) for name in names]
-    dated = {name: found for name, found in zip(names, texts) if found and "d1" in found}
+    dated = {name: match for name, match in zip(names, texts) if match and "d1" in match}
     order = _determine_order(dated, date_order) if dated else None
-    return [_read_facts(name, found or {}, order) for name, found in zip(names, texts)]
+    return [_read_facts(name, match or {}, order) for name, match in zip(names, texts)]
 
 
 def night(time: datetime) -> date:
@@ -70,13 +76,15 @@ def night(time: datetime) -> date:
 
 
 def night_groups(facts: Sequence[NameFacts]) -> list[str | None]:
-    """Return the default group of each recording: its sensor and night, or None where its time is not known.
+    """Return the default group of each recording.
 
-    A burst is likely one insect: where less than 5 s lie between a sensor's recordings on both sides of noon, their
-    nights are one group.
+    Its sensor and night, or None where its time is not known.
+    A burst is likely one insect: where less than 5 s lie between a sensor's recordings on both
+    sides of noon, their nights are one group.
     """
     groups: list[str | None] = [None] * len(facts)
-    last: dict[str | None, tuple[datetime, str]] = {}  # of each sensor: time and group of the recording before
+    # Of each sensor: time and group of the recording before.
+    last: dict[str | None, tuple[datetime, str]] = {}
     timed = [(entry.time, at) for at, entry in enumerate(facts) if entry.time]
     for time, at in sorted(timed):
         sensor = facts[at].sensor
@@ -91,18 +99,22 @@ def night_groups(facts: Sequence[NameFacts]) -> list[str | None]:
 
 
 def check_pattern(pattern: str) -> None:
-    """Raise InputError for a pattern that is no regular expression, or whose named groups make no sense."""
+    """Raise InputError for a pattern that is no regular expression, or whose named groups make no
+    sense.
+    """
     try:
         names = set(re.compile(pattern).groupindex)
     except re.error as error:
         raise InputError(
-            f"the pattern {pattern} is no regular expression ({error}); wanted one with named groups such as (?P<hour>..)."
+            f"the pattern {pattern} is no regular expression ({error}); wanted one with named "
+            "groups such as (?P<hour>..)."
         ) from None
     allowed = [*DATE, *DATE_PARTS, *CLOCK, "sensor", *MEASURES]
     unknown = sorted(names - set(allowed))
     if unknown or not names:
         raise InputError(
-            f"the pattern {pattern} names {', '.join(unknown) or 'no group'}; wanted some of {', '.join(allowed)}."
+            f"the pattern {pattern} names {', '.join(unknown) or 'no group'}; wanted some of "
+            f"{', '.join(allowed)}."
         )
     if not _has_whole_time(names) and not names <= {"sensor", *MEASURES}:
         raise InputError(
@@ -112,7 +124,7 @@ def check_pattern(pattern: str) -> None:
 
 
 def _has_whole_time(names: set[str]) -> bool:
-    """Return whether the named groups of a pattern give an hour and a date in one of its two forms."""
+    """Return whether the named groups of a pattern give an hour, and a date in one form."""
     in_words = names & set(DATE)
     in_parts = names & set(DATE_PARTS)
     if in_words and in_parts:
@@ -130,7 +142,7 @@ def _match(text: str, patterns: Sequence[str]) -> dict[str, str] | None:
 
 
 def _refuse_unmatched(names: Sequence[str], texts: Sequence[Texts | None], pattern: str) -> None:
-    unmatched = [name for name, found in zip(names, texts) if found is None]
+    unmatched = [name for name, match in zip(names, texts) if match is None]
     if unmatched:
         raise InputError(
             f"{unmatched[0]}: does not match the pattern {pattern} "
@@ -139,7 +151,10 @@ def _refuse_unmatched(names: Sequence[str], texts: Sequence[Texts | None], patte
 
 
 def _determine_order(dated: Mapping[str, Texts], date_order: str | None) -> str:
-    """Return the order in which all names {name: texts} are dates. Raises InputError where none fits, or several that differ."""
+    """Return the order in which all names {name: texts} are dates.
+
+    Raises InputError where none fits, or several that differ.
+    """
     if date_order and date_order not in ORDERS:
         raise InputError(f"date_order is {date_order}; wanted one of {', '.join(ORDERS)}.")
     candidates = [date_order] if date_order else list(ORDERS)
@@ -147,14 +162,16 @@ def _determine_order(dated: Mapping[str, Texts], date_order: str | None) -> str:
     fitting = [order for order in candidates if first_wrong[order] is None]
     if not fitting:
         raise InputError(
-            f"{_describe_wrong(first_wrong)}; wanted one order in which all {len(dated)} names are dates (--date_order)."
+            f"{_describe_wrong(first_wrong)}; wanted one order in which all {len(dated)} names "
+            "are dates (--date_order)."
         )
     for name, texts in dated.items():
         times = {order: _read_time(texts, order) for order in fitting}
         if len(set(times.values())) > 1:
             readings = " or ".join(f"{time:%d %B %Y} ({order})" for order, time in times.items())
             raise InputError(
-                f"{name}: is {readings}, and all {len(dated)} names are dates in each of these orders; "
+                f"{name}: is {readings}, and all {len(dated)} names are dates in each of these "
+                "orders; "
                 "wanted the right one (--date_order)."
             )
     return fitting[0]
@@ -174,7 +191,10 @@ def _describe_wrong(first_wrong: Mapping[str, str | None]) -> str:
 
 
 def _read_time(texts: Texts, order: str | None) -> datetime | None:
-    """Return a time, or None where a part of it is missing or does not exist. Two digits of a year are 1970 to 2069."""
+    """Return a time, or None where a part of it is missing or does not exist.
+
+    Two digits of a year are 1970 to 2069.
+    """
     names = ORDERS[order] if order and "d1" in texts else DATE
     try:
         year, month, day = (int(texts[name]) for name in names)

@@ -1,8 +1,10 @@
-"""Lists of recordings: a table or a folder per class where they are labelled; a folder, a table or one file where they are not.
+"""Lists of recordings: a table or a folder per class where they are labelled.
 
-A row of a table is a recording or, with start and end, a part of one; a recording may have many parts. No file is opened
-here.
+A folder, a table or one file where they are not.
+A row of a table is a recording or, with start and end, a part of one; a recording may have many
+parts. No file is opened here.
 """
+
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -30,7 +32,9 @@ class Recording:
     start: float | None = None  # seconds; None for the whole recording
     end: float | None = None  # seconds; None for its end
     fold: str | None = None  # of the user's own division
-    columns: Mapping[str, Any] = field(default_factory=dict)  # of COLUMNS, those that the table fills
+    columns: Mapping[str, Any] = field(
+        default_factory=dict
+    )  # of COLUMNS, those that the table fills
     row: int | None = None  # of the table
     problem: str | None = None  # why it cannot be used, whatever the file holds
 
@@ -53,12 +57,14 @@ class Listing:
 def read_labelled(source: Path) -> Listing:
     """Return the labelled recordings of a table or a folder per class.
 
-    Raises InputError for a source of another form, times that are no numbers, or a part of a recording with two labels.
+    Raises InputError for a source of another form, times that are no numbers, or a part of a
+    recording with two labels.
     """
     path = existing_source(source)
     if path.is_file() and is_sound_name(path.name):
         raise InputError(
-            f"{path}: is one recording; wanted a table recording,label of several, or a folder per class."
+            f"{path}: is one recording; wanted a table recording,label of several, or a folder "
+            "per class."
         )
     if path.is_dir():
         return _read_class_folders(path)
@@ -82,18 +88,24 @@ def _read_class_folders(folder: Path) -> Listing:
     for path in find_files(folder, is_sound_name, "recordings"):
         name = relative(path, folder)
         if path.parent == folder:
-            notes.append(Note(name, None, "left out", "lies in no class folder, so it has no label"))
+            notes.append(
+                Note(name, None, "left out", "lies in no class folder, so it has no label")
+            )
         else:
             recordings.append(Recording(name, path, label=name.split("/")[0]))
     if not recordings:
         raise InputError(
-            f"{folder}: holds {len(notes)} recordings and none in a folder below; wanted a folder per class."
+            f"{folder}: holds {len(notes)} recordings and none in a folder below; wanted a folder "
+            "per class."
         )
     return Listing("folders", recordings, notes)
 
 
 def _read_table(path: Path, required: Sequence[str]) -> Listing:
-    """Return the recordings of a table, each part once: where several rows list it, the first row's."""
+    """Return the recordings of a table.
+
+    A part that several rows list is returned once, as the first row has it.
+    """
     first_rows: dict[tuple[Path, float | None, float | None], Recording] = {}
     notes = []
     for row in read_rows(path, required=required):
@@ -105,10 +117,13 @@ def _read_table(path: Path, required: Sequence[str]) -> Listing:
         first = first_rows[part]
         if first.label != recording.label:
             raise InputError(
-                f"{path}, rows {first.row} and {recording.row}: {_describe_part(recording)} is labelled "
+                f"{path}, rows {first.row} and {recording.row}: {_describe_part(recording)} is "
+                "labelled "
                 f"'{first.label}' and '{recording.label}'; wanted one label for it."
             )
-        notes.append(Note(recording.file_name, recording.row, "dropped", f"row {first.row} lists the same"))
+        notes.append(
+            Note(recording.file_name, recording.row, "dropped", f"row {first.row} lists the same")
+        )
     return Listing("table", list(first_rows.values()), notes)
 
 
@@ -117,11 +132,13 @@ def _read_row(path: Path, row: dict[str, Any]) -> Recording:
     end = _read_seconds(path, row, "end")
     if end is not None and end <= (start or 0):
         raise InputError(
-            f"{path}, row {row['row']}: goes from {start or 0:g} to {end:g} s; wanted a start before the end."
+            f"{path}, row {row['row']}: goes from {start or 0:g} to {end:g} s; wanted a start "
+            "before the end."
         )
     if is_sound_name(row.get("label", "")) and not is_sound_name(row["recording"]):
         raise InputError(
-            f"{path}, row {row['row']}: recording is '{row['recording']}' and label '{row['label']}'; "
+            f"{path}, row {row['row']}: recording is '{row['recording']}' and label "
+            f"'{row['label']}'; "
             "wanted the recording under recording."
         )
     return Recording(
@@ -156,7 +173,9 @@ def _read_column(path: Path, row: dict[str, Any], name: str) -> str | float:
         return plain_label(row[name])
     value = number(row[name].replace(",", "."))
     if not math.isfinite(value):
-        raise InputError(f"{path}, row {row['row']}: {name} is '{row[name]}'; wanted a number or nothing.")
+        raise InputError(
+            f"{path}, row {row['row']}: {name} is '{row[name]}'; wanted a number or nothing."
+        )
     return value
 
 

@@ -158,7 +158,10 @@ def _has_hum(
 def _line_amplitudes(
     signal: np.ndarray, sample_rate: float, lengths: np.ndarray, lines: np.ndarray
 ) -> np.ndarray:
-    """Return 4 x n x mains x lines: complex amplitudes in every quarter; none too near half the rate."""
+    """Return 4 x n x mains x lines.
+
+    Complex amplitudes in every quarter; none too near half the rate.
+    """
     at = np.arange(signal.shape[1])
     phase = 2 * np.pi * np.outer(at, lines) / sample_rate
     is_known = np.tile(lines.ravel() < 0.45 * sample_rate, 2)

@@ -1,4 +1,8 @@
-"""Clips that are the same sound: cut from overlapping files, copied, scaled, shifted. They must not lie on both sides of a split."""
+"""Clips that are the same sound: cut from overlapping files, copied, scaled, shifted.
+
+They must not lie on both sides of a split.
+"""
+
 import numpy as np
 
 SAME = 0.999  # cosine of two magnitude spectra; of unrelated noise it is pi / 4
@@ -8,10 +12,11 @@ ROUNDING = 1e-5  # of a cosine in float32
 
 
 def find_first_alike(clips: np.ndarray) -> np.ndarray:
-    """Return for each of n clips (n x samples, float32, zero-padded) the first clip that is the same sound, or itself (n indices).
+    """Return for each of n clips (n x samples, float32, zero-padded) the first clip that is the
+    same sound, or itself (n indices).
 
-    Clips are the same with equal bytes, or with a cosine over SAME of their magnitude spectra without the mean. Samples
-    that are not finite count as zeros.
+    Clips are the same with equal bytes, or with a cosine over SAME of their magnitude spectra
+    without the mean. Samples that are not finite count as zeros.
     """
     firsts, distinct = _find_equal(clips)
     bands = np.zeros((len(distinct), BANDS), np.float32)
@@ -21,17 +26,19 @@ def find_first_alike(clips: np.ndarray) -> np.ndarray:
     first_alike = np.arange(len(clips))
     for start in range(0, len(distinct), BLOCK):
         # Norms of bands are never farther apart than the spectra themselves, so no pair is missed.
-        cosines = bands[start:start + BLOCK] @ bands.T
+        cosines = bands[start : start + BLOCK] @ bands.T
         later, earlier = np.nonzero(np.tril(cosines > SAME - ROUNDING, start - 1))
         _compare(clips, distinct[later + start], distinct[earlier], first_alike)
     return first_alike[firsts]
 
 
-def _compare(clips: np.ndarray, later: np.ndarray, earlier: np.ndarray, first_alike: np.ndarray) -> None:
+def _compare(
+    clips: np.ndarray, later: np.ndarray, earlier: np.ndarray, first_alike: np.ndarray
+) -> None:
     """Lower first_alike of the later clips of pairs that are the same sound to the earlier ones."""
     for start in range(0, len(later), BLOCK):
-        a = later[start:start + BLOCK]
-        b = earlier[start:start + BLOCK]
+        a = later[start : start + BLOCK]
+        b = earlier[start : start + BLOCK]
         cosines = (_unit(_spectra(clips[a])) * _unit(_spectra(clips[b]))).sum(axis=1)
         alike = cosines > SAME
         np.minimum.at(first_alike, a[alike], b[alike])
@@ -57,7 +64,7 @@ def _band_norms(clips: np.ndarray) -> np.ndarray:
     spectra = _spectra(clips)
     edges = np.unique(np.linspace(0, spectra.shape[1], BANDS, endpoint=False, dtype=int))
     norms = np.zeros((len(clips), BANDS), np.float32)
-    norms[:, :len(edges)] = np.sqrt(np.add.reduceat(spectra ** 2, edges, axis=1))
+    norms[:, : len(edges)] = np.sqrt(np.add.reduceat(spectra**2, edges, axis=1))
     return _unit(norms)
 
 

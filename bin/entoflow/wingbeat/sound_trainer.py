@@ -1,142 +1,182 @@
-"""Training of the networks that name short sounds: one loop and one budget for all kinds, so that a comparison of them is fair.
+"""Training of the networks that name short sounds: one loop and one budget for all kinds.
 
-Spectrograms are n x channels x bins x frames float32, logarithms of power; frames of zeros before and after a sound are padding.
-A model is {"network", "kind", "input_shape", "architecture", "n_classes"}. Nothing is held back to stop by: the budget is spent, and what is kept is the
-running mean of the weights.
+A comparison of them is fair that way. Spectrograms are n x channels x bins x frames float32,
+logarithms of power; frames of zeros before and after a sound are padding. Nothing is held back for
+early stopping: the budget is spent, and the result is the running mean of the weights.
 """
+
 import copy
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from entoflow.task import InputError, first_line
 from entoflow.weights import write_weights
 
+if TYPE_CHECKING:
+    import torch
+
+    from entoflow.wingbeat.sound_networks import Network
+
 BATCH = 32
-RATES = {"image": 3e-3, "rnn": 3e-3, "transformer": 1e-3}
+LEARNING_RATES = {"image": 3e-3, "rnn": 3e-3, "transformer": 1e-3}
 WARM_UP = 0.1  # share of all steps
-SMOOTHING = 0.05  # of classes
-STEEPEST = 5.0  # largest norm of a step's gradient
-AT_ONCE = 64  # clips that are named together
+LABEL_SMOOTHING = 0.05
+LARGEST_GRADIENT = 5.0  # norm, to which that of a step is clipped
+AT_ONCE = 64  # clips that are predicted together
 
 
-def fit(kind, spectrograms, columns, settings):
-    """Return a model of a kind (image, rnn, transformer) that learned from spectrograms of classes `columns` (n, from 0).
+@dataclass(frozen=True)
+class SoundNetwork:
+    """A network and what it was built with."""
 
-    settings: n_classes, views (how many spectrograms it is shown in all), seed and, where it is not the default, architecture (see sound_networks.build).
+    network: "Network"
+    kind: str  # image, rnn or transformer
+    input_shape: list[int]  # channels, bins, frames
+    architecture: dict[str, Any]
+    n_classes: int
+
+
+def fit(
+    kind: str,
+    spectrograms: np.ndarray,
+    class_index: np.ndarray,
+    n_classes: int,
+    views: int,
+    seed: int,
+    architecture: dict[str, Any] | None = None,
+) -> SoundNetwork:
+    """Return a network of a kind, trained on spectrograms of classes class_index (n, from 0).
+
+    views: how many spectrograms it is shown in all. architecture: what differs from the defaults;
+    see sound_networks.build.
     """
     import torch
 
-    torch.manual_seed(settings["seed"])
-    training = Training(_new(kind, spectrograms.shape[1:], settings["n_classes"], settings.get("architecture", {})), spectrograms, columns, settings)
-    for rows in training.batches():
-        training.step(rows)
-    training.network.load_state_dict(training.mean.state_dict())
-    training.network.eval()
-    return training.model
+    from entoflow import optimising
+    from entoflow.wingbeat import sound_augmentation, sound_networks
 
-
-class Training:
-    """A network, what it learns from, and the running mean of its weights, which is what is kept."""
-
-    def __init__(self, model, spectrograms, columns, settings):
-        import torch
-
-        from entoflow.optimising import weight_groups
-        from entoflow.wingbeat import sound_networks
-
-        self.model, self.network = model, model["network"].train()
-        self.rng, device = np.random.default_rng(settings["seed"]), device_of(model)
-        values, self.frames = sound_networks.moved_to_start(torch.from_numpy(spectrograms).to(device))
-        self.network.adapt(values, self.frames)
-        self.values = self.network.normalised(values, self.frames)
-        self.mean = copy.deepcopy(self.network).eval()
-        counts = np.bincount(columns, minlength=model["n_classes"])
-        self.columns = torch.from_numpy(np.asarray(columns)).to(device)
-        self.weights = torch.tensor(len(columns) / (len(counts) * counts.clip(1)), dtype=torch.float32, device=device)  # all classes weigh the same
-        self.optimiser = torch.optim.AdamW(weight_groups(self.network))
-        self.steps, self.done = -(-settings["views"] // BATCH), 0
-
-    def batches(self):
-        """Yield rows of each batch: all clips in a new order, again and again."""
-        left = np.empty(0, int)
-        for _ in range(self.steps):
-            while len(left) < BATCH:
-                left = np.concatenate([left, self.rng.permutation(len(self.columns))])
-            yield left[:BATCH]
-            left = left[BATCH:]
-
-    def step(self, rows):
-        """Learn from a batch; return its loss."""
-        import torch
-
-        from entoflow import optimising
-        from entoflow.wingbeat import sound_augmentation
-
-        for group in self.optimiser.param_groups:
-            group["lr"] = RATES[self.model["kind"]] * optimising.rate(self.done, WARM_UP * self.steps, self.steps)
-        targets = torch.nn.functional.one_hot(self.columns[rows], len(self.weights)).float()
-        x, frames, targets = sound_augmentation.varied(self.values[rows], self.frames[rows], targets, self.rng)
-        loss = torch.nn.functional.cross_entropy(self.network(x, frames), targets, self.weights, label_smoothing=SMOOTHING)
-        self.optimiser.zero_grad()
+    torch.manual_seed(seed)
+    model = _build(kind, spectrograms.shape[1:], n_classes, architecture or {})
+    network = model.network.train()
+    on_device = torch.from_numpy(spectrograms).to(network.mean.device)
+    values, n_frames = sound_networks.moved_to_start(on_device)
+    network.adapt(values, n_frames)
+    values = network.normalised(values, n_frames)
+    mean_network = copy.deepcopy(network).eval()
+    columns = torch.from_numpy(np.asarray(class_index)).to(values.device)
+    one_hot = torch.nn.functional.one_hot(columns, n_classes).float()
+    weights = class_weights(class_index, n_classes).to(values.device)
+    optimiser = torch.optim.AdamW(optimising.weight_groups(network))
+    n_steps = -(-views // BATCH)
+    rng = np.random.default_rng(seed)
+    for step, rows in enumerate(batches(len(columns), n_steps, rng)):
+        rate = LEARNING_RATES[kind] * optimising.rate(step, WARM_UP * n_steps, n_steps)
+        for group in optimiser.param_groups:
+            group["lr"] = rate
+        x, lengths, targets = sound_augmentation.augment(
+            values[rows], n_frames[rows], one_hot[rows], rng
+        )
+        loss = torch.nn.functional.cross_entropy(
+            network(x, lengths), targets, weights, label_smoothing=LABEL_SMOOTHING
+        )
+        optimiser.zero_grad()
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.network.parameters(), STEEPEST)
-        self.optimiser.step()
-        self.done += 1
-        optimising.follow(self.mean, self.network, self.done)
-        return loss.item()
+        torch.nn.utils.clip_grad_norm_(network.parameters(), LARGEST_GRADIENT)
+        optimiser.step()
+        optimising.follow(mean_network, network, step + 1)
+    network.load_state_dict(mean_network.state_dict())
+    network.eval()
+    return model
 
 
-def predict(model, spectrograms):
-    """Return n x n_classes float32 probabilities. Raises InputError for another shape of spectrograms."""
+def batches(n: int, n_steps: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
+    """Yield the rows of each batch: all n clips in a new order, again and again."""
+    waiting = np.empty(0, int)
+    for _ in range(n_steps):
+        while len(waiting) < BATCH:
+            waiting = np.concatenate([waiting, rng.permutation(n)])
+        yield waiting[:BATCH]
+        waiting = waiting[BATCH:]
+
+
+def class_weights(class_index: np.ndarray, n_classes: int) -> "torch.Tensor":
+    """Return the factors of the loss of each class (C float32), by which all count the same."""
+    import torch
+
+    counts = np.bincount(class_index, minlength=n_classes)
+    weights = len(class_index) / (len(counts) * counts.clip(1))
+    return torch.tensor(weights, dtype=torch.float32)
+
+
+def predict(model: SoundNetwork, spectrograms: np.ndarray) -> np.ndarray:
+    """Return n x n_classes float32 probabilities. Raises InputError for another shape."""
     import torch
 
     from entoflow.wingbeat import sound_networks
 
-    found, wanted = spectrograms.shape[1:], tuple(model["input_shape"])
-    if found != wanted:
-        raise InputError(f"spectrograms are of {_size(found)}; wanted {_size(wanted)}, as the model learned from.")
-    probabilities = np.zeros((len(spectrograms), model["n_classes"]), np.float32)
+    if list(spectrograms.shape[1:]) != model.input_shape:
+        size = _size(spectrograms.shape[1:])
+        raise InputError(
+            f"spectrograms are of {size}; wanted {_size(model.input_shape)}, "
+            "as the model was trained on."
+        )
+    network = model.network
+    probabilities = np.zeros((len(spectrograms), model.n_classes), np.float32)
     with torch.inference_mode():
         for start in range(0, len(probabilities), AT_ONCE):
-            rows = slice(start, start + AT_ONCE)
-            values, frames = sound_networks.moved_to_start(torch.from_numpy(spectrograms[rows]).to(device_of(model)))
-            probabilities[rows] = model["network"](model["network"].normalised(values, frames), frames).softmax(1).cpu().numpy()
+            block = slice(start, start + AT_ONCE)
+            on_device = torch.from_numpy(spectrograms[block]).to(network.mean.device)
+            values, n_frames = sound_networks.moved_to_start(on_device)
+            logits = network(network.normalised(values, n_frames), n_frames)
+            probabilities[block] = logits.softmax(1).cpu().numpy()
     return probabilities
 
 
-def save(model, folder):
+def save(model: SoundNetwork, folder: Path) -> dict[str, Any]:
     """Write weights.safetensors to the folder and return what model.json says of the network."""
-    write_weights(model["network"], folder)
-    return {name: model[name] for name in ("kind", "input_shape", "architecture", "n_classes")}
+    write_weights(model.network, folder)
+    return {
+        "kind": model.kind,
+        "input_shape": model.input_shape,
+        "architecture": model.architecture,
+        "n_classes": model.n_classes,
+    }
 
 
-def load(folder, facts):
-    """Return the model that `save` wrote; facts: what it returned. Raises InputError where weights and facts do not go together."""
+def load(folder: Path, facts: dict[str, Any]) -> SoundNetwork:
+    """Return the network that save() wrote; facts: what it returned.
+
+    Raises InputError where weights and facts do not match, or either cannot be read.
+    """
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     try:
-        model = _new(*(facts[name] for name in ("kind", "input_shape", "n_classes", "architecture")))
-        model["network"].load_state_dict(load_file(folder / "weights.safetensors"))
+        model = _build(
+            facts["kind"], facts["input_shape"], facts["n_classes"], facts["architecture"]
+        )
+        model.network.load_state_dict(load_file(folder / "weights.safetensors"))
     except (KeyError, RuntimeError, TypeError, ValueError, OSError, SafetensorError) as error:
         raise InputError(f"{folder}: its weights cannot be loaded: {first_line(error)}") from None
     return model
 
 
-def device_of(model):
-    """Return where a model's network runs."""
-    return model["network"].mean.device
-
-
-def _new(kind, input_shape, n_classes, architecture):
+def _build(
+    kind: str, input_shape: Sequence[int], n_classes: int, architecture: dict[str, Any]
+) -> SoundNetwork:
     import torch
 
     from entoflow.wingbeat import sound_networks
 
     network = sound_networks.build(kind, n_classes, input_shape, architecture).eval()
-    return {"network": network.to("cuda:0" if torch.cuda.is_available() else "cpu"), "kind": kind, "input_shape": list(input_shape),
-            "architecture": sound_networks.ARCHITECTURES[kind] | architecture, "n_classes": n_classes}
+    network = network.to("cuda:0" if torch.cuda.is_available() else "cpu")
+    complete = sound_networks.ARCHITECTURES[kind] | architecture
+    return SoundNetwork(network, kind, list(input_shape), complete, n_classes)
 
 
-def _size(shape):
+def _size(shape: Sequence[int]) -> str:
     return " x ".join(map(str, shape)) + " (channels, bins, frames)"

@@ -131,7 +131,9 @@ def pcen(power: np.ndarray, hop_s: float, time_constant: float = 0.06) -> np.nda
     squared = (time_constant / hop_s) ** 2
     weight = (np.sqrt(1 + 4 * squared) - 1) / (2 * squared)  # of the newest frame
     start = np.full((*power.shape[:-1], 1), 1 - weight, np.float32)
-    smooth, _ = lfilter(np.array([weight], np.float32), np.array([1, weight - 1], np.float32), power, zi=start)
+    smooth, _ = lfilter(
+        np.array([weight], np.float32), np.array([1, weight - 1], np.float32), power, zi=start
+    )
     return ((power / (1e-6 + smooth) ** 0.8 + 2) ** 0.25 - 2**0.25).astype(np.float32)
 
 

@@ -90,7 +90,10 @@ def _pcen(power: np.ndarray, inside: np.ndarray, hop_s: float) -> np.ndarray:
 
 
 def _percentile(power: np.ndarray, inside: np.ndarray, percent: int) -> np.ndarray:
-    """Return n: the value below which so much of the frames inside lies, at least RANGE of the highest."""
+    """Return a percentile of the frames inside of each clip (n).
+
+    It is at least RANGE of the highest power.
+    """
     values_below = []
     for clip_power, frames in zip(power, inside):
         values = clip_power[:, frames].ravel()

@@ -1,152 +1,230 @@
-"""A fitted classifier of features as plain arrays, which cannot carry code, and what they say of a table: equal to scikit-learn's probabilities.
+"""A fitted classifier of features as plain arrays, which cannot carry code.
 
-Trees are one list of nodes, where a leaf has itself for both children, so that all trees of all rows go down at once.
+It gives scikit-learn's probabilities. Trees are one list of nodes, where a leaf has itself for both
+children, so that all rows go down all trees at once. n events, d features, C classes.
 """
+
 import zipfile
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from entoflow.task import InputError, first_line
+from entoflow.wingbeat import boosted_trees
+from entoflow.wingbeat.boosted_trees import Tree
 
 FILE = "classifier.npz"
-ROWS = 256  # at a time
+AT_ONCE = 256  # rows
+FOREST = ("feature", "threshold", "left", "right", "roots", "depth", "value")
+ARRAYS = {
+    "gradient_boosting": (*FOREST, "baseline"),
+    "extra_trees": FOREST,
+    "svm": ("mean", "scale", "vectors", "weights", "gamma", "intercepts"),
+}
+
+Arrays = dict[str, np.ndarray]
 
 
-@dataclass
-class Model:
-    """classes: C, as they were learned from. sharpness: what scores are multiplied by before the softmax."""
+@dataclass(frozen=True)
+class TableModel:
+    """A classifier of features."""
 
-    kind: str
-    classes: np.ndarray
-    sharpness: float
-    arrays: dict
+    kind: str  # one of ARRAYS
+    classes: np.ndarray  # C, as it was trained on them
+    sharpness: float  # scores are multiplied by it before the softmax
+    arrays: Arrays  # those of ARRAYS, and n_features
 
-    def named(self, names):
-        """Return the model whose classes are names (by the numbers that it learned from)."""
-        return Model(self.kind, np.asarray(names)[self.classes], self.sharpness, self.arrays)
+    def renamed(self, names: np.ndarray | Sequence[str]) -> "TableModel":
+        """Return the model with names for classes that were numbers."""
+        return replace(self, classes=np.asarray(names)[self.classes])
 
-    def scores(self, table):
-        """Return n x C scores of a table (n x d), whose softmax times sharpness are the probabilities."""
+    def scores(self, table: np.ndarray) -> np.ndarray:
+        """Return the scores (n x C) of a table (n x d). Raises InputError for another d."""
         table = np.asarray(table, float)
-        if table.shape[1] != self.arrays["n_features"]:
-            raise InputError(f"events have {table.shape[1]} features; wanted {self.arrays['n_features']}, as those that the model learned from.")
-        parts = [SCORES[self.kind](self.arrays, table[start:start + ROWS]) for start in range(0, len(table), ROWS)]
-        return np.concatenate(parts) if parts else np.empty((0, len(self.classes)))
+        n_features = self.arrays["n_features"]
+        if table.shape[1] != n_features:
+            raise InputError(
+                f"events have {table.shape[1]} features; wanted {n_features}, "
+                "as those that the model was trained on."
+            )
+        parts = [np.empty((0, len(self.classes)))]
+        for start in range(0, len(table), AT_ONCE):
+            parts.append(_scores(self.kind, self.arrays, table[start : start + AT_ONCE]))
+        return np.concatenate(parts)
 
-    def predict_proba(self, table):
-        """Return the probabilities (n x C, rows of sum 1) of a table (n x d). Raises InputError for another number of features."""
+    def predict_proba(self, table: np.ndarray) -> np.ndarray:
+        """Return the probabilities (n x C, rows of sum 1) of a table (n x d); see scores()."""
         scores = self.sharpness * self.scores(table)
         odds = np.exp(scores - scores.max(axis=1, keepdims=True))
-        return odds / odds.sum(axis=1, keepdims=True)
+        probabilities: np.ndarray = odds / odds.sum(axis=1, keepdims=True)
+        return probabilities
 
 
-def exported(fitted, sharpness):
-    """Return the Model of an estimator that tabular.estimator made and that has learned from classes by their numbers."""
+def exported(fitted: Any, sharpness: float) -> TableModel:
+    """Return the model of a fitted tabular.estimator, trained on classes by their numbers."""
     if hasattr(fitted, "estimators_"):
-        kind, arrays = "extra_trees", _extra_trees(fitted)
+        kind = "extra_trees"
+        arrays = _export_extra_trees(fitted)
     elif hasattr(fitted[0], "bin_edges_"):
-        kind, arrays = "gradient_boosting", _boosted_trees(*fitted)
+        kind = "gradient_boosting"
+        arrays = _export_boosted_trees(*fitted)
     else:
-        kind, arrays = "svm", _machines(*fitted)
-    return Model(kind, fitted.classes_, sharpness, {**arrays, "n_features": np.array(fitted.n_features_in_)})
+        kind = "svm"
+        arrays = _export_machines(*fitted)
+    arrays["n_features"] = np.array(fitted.n_features_in_)
+    return TableModel(kind, fitted.classes_, sharpness, arrays)
 
 
-def _extra_trees(fitted):
-    trees = [tree.tree_ for tree in fitted.estimators_]
-    nodes = [(tree.feature, tree.threshold, tree.children_left, tree.children_right, tree.children_left < 0) for tree in trees]
-    values = np.concatenate([tree.value[:, 0] for tree in trees])
-    return {**_forest(nodes, max(tree.max_depth for tree in trees)), "value": (values / values.sum(axis=1, keepdims=True)).astype(np.float32)}
+def save(model: TableModel, folder: Path) -> None:
+    """Write a model to a folder that exists: classifier.npz, arrays without Python objects."""
+    contents: dict[str, Any] = {
+        "model_kind": np.array(model.kind),
+        "model_classes": np.asarray(model.classes, str),
+        "model_sharpness": np.array(model.sharpness),
+        **model.arrays,
+    }
+    np.savez(folder / FILE, **contents)
 
 
-def _boosted_trees(bins, fitted):
-    """Return trees whose thresholds are in the units of the features, not in numbers of bins.
-
-    Private attributes of scikit-learn's are read, as it has no others: a test compares what comes of them with its own probabilities.
-    """
-    trees = [tree.nodes for iteration in fitted._predictors for tree in iteration]
-    nodes = [[tree[name] for name in ("feature_idx", "num_threshold", "left", "right", "is_leaf")] for tree in trees]
-    found = {**_forest(nodes, max(int(tree["depth"].max()) for tree in trees)), "value": np.concatenate([tree["value"] for tree in trees]),
-             "baseline": fitted._baseline_prediction.ravel()}
-    edges = np.full((len(bins.bin_edges_), max(map(len, bins.bin_edges_))), np.inf)
-    for row, own in zip(edges, bins.bin_edges_):
-        row[:len(own)] = own
-    last = np.floor(found["threshold"]).astype(int) + 1  # edges belong to the bin above
-    return {**found, "threshold": np.nextafter(edges[found["feature"], np.clip(last, 0, edges.shape[1] - 1)], -np.inf)}
-
-
-def _forest(trees, depth):
-    """Return trees (feature, threshold, left, right, is leaf; each of its nodes) as one list of nodes. Children follow their tree's root."""
-    sizes = [len(tree[0]) for tree in trees]
-    roots = np.cumsum(sizes) - sizes
-    feature, threshold, left, right, leaf = (np.concatenate(column) for column in zip(*trees))
-    own, leaf, root = np.arange(sum(sizes)), leaf.astype(bool), np.repeat(roots, sizes)
-    children = [np.where(leaf, own, child + root).astype(np.int32) for child in (left, right)]
-    return {"feature": np.where(leaf, 0, feature).astype(np.int32), "threshold": threshold, "left": children[0], "right": children[1],
-            "roots": roots, "depth": np.array(depth)}
-
-
-def _machines(scaler, machines):
-    each = machines.estimators_
-    support = np.unique(np.concatenate([machine.support_ for machine in each]))
-    vectors, weights = np.zeros((len(support), scaler.n_features_in_)), np.zeros((len(each), len(support)))
-    for machine, of_machine in zip(each, weights):
-        at = np.searchsorted(support, machine.support_)
-        vectors[at], of_machine[at] = machine.support_vectors_, machine.dual_coef_[0]
-    return {"mean": scaler.mean_, "scale": scaler.scale_, "vectors": vectors, "weights": weights, "gamma": np.array(each[0].gamma),
-            "intercepts": np.array([machine.intercept_[0] for machine in each])}
-
-
-def _leaves(arrays, table):
-    """Return the leaf (n x trees) that each row comes to in each tree."""
-    rows, at = np.arange(len(table))[:, None], np.tile(arrays["roots"], (len(table), 1))
-    for _ in range(int(arrays["depth"])):
-        left = table[rows, arrays["feature"][at]] <= arrays["threshold"][at]
-        at = np.where(left, arrays["left"][at], arrays["right"][at])
-    return at
-
-
-def _score_extra_trees(arrays, table):
-    with np.errstate(divide="ignore"):
-        return np.log(arrays["value"][_leaves(arrays, table.astype(np.float32))].mean(axis=1, dtype=float))
-
-
-def _score_boosted_trees(arrays, table):
-    values = arrays["value"][_leaves(arrays, table)]
-    raw = values.reshape(len(table), -1, len(arrays["baseline"])).sum(axis=1) + arrays["baseline"]
-    return raw if raw.shape[1] > 1 else np.concatenate([-raw, raw], axis=1) / 2
-
-
-def _score_machines(arrays, table):
-    points, vectors = (table - arrays["mean"]) / arrays["scale"], arrays["vectors"]
-    distances = (points ** 2).sum(axis=1)[:, None] + (vectors ** 2).sum(axis=1) - 2 * points @ vectors.T
-    decided = np.exp(-arrays["gamma"] * distances) @ arrays["weights"].T + arrays["intercepts"]
-    return decided if decided.shape[1] > 1 else np.concatenate([-decided, decided], axis=1)
-
-
-SCORES = {"gradient_boosting": _score_boosted_trees, "extra_trees": _score_extra_trees, "svm": _score_machines}
-
-
-FOREST = ("feature", "threshold", "left", "right", "roots", "depth", "value")
-ARRAYS = {"gradient_boosting": (*FOREST, "baseline"), "extra_trees": FOREST, "svm": ("mean", "scale", "vectors", "weights", "gamma", "intercepts")}
-
-
-def save(model, folder):
-    """Write a Model to a folder that exists: classifier.npz, arrays without Python objects."""
-    facts = {"kind": np.array(model.kind), "classes": np.asarray(model.classes, str), "sharpness": np.array(model.sharpness)}
-    np.savez(Path(folder) / FILE, **{f"model_{name}": value for name, value in facts.items()}, **model.arrays)
-
-
-def load(folder):
-    """Return the Model that save wrote to a folder. Raises InputError where there is none that can be read."""
-    path = Path(folder) / FILE
+def load(folder: Path) -> TableModel:
+    """Return the model that save() wrote to a folder. Raises InputError where it cannot be read."""
+    path = folder / FILE
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = dict(file)
-        kind, classes, scale = (arrays.pop(f"model_{name}") for name in ("kind", "classes", "sharpness"))
-        if set(arrays) != {*ARRAYS[str(kind)], "n_features"}:
+        kind = str(arrays.pop("model_kind"))
+        classes = arrays.pop("model_classes")
+        sharpness = float(arrays.pop("model_sharpness"))
+        if set(arrays) != {*ARRAYS[kind], "n_features"}:
             raise KeyError(f"has arrays {', '.join(sorted(arrays))}")
     except (OSError, ValueError, TypeError, LookupError, EOFError, zipfile.BadZipFile) as error:
-        raise InputError(f"{path}: holds no classifier that can be read ({first_line(error)}); wanted one that entoflow wrote.") from None
-    return Model(str(kind), classes, float(scale), arrays)
+        raise InputError(
+            f"{path}: holds no classifier that can be read ({first_line(error)}); "
+            "wanted one that entoflow wrote."
+        ) from None
+    return TableModel(kind, classes, sharpness, arrays)
+
+
+def _export_extra_trees(fitted: Any) -> Arrays:
+    trees = []
+    for each in fitted.estimators_:
+        nodes = each.tree_
+        trees.append(
+            Tree(
+                nodes.feature,
+                nodes.threshold,
+                nodes.children_left,
+                nodes.children_right,
+                nodes.children_left < 0,
+                nodes.value[:, 0],
+                nodes.max_depth,
+            )
+        )
+    arrays = _forest(trees)
+    values = arrays["value"]
+    arrays["value"] = (values / values.sum(axis=1, keepdims=True)).astype(np.float32)
+    return arrays
+
+
+def _export_boosted_trees(bins: Any, boosting: Any) -> Arrays:
+    """Return trees whose thresholds are in the units of the features, not in numbers of bins."""
+    trees, baseline = boosted_trees.read(boosting)
+    arrays = _forest(trees)
+    arrays["baseline"] = baseline
+    n_edges = max(len(edges) for edges in bins.bin_edges_)
+    all_edges = np.full((len(bins.bin_edges_), n_edges), np.inf)
+    for row, edges in zip(all_edges, bins.bin_edges_):
+        row[: len(edges)] = edges
+    upper = np.floor(arrays["threshold"]).astype(int) + 1  # edges belong to the bin above
+    thresholds = all_edges[arrays["feature"], np.clip(upper, 0, n_edges - 1)]
+    arrays["threshold"] = np.nextafter(thresholds, -np.inf)
+    return arrays
+
+
+def _export_machines(scaler: Any, machines: Any) -> Arrays:
+    estimators = machines.estimators_
+    support = np.unique(np.concatenate([machine.support_ for machine in estimators]))
+    vectors = np.zeros((len(support), scaler.n_features_in_))
+    weights = np.zeros((len(estimators), len(support)))
+    for machine, machine_weights in zip(estimators, weights):
+        places = np.searchsorted(support, machine.support_)
+        vectors[places] = machine.support_vectors_
+        machine_weights[places] = machine.dual_coef_[0]
+    return {
+        "mean": scaler.mean_,
+        "scale": scaler.scale_,
+        "vectors": vectors,
+        "weights": weights,
+        "gamma": np.array(estimators[0].gamma),
+        "intercepts": np.array([machine.intercept_[0] for machine in estimators]),
+    }
+
+
+def _forest(trees: Sequence[Tree]) -> Arrays:
+    """Return trees as one list of nodes: the nodes of a tree follow its root."""
+    sizes = [len(tree.feature) for tree in trees]
+    roots = np.cumsum(sizes) - sizes
+    is_leaf = np.concatenate([tree.is_leaf for tree in trees]).astype(bool)
+    feature = np.concatenate([tree.feature for tree in trees])
+    nodes = np.arange(sum(sizes))
+    root = np.repeat(roots, sizes)
+    left = np.concatenate([tree.left for tree in trees]) + root
+    right = np.concatenate([tree.right for tree in trees]) + root
+    return {
+        "feature": np.where(is_leaf, 0, feature).astype(np.int32),
+        "threshold": np.concatenate([tree.threshold for tree in trees]),
+        "left": np.where(is_leaf, nodes, left).astype(np.int32),
+        "right": np.where(is_leaf, nodes, right).astype(np.int32),
+        "roots": roots,
+        "depth": np.array(max(tree.depth for tree in trees)),
+        "value": np.concatenate([tree.value for tree in trees]),
+    }
+
+
+def _scores(kind: str, arrays: Arrays, table: np.ndarray) -> np.ndarray:
+    if kind == "extra_trees":
+        return _score_extra_trees(arrays, table)
+    if kind == "gradient_boosting":
+        return _score_boosted_trees(arrays, table)
+    return _score_machines(arrays, table)
+
+
+def _score_extra_trees(arrays: Arrays, table: np.ndarray) -> np.ndarray:
+    shares = arrays["value"][_leaves(arrays, table.astype(np.float32))]  # n x trees x C
+    with np.errstate(divide="ignore"):
+        logarithms: np.ndarray = np.log(shares.mean(axis=1, dtype=float))
+    return logarithms
+
+
+def _score_boosted_trees(arrays: Arrays, table: np.ndarray) -> np.ndarray:
+    baseline = arrays["baseline"]
+    values = arrays["value"][_leaves(arrays, table)]  # n x trees
+    raw: np.ndarray = values.reshape(len(table), -1, len(baseline)).sum(axis=1) + baseline
+    if raw.shape[1] > 1:
+        return raw
+    return np.concatenate([-raw, raw], axis=1) / 2  # of two classes there is one score
+
+
+def _score_machines(arrays: Arrays, table: np.ndarray) -> np.ndarray:
+    vectors = arrays["vectors"]
+    points = (table - arrays["mean"]) / arrays["scale"]
+    squares = (points**2).sum(axis=1)[:, None] + (vectors**2).sum(axis=1)
+    distances = squares - 2 * points @ vectors.T
+    kernel = np.exp(-arrays["gamma"] * distances)
+    decisions: np.ndarray = kernel @ arrays["weights"].T + arrays["intercepts"]
+    if decisions.shape[1] > 1:
+        return decisions
+    return np.concatenate([-decisions, decisions], axis=1)
+
+
+def _leaves(arrays: Arrays, table: np.ndarray) -> np.ndarray:
+    """Return the leaf (n x trees) that each row comes to in each tree."""
+    rows = np.arange(len(table))[:, None]
+    nodes = np.tile(arrays["roots"], (len(table), 1))
+    for _ in range(int(arrays["depth"])):
+        goes_left = table[rows, arrays["feature"][nodes]] <= arrays["threshold"][nodes]
+        nodes = np.where(goes_left, arrays["left"][nodes], arrays["right"][nodes])
+    return nodes

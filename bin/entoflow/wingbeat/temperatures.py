@@ -1,4 +1,9 @@
-"""How F0 depends on temperature: it rises by much the same share per degree in insects of one kind, so it can be brought to 25 degC."""
+"""How F0 depends on temperature.
+
+It rises by much the same share per degree in insects of one kind, so it can be brought to what it
+would be at 25 degC.
+"""
+
 from collections.abc import Sequence
 
 import numpy as np
@@ -13,7 +18,9 @@ REFERENCE_DEGC = 25.0
 
 def degrees_celsius(clips: Sequence[Clip]) -> np.ndarray:
     """Return the temperatures of events (n), NaN where unknown."""
-    return np.array([np.nan if clip.temperature is None else float(clip.temperature) for clip in clips])
+    return np.array(
+        [np.nan if clip.temperature is None else float(clip.temperature) for clip in clips]
+    )
 
 
 def has_sure_f0(events: Events) -> np.ndarray:
@@ -21,11 +28,15 @@ def has_sure_f0(events: Events) -> np.ndarray:
     return (events.feature("f0_hz") > 0) & (events.feature("f0_confidence") >= SURE)
 
 
-def f0_slope(degc: np.ndarray, log2_f0: np.ndarray, class_index: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Return by how many octaves F0 rises per degC within classes (b), by an analysis of covariance.
+def f0_slope(
+    degc: np.ndarray, log2_f0: np.ndarray, class_index: np.ndarray, weights: np.ndarray
+) -> np.ndarray:
+    """Return by how many octaves F0 rises per degC within classes (b), by an analysis of
+    covariance.
 
-    There is one slope for all classes, and each class has a level of its own. degc, log2_f0, class_index: n; weights:
-    b x n, how often each event counts. The slope is 0 where the temperature does not vary.
+    There is one slope for all classes, and each class has a level of its own. degc, log2_f0,
+    class_index: n; weights: b x n, how often each event counts. The slope is 0 where the
+    temperature does not vary.
     """
     is_of_class = np.eye(class_index.max() + 1)[class_index]  # n x C
     degrees = degc - REFERENCE_DEGC
@@ -43,19 +54,3 @@ def f0_slope(degc: np.ndarray, log2_f0: np.ndarray, class_index: np.ndarray, wei
 def f0_at_reference(log2_f0: np.ndarray, degc: np.ndarray, octaves_per_degc: float) -> np.ndarray:
     """Return log2 of F0 (n) as it would be at REFERENCE_DEGC."""
     return log2_f0 - octaves_per_degc * (degc - REFERENCE_DEGC)
-
-
-# Until the families are rewritten, these take events as dicts, by their earlier names.
-
-
-def of(clips):  # type: ignore[no-untyped-def]
-    return np.array([np.nan if clip.get("temperature") is None else float(clip["temperature"]) for clip in clips])
-
-
-def sure(events):  # type: ignore[no-untyped-def]
-    f0, confidence = (events.table[:, events.features.index(name)] for name in ("f0_hz", "f0_confidence"))
-    return (f0 > 0) & (confidence >= SURE)
-
-
-slope = f0_slope
-at_reference = f0_at_reference

@@ -68,7 +68,8 @@ def table(
     """Return n x len(FEATURES) float32, always finite, of clips.
 
     clips: n x samples float, zero-padded past their lengths in samples; sample_rate in Hz; limits:
-    lowest and highest F0 in Hz. Raises InputError where they leave no F0 below half the sample rate.
+    lowest and highest F0 in Hz. Raises InputError where they leave no F0 below half the sample
+    rate.
     """
     sizes = average_spectra.whole_lengths(clips, lengths)
     rows = np.zeros((len(clips), len(FEATURES)), np.float32)
@@ -90,10 +91,10 @@ def _features(
     clips: np.ndarray, sample_rate: int, lengths: np.ndarray, limits: tuple[float, float]
 ) -> np.ndarray:
     average = average_spectra.average(clips, sample_rate, lengths)
-    found = pitch.pitch_of_spectra(average, limits)
+    event_pitch = pitch.pitch_of_spectra(average, limits)
     columns = [
-        _pitch(found),
-        comb.features(average, found.f0_hz),
+        _pitch_columns(event_pitch),
+        comb.features(average, event_pitch.f0_hz),
         envelopes.features(clips, sample_rate, lengths),
         spectral_shape.features(average.power),
         _cepstra(clips, sample_rate, lengths),
@@ -101,10 +102,10 @@ def _features(
     return np.concatenate(columns, axis=1)
 
 
-def _pitch(found: Pitch) -> np.ndarray:
+def _pitch_columns(pitch: Pitch) -> np.ndarray:
     """Return n x 5, columns as in PITCH."""
-    ratio = found.second_hz / np.where(found.f0_hz > 0, found.f0_hz, 1)
-    columns = [found.f0_hz, found.confidence, ratio, found.second_score, found.octave_risk]
+    ratio = pitch.second_hz / np.where(pitch.f0_hz > 0, pitch.f0_hz, 1)
+    columns = [pitch.f0_hz, pitch.confidence, ratio, pitch.second_score, pitch.octave_risk]
     return np.stack(columns, axis=1)
 
 

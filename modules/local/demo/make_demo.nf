@@ -11,6 +11,7 @@ process MAKE_DEMO {
 
     script:
     """
+    . entoflow/threads.sh ${task.cpus}
     python3 -m ${script.baseName} --folder demo_data ${flags}
     """
 }

@@ -11,6 +11,7 @@ process MAKE_RECORDINGS {
 
     script:
     """
+    . entoflow/threads.sh ${task.cpus}
     python3 -m ${script.baseName} --folder demo_recordings ${flags}
     """
 }

@@ -11,6 +11,7 @@ process MAKE_SPECIMENS {
 
     script:
     """
+    . entoflow/threads.sh ${task.cpus}
     python3 -m ${script.baseName} --folder demo_specimens ${flags}
     """
 }

@@ -18,9 +18,9 @@ process CLASSIFY_CROPS {
 
     script:
     """
-    export OMP_NUM_THREADS=${task.cpus}
-    python3 -m ${script.baseName} --labelled ${labelled} --predictions predictions/* --reference ${reference} \\
-        --validation_predictions validation_predictions/* --packs labelled_packs/* reference_packs/* \\
-        --crop_scores crop_scores.npz ${flags}
+    . entoflow/threads.sh ${task.cpus}
+    python3 -m ${script.baseName} --labelled ${labelled} --predictions predictions/* \\
+        --reference ${reference} --validation_predictions validation_predictions/* \\
+        --packs labelled_packs/* reference_packs/* --crop_scores crop_scores.npz ${flags}
     """
 }

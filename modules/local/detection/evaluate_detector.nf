@@ -18,7 +18,10 @@ process EVALUATE_DETECTOR {
 
     script:
     """
-    python3 -m ${script.baseName} --test ${test} --predictions predictions/* --model model/model.json --packs packs/* \\
-        --metrics metrics.json --predictions_json predictions.json --predictions_csv predictions.csv --plots plots ${flags}
+    . entoflow/threads.sh ${task.cpus}
+    python3 -m ${script.baseName} --test ${test} --predictions predictions/* \\
+        --model model/model.json --packs packs/* --metrics metrics.json \\
+        --predictions_json predictions.json --predictions_csv predictions.csv --plots plots \\
+        ${flags}
     """
 }

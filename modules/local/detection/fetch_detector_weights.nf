@@ -5,13 +5,16 @@ process FETCH_DETECTOR_WEIGHTS {
 
     input:
     path file, stageAs: 'given/*'
-    tuple val(flags), path(script), path('entoflow/*'), path('entoflow/detection/*'), path('entoflow/detector/*')
+    tuple val(flags), path(script), path('entoflow/*'),
+        path('entoflow/detection/*'), path('entoflow/detector/*')
 
     output:
     path 'weights.safetensors', emit: weights
 
     script:
     """
-    python3 -m ${script.baseName} ${file ? "--file ${file}" : ''} --weights weights.safetensors ${flags}
+    . entoflow/threads.sh ${task.cpus}
+    python3 -m ${script.baseName} ${file ? "--file ${file}" : ''} --weights weights.safetensors \\
+        ${flags}
     """
 }

@@ -15,6 +15,7 @@ process MEASURE_WEAK_BOXES {
 
     script:
     """
+    . entoflow/threads.sh ${task.cpus}
     python3 -m ${script.baseName} --weak_boxes ${weak_boxes} --audit_boxes ${audit_boxes} \\
         --quality quality.json --ablation ablation.json --plots plots ${flags}
     """

@@ -7,16 +7,17 @@ process PREDICT_BOXES {
 
     input:
     tuple path(pack), path(images), path(model, stageAs: 'model/*')
-    tuple val(flags), path(script), path('entoflow/*'), path('entoflow/detection/*'), path('entoflow/detector/*')
+    tuple val(flags), path(script), path('entoflow/*'),
+        path('entoflow/detection/*'), path('entoflow/detector/*')
 
     output:
     path "${pack.baseName}.npz", emit: predictions
 
     script:
     """
-    export OMP_NUM_THREADS=${task.cpus}
-    python3 -m ${script.baseName} --model model --packs ${pack} ${images ? "--images ${images}" : ''} \\
-        --predictions ${pack.baseName}.npz ${flags}
+    . entoflow/threads.sh ${task.cpus}
+    python3 -m ${script.baseName} --model model --packs ${pack} \\
+        ${images ? "--images ${images}" : ''} --predictions ${pack.baseName}.npz ${flags}
     rm -rf scratch
     """
 }

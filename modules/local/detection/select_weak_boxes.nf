@@ -21,8 +21,11 @@ process SELECT_WEAK_BOXES {
 
     script:
     """
-    python3 -m ${script.baseName} --labelled ${labelled} --predictions predictions/* --reference ${reference} \\
-        --validation_predictions validation_predictions/* ${crop_scores ? "--crop_scores ${crop_scores}" : ''} --reviewed ${reviewed} --packs packs/* \\
-        --weak_boxes weak_boxes.json --training training.json --audit weak_boxes_audit.json --samples samples.png ${flags}
+    . entoflow/threads.sh ${task.cpus}
+    python3 -m ${script.baseName} --labelled ${labelled} --predictions predictions/* \\
+        --reference ${reference} --validation_predictions validation_predictions/* \\
+        ${crop_scores ? "--crop_scores ${crop_scores}" : ''} --reviewed ${reviewed} \\
+        --packs packs/* --weak_boxes weak_boxes.json --training training.json \\
+        --audit weak_boxes_audit.json --samples samples.png ${flags}
     """
 }

@@ -21,9 +21,11 @@ process SPLIT_IMAGES {
 
     script:
     """
-    python3 -m ${script.baseName} --datasets ${datasets} \\
-        --split split.csv --audit split_audit.json --insect insect.json --labelled labelled.json --test test.json \\
-        --audit_boxes audit_boxes.json --reviewed reviewed.json --validation_ids insect_validation.txt --labelled_ids labelled.txt \\
-        --test_ids test.txt ${flags}
+    . entoflow/threads.sh ${task.cpus}
+    python3 -m ${script.baseName} --datasets ${datasets} --split split.csv \\
+        --audit split_audit.json --insect insect.json --labelled labelled.json --test test.json \\
+        --audit_boxes audit_boxes.json --reviewed reviewed.json \\
+        --validation_ids insect_validation.txt --labelled_ids labelled.txt --test_ids test.txt \\
+        ${flags}
     """
 }

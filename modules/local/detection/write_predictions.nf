@@ -15,7 +15,9 @@ process WRITE_PREDICTIONS {
 
     script:
     """
-    python3 -m ${script.baseName} --datasets ${datasets} --predictions predictions/* --model model/model.json \\
-        --predictions_csv predictions.csv --predictions_json predictions.json ${flags}
+    . entoflow/threads.sh ${task.cpus}
+    python3 -m ${script.baseName} --datasets ${datasets} --predictions predictions/* \\
+        --model model/model.json --predictions_csv predictions.csv \\
+        --predictions_json predictions.json ${flags}
     """
 }

@@ -6,7 +6,8 @@ process WRITE_REVIEW {
     input:
     path weak_boxes
     path packs, stageAs: 'packs/*'
-    tuple val(flags), path(script), path('entoflow/*'), path('entoflow/detection/*'), path('entoflow/formats/*')
+    tuple val(flags), path(script), path('entoflow/*'),
+        path('entoflow/detection/*'), path('entoflow/formats/*')
 
     output:
     path 'review/review.csv', emit: table
@@ -16,6 +17,8 @@ process WRITE_REVIEW {
 
     script:
     """
-    python3 -m ${script.baseName} --weak_boxes ${weak_boxes} --packs packs/* --review review ${flags}
+    . entoflow/threads.sh ${task.cpus}
+    python3 -m ${script.baseName} --weak_boxes ${weak_boxes} --packs packs/* --review review \\
+        ${flags}
     """
 }

@@ -8,7 +8,8 @@ process AUDIT_LABELS {
     path embeddings, stageAs: 'embeddings/*'
     path comparison
     path packs, stageAs: 'packs/*'
-    tuple val(flags), path(script), path('entoflow/*'), path('entoflow/identification/*')
+    tuple val(flags), path(script), path('entoflow/*'),
+        path('entoflow/identification/*'), path('page_files/*')
 
     output:
     path 'label_audit.csv', emit: table
@@ -16,7 +17,9 @@ process AUDIT_LABELS {
 
     script:
     """
-    python3 -m ${script.baseName} --specimens ${specimens} --embeddings embeddings/* --ladder ${comparison} --packs packs/* \\
-        --table label_audit.csv --page label_audit.html ${flags}
+    . entoflow/threads.sh ${task.cpus}
+    python3 -m ${script.baseName} --specimens ${specimens} --embeddings embeddings/* \\
+        --comparison ${comparison} --packs packs/* --table label_audit.csv \\
+        --page label_audit.html ${flags}
     """
 }

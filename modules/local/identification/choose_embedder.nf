@@ -15,8 +15,8 @@ process CHOOSE_EMBEDDER {
 
     script:
     """
-    export OMP_NUM_THREADS=${task.cpus}
-    python3 -m ${script.baseName} --specimens ${specimens} --embeddings embeddings/* --models models/* \\
-        --embedder embedder --comparison classifier_comparison.json ${flags}
+    . entoflow/threads.sh ${task.cpus}
+    python3 -m ${script.baseName} --specimens ${specimens} --embeddings embeddings/* \\
+        --models models/* --embedder embedder --comparison classifier_comparison.json ${flags}
     """
 }

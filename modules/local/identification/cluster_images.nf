@@ -15,6 +15,8 @@ process CLUSTER_IMAGES {
 
     script:
     """
-    python3 -m ${script.baseName} --datasets ${datasets} --embeddings embeddings/* --gallery ${gallery} --clusters clusters.csv --ranking ranking.json ${flags}
+    . entoflow/threads.sh ${task.cpus}
+    python3 -m ${script.baseName} --datasets ${datasets} --embeddings embeddings/* \\
+        --gallery ${gallery} --clusters clusters.csv --ranking ranking.json ${flags}
     """
 }

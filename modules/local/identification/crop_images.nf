@@ -8,7 +8,8 @@ process CROP_IMAGES {
     input:
     tuple val(role), path(photos, stageAs: 'photos/*'), path(packs, stageAs: 'photos/*')
     path detector, stageAs: 'detector/*'
-    tuple val(flags), path(script), path('entoflow/*'), path('entoflow/detector/*'), path('entoflow/identification/*')
+    tuple val(flags), path(script), path('entoflow/*'),
+        path('entoflow/detector/*'), path('entoflow/identification/*')
 
     output:
     tuple val(role), path("${photos.baseName}.json"), emit: dataset
@@ -17,9 +18,10 @@ process CROP_IMAGES {
 
     script:
     """
-    export OMP_NUM_THREADS=${task.cpus}
+    . entoflow/threads.sh ${task.cpus}
     python3 -m ${script.baseName} --photos ${photos} --packs ${packs} --detector detector \\
-        --dataset ${photos.baseName}.json --audit ${photos.baseName}_crop_audit.json --packs_folder . ${flags}
+        --dataset ${photos.baseName}.json --audit ${photos.baseName}_crop_audit.json \\
+        --packs_folder . ${flags}
     rm -rf scratch
     """
 }

@@ -14,7 +14,8 @@ process EMBED_IMAGES {
 
     script:
     """
-    export OMP_NUM_THREADS=${task.cpus}
-    python3 -m ${script.baseName} --models models/* --packs ${pack} --embeddings ${pack.baseName}.npz ${flags}
+    . entoflow/threads.sh ${task.cpus}
+    python3 -m ${script.baseName} --models models/* --packs ${pack} \\
+        --embeddings ${pack.baseName}.npz ${flags}
     """
 }

@@ -17,7 +17,10 @@ process ENROL_SPECIMENS {
 
     script:
     """
-    python3 -m ${script.baseName} --specimens ${specimens} --embeddings embeddings/* --embedder ${embedder} ${into ? "--into ${into}" : ''} \\
-        ${detector ? '--detector detector' : ''} --gallery gallery --effect enrolment.json ${flags}
+    . entoflow/threads.sh ${task.cpus}
+    python3 -m ${script.baseName} --specimens ${specimens} --embeddings embeddings/* \\
+        --embedder ${embedder} ${into ? "--into ${into}" : ''} \\
+        ${detector ? '--detector detector' : ''} --gallery gallery --effect enrolment.json \\
+        ${flags}
     """
 }

@@ -17,7 +17,9 @@ process EVALUATE_IDENTIFICATION {
 
     script:
     """
-    python3 -m ${script.baseName} --specimens ${specimens} --embeddings embeddings/* --model ${embedder}/model.json --comparison ${comparison} \\
-        --metrics metrics.json --predictions predictions.csv --plots plots ${flags}
+    . entoflow/threads.sh ${task.cpus}
+    python3 -m ${script.baseName} --specimens ${specimens} --embeddings embeddings/* \\
+        --model ${embedder}/model.json --comparison ${comparison} --metrics metrics.json \\
+        --predictions predictions.csv --plots plots ${flags}
     """
 }

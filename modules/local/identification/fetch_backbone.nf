@@ -12,6 +12,8 @@ process FETCH_BACKBONE {
 
     script:
     """
-    python3 -m ${script.baseName} ${file ? "--file ${file}" : ''} --weights weights.safetensors ${flags}
+    . entoflow/threads.sh ${task.cpus}
+    python3 -m ${script.baseName} ${file ? "--file ${file}" : ''} --weights weights.safetensors \\
+        ${flags}
     """
 }

@@ -14,6 +14,8 @@ process IDENTIFY_IMAGES {
 
     script:
     """
-    python3 -m ${script.baseName} --datasets ${datasets} --embeddings embeddings/* --gallery ${gallery} --identified identified.csv ${flags}
+    . entoflow/threads.sh ${task.cpus}
+    python3 -m ${script.baseName} --datasets ${datasets} --embeddings embeddings/* \\
+        --gallery ${gallery} --identified identified.csv ${flags}
     """
 }

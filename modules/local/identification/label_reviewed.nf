@@ -16,7 +16,9 @@ process LABEL_REVIEWED {
 
     script:
     """
-    python3 -m ${script.baseName} --reviewed ${reviewed} --datasets ${datasets} ${specimens ? "--specimens ${specimens}" : ''} \\
-        ${gallery ? "--gallery ${gallery}" : ''} --dataset reviewed.json --audit reviewed_audit.json ${flags}
+    . entoflow/threads.sh ${task.cpus}
+    python3 -m ${script.baseName} --reviewed ${reviewed} --datasets ${datasets} \\
+        ${specimens ? "--specimens ${specimens}" : ''} ${gallery ? "--gallery ${gallery}" : ''} \\
+        --dataset reviewed.json --audit reviewed_audit.json ${flags}
     """
 }

@@ -15,7 +15,8 @@ process SPLIT_SPECIMENS {
 
     script:
     """
-    python3 -m ${script.baseName} --datasets ${datasets} \\
-        --split split.csv --audit split_audit.json --specimens specimens.json --unlabelled unlabelled.json ${flags}
+    . entoflow/threads.sh ${task.cpus}
+    python3 -m ${script.baseName} --datasets ${datasets} --split split.csv \\
+        --audit split_audit.json --specimens specimens.json --unlabelled unlabelled.json ${flags}
     """
 }

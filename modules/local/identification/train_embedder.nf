@@ -16,8 +16,8 @@ process TRAIN_EMBEDDER {
 
     script:
     """
-    export OMP_NUM_THREADS=${task.cpus}
-    python3 -m ${script.baseName} --specimens ${specimens} --packs packs/* ${weights ? "--weights ${weights}" : ''} \\
-        --models models --training training.csv ${flags}
+    . entoflow/threads.sh ${task.cpus}
+    python3 -m ${script.baseName} --specimens ${specimens} --packs packs/* \\
+        ${weights ? "--weights ${weights}" : ''} --models models --training training.csv ${flags}
     """
 }

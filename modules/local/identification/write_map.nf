@@ -9,14 +9,19 @@ process WRITE_MAP {
     path embeddings, stageAs: 'embeddings/*'
     path packs, stageAs: 'packs/*'
     path tables, stageAs: 'tables/*'
-    tuple val(flags), path(script), path('entoflow/*'), path('entoflow/identification/*')
+    tuple val(flags), path(script), path('entoflow/*'),
+        path('entoflow/identification/*'), path('page_files/*')
 
     output:
     path 'map.html', emit: map
 
     script:
-    def asked = datasets ? "--datasets ${datasets} --embeddings ${embeddings}" : ''
+    def queries = datasets ? "--datasets ${datasets} --embeddings ${embeddings}" : ''
+    def pictures = packs ? "--packs ${packs}" : ''
+    def facts = tables ? "--tables ${tables}" : ''
     """
-    python3 -m ${script.baseName} --gallery ${gallery} ${asked} ${packs ? "--packs ${packs}" : ''} ${tables ? "--tables ${tables}" : ''} --map map.html ${flags}
+    . entoflow/threads.sh ${task.cpus}
+    python3 -m ${script.baseName} --gallery ${gallery} ${queries} ${pictures} ${facts} \\
+        --map map.html ${flags}
     """
 }

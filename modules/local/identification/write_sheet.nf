@@ -9,14 +9,17 @@ process WRITE_SHEET {
     path gallery
     path reviewed, stageAs: 'reviewed/?/*'
     path packs, stageAs: 'packs/*'
-    tuple val(flags), path(script), path('entoflow/*'), path('entoflow/identification/*')
+    tuple val(flags), path(script), path('entoflow/*'),
+        path('entoflow/identification/*'), path('page_files/*')
 
     output:
     path 'sheet', emit: sheet
 
     script:
+    def earlier = reviewed ? "--reviewed ${reviewed}" : ''
     """
-    python3 -m ${script.baseName} --clusters ${clusters} --ranking ${ranking} --gallery ${gallery} ${reviewed ? "--reviewed ${reviewed}" : ''} \\
-        --packs packs/* --sheet sheet ${flags}
+    . entoflow/threads.sh ${task.cpus}
+    python3 -m ${script.baseName} --clusters ${clusters} --ranking ${ranking} \\
+        --gallery ${gallery} ${earlier} --packs packs/* --sheet sheet ${flags}
     """
 }

@@ -1,5 +1,5 @@
-// `fingerprint` stands for the bytes of the source's files and of the code; 'lenient', as a folder's time stamp says
-// nothing of its content.
+// `fingerprint` stands for the bytes of the source's files and of the code; 'lenient', as a
+// folder's time stamp says nothing of its content.
 process IMPORT_IMAGES {
     tag "${name}"
     label 'process_medium'
@@ -17,7 +17,9 @@ process IMPORT_IMAGES {
 
     script:
     """
+    . entoflow/threads.sh ${task.cpus}
     python3 -m ${script.baseName} --source ${source} --role ${role} --name ${name} \\
-        --dataset ${name}.json --audit ${name}_audit.json --packs_folder . --cpus ${Math.max(2, task.cpus)} ${flags}
+        --dataset ${name}.json --audit ${name}_audit.json --packs_folder . \\
+        --cpus ${Math.max(2, task.cpus)} ${flags}
     """
 }

@@ -12,6 +12,7 @@ process WRITE_AUDIT {
 
     script:
     """
+    . entoflow/threads.sh ${task.cpus}
     python3 -m ${script.baseName} --audits ${audits} --audit audit.json ${flags}
     """
 }

@@ -19,7 +19,9 @@ process COMPARE_FAMILIES {
 
     script:
     """
-    python3 -m ${script.baseName} --clips ${clips} --samples ${samples} --features ${features} --predictions predictions/* --models models/* \\
-        --best best --comparison comparison.json --metrics metrics.json --predictions_csv predictions.csv --plots plots ${flags}
+    . entoflow/threads.sh ${task.cpus}
+    python3 -m ${script.baseName} --clips ${clips} --samples ${samples} --features ${features} \\
+        --predictions predictions/* --models models/* --best best --comparison comparison.json \\
+        --metrics metrics.json --predictions_csv predictions.csv --plots plots ${flags}
     """
 }

@@ -14,7 +14,8 @@ process EXTRACT_FEATURES {
 
     script:
     """
-    export OMP_NUM_THREADS=${task.cpus}
-    python3 -m ${script.baseName} --clips ${clips} --signals signals/* --samples samples.npy --features features.npz --table features.csv ${flags}
+    . entoflow/threads.sh ${task.cpus}
+    python3 -m ${script.baseName} --clips ${clips} --signals signals/* --samples samples.npy \\
+        --features features.npz --table features.csv ${flags}
     """
 }

@@ -1,5 +1,5 @@
-// `fingerprint` stands for the bytes of the source's files and of the code; 'lenient', as a folder's time stamp says
-// nothing of its content.
+// `fingerprint` stands for the bytes of the source's files and of the code; 'lenient', as a
+// folder's time stamp says nothing of its content.
 process IMPORT_RECORDINGS {
     tag "${name}"
     label 'process_medium'
@@ -17,7 +17,9 @@ process IMPORT_RECORDINGS {
 
     script:
     """
-    python3 -m ${script.baseName} --source ${source} --role ${role} \\
-        --dataset ${name}.json --signals ${name}.npy --audit ${name}_audit.json --cpus ${Math.max(2, task.cpus)} ${flags}
+    . entoflow/threads.sh ${task.cpus}
+    python3 -m ${script.baseName} --source ${source} --role ${role} --dataset ${name}.json \\
+        --signals ${name}.npy --audit ${name}_audit.json --cpus ${Math.max(2, task.cpus)} \\
+        ${flags}
     """
 }

@@ -16,8 +16,9 @@ process NAME_EVENTS {
 
     script:
     """
-    export OMP_NUM_THREADS=${task.cpus}
+    . entoflow/threads.sh ${task.cpus}
     python3 -m ${script.baseName} --datasets ${datasets} --signals signals/* --model model \\
-        --predictions_csv predictions.csv --predictions_json predictions.json --pictures events ${flags}
+        --predictions_csv predictions.csv --predictions_json predictions.json --pictures events \\
+        ${flags}
     """
 }

@@ -16,7 +16,8 @@ process SPLIT_RECORDINGS {
 
     script:
     """
-    python3 -m ${script.baseName} --datasets ${datasets} --signals signals/* \\
-        --clips clips.json --folds_table folds.csv --split split.csv --audit split_audit.json ${flags}
+    . entoflow/threads.sh ${task.cpus}
+    python3 -m ${script.baseName} --datasets ${datasets} --signals signals/* --clips clips.json \\
+        --folds_table folds.csv --split split.csv --audit split_audit.json ${flags}
     """
 }

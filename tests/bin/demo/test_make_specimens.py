@@ -11,16 +11,30 @@ import pytest
 from PIL import Image
 
 from conftest import command
-from entoflow.demo import specimens
+from entoflow.demo import body_plans, species, specimens
 from entoflow.task import InputError
 
-COUNTS = ["--classes=12", "--unseen_classes=8", "--unseen_per_class=3", "--tests_per_class=2", "--junk=5", "--photos_per_specimen=2"]
-PARTS = {"specimens": 12 * 3 * 2, "test": (12 * 2 + 8 * 3) * 2 + 5, "unlabelled": (12 + 8 * 3) * 2 + 5}
+COUNTS = [
+    "--classes=12",
+    "--unseen_classes=8",
+    "--unseen_per_class=3",
+    "--tests_per_class=2",
+    "--junk=5",
+    "--photos_per_specimen=2",
+]
+PARTS = {
+    "specimens": 12 * 3 * 2,
+    "test": (12 * 2 + 8 * 3) * 2 + 5,
+    "unlabelled": (12 + 8 * 3) * 2 + 5,
+}
 
 
 def digests(folder):
     files = sorted(path for path in folder.rglob("*") if path.is_file())
-    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in files
+    }
 
 
 @pytest.fixture(scope="module")
@@ -36,19 +50,29 @@ def rows(path):
 
 
 def tables(world):
-    return rows(world / "specimens/specimens.csv"), rows(world / "test/test.csv"), rows(world / "unlabelled_truth.csv")
+    return (
+        rows(world / "specimens/specimens.csv"),
+        rows(world / "test/test.csv"),
+        rows(world / "unlabelled_truth.csv"),
+    )
 
 
-def test_the_same_seed_draws_the_same_bytes_and_another_seed_other_photos_of_other_species(world, tmp_path):
+def test_the_same_seed_draws_the_same_bytes_and_another_seed_other_photos_of_other_species(
+    world, tmp_path
+):
     make_specimens.main([f"--folder={tmp_path / 'again'}", *COUNTS])
     make_specimens.main([f"--folder={tmp_path / 'other'}", "--seed=2", *COUNTS])
     first, other = digests(world), digests(tmp_path / "other")
     assert digests(tmp_path / "again") == first
     assert not {first[name] for name in first if name.endswith(".jpg")} & set(other.values())
-    assert not {row["label"] for row in tables(world)[0]} & {row["label"] for row in tables(tmp_path / "other")[0]}
+    assert not {row["label"] for row in tables(world)[0]} & {
+        row["label"] for row in tables(tmp_path / "other")[0]
+    }
 
 
-def test_each_folder_holds_its_photos_its_table_lists_them_all_and_everything_says_that_it_is_synthetic(world):
+def test_each_table_lists_the_photos_of_its_folder_and_all_say_that_they_are_synthetic(
+    world,
+):
     for (name, count), table in zip(PARTS.items(), tables(world)):
         files = sorted((world / name).glob("*.jpg"))
         assert len(files) == len(table) == count
@@ -62,7 +86,11 @@ def test_each_folder_holds_its_photos_its_table_lists_them_all_and_everything_sa
 
 def test_each_table_has_the_columns_that_it_promises(world):
     labelled = ["image", "label", "group", "genus", "family"]
-    assert [list(table[0]) for table in tables(world)] == [labelled, [*labelled, "kind", "tier"], ["image", "label", "kind", "tier"]]
+    assert [list(table[0]) for table in tables(world)] == [
+        labelled,
+        [*labelled, "kind", "tier"],
+        ["image", "label", "kind", "tier"],
+    ]
 
 
 def test_every_class_has_its_number_of_specimens_and_every_specimen_its_photos_in_one_part(world):
@@ -71,16 +99,28 @@ def test_every_class_has_its_number_of_specimens_and_every_specimen_its_photos_i
     for part, table in (("specimens", labelled), ("test", test)):
         for row in table:
             groups[row["group"]].append((part, row["label"], row.get("kind", "known")))
-    assert all(len(set(photos)) == 1 and len(photos) == (1 if photos[0][2] == "junk" else 2) for photos in groups.values())
+    assert all(
+        len(set(photos)) == 1 and len(photos) == (1 if photos[0][2] == "junk" else 2)
+        for photos in groups.values()
+    )
     each = Counter(photos[0] for photos in groups.values())
     assert Counter((part, kind, number) for (part, _, kind), number in each.items()) == {
-        ("specimens", "known", 3): 12, ("test", "known", 2): 12, ("test", "unseen", 3): 8, ("test", "junk", 5): 1}
+        ("specimens", "known", 3): 12,
+        ("test", "known", 2): 12,
+        ("test", "unseen", 3): 8,
+        ("test", "junk", 5): 1,
+    }
 
 
 def test_file_names_are_numbers_in_an_order_that_tells_no_class_and_no_kind(world):
     names = {Path(row["image"]).name: row for table in tables(world) for row in table}
-    assert len(names) == sum(PARTS.values()) and all(re.fullmatch(r"photo_\d{5}\.jpg", name) for name in names)
-    for told in ("label", "kind"):  # as many neighbours agree as in a random order, which 200 shuffles tell
+    assert len(names) == sum(PARTS.values()) and all(
+        re.fullmatch(r"photo_\d{5}\.jpg", name) for name in names
+    )
+    for told in (
+        "label",
+        "kind",
+    ):  # as many neighbours agree as in a random order, which 200 shuffles tell
         told_in_order = [names[name].get(told, "known") for name in sorted(names)]
         rng = np.random.default_rng(0)
         shuffles = [rng.permutation(told_in_order) for _ in range(200)]
@@ -90,7 +130,10 @@ def test_file_names_are_numbers_in_an_order_that_tells_no_class_and_no_kind(worl
 
 def test_unseen_classes_are_absent_from_the_collection_and_the_same_in_test_and_unlabelled(world):
     labelled, test, hidden = tables(world)
-    known, unseen = {row["label"] for row in labelled}, {row["label"] for row in test if row["kind"] == "unseen"}
+    known, unseen = (
+        {row["label"] for row in labelled},
+        {row["label"] for row in test if row["kind"] == "unseen"},
+    )
     assert (len(known), len(unseen), known & unseen) == (12, 8, set())
     assert unseen == {row["label"] for row in hidden if row["kind"] == "unseen"}
     for table in (test, hidden):
@@ -98,19 +141,27 @@ def test_unseen_classes_are_absent_from_the_collection_and_the_same_in_test_and_
         assert {row["label"] for row in table if row["kind"] == "junk"} == {""}
 
 
-@pytest.mark.parametrize("seed, classes, unseen", [(1, 6, 6), (2, 7, 5), (3, 60, 10), (4, 355, 60), (5, 20, 0), (6, 1000, 333)])
+@pytest.mark.parametrize(
+    "seed, classes, unseen",
+    [(1, 6, 6), (2, 7, 5), (3, 60, 10), (4, 355, 60), (5, 20, 0), (6, 1000, 333)],
+)
 def test_a_near_class_has_a_sister_in_the_collection_and_a_far_class_none(seed, classes, unseen):
     divided = make_specimens.divide(classes, unseen, seed)
-    genera = {species.genus for species in divided[""]}
-    assert [len(divided[tier]) for tier in ("", "near", "far")] == [classes, unseen - unseen // 2, unseen // 2]
-    assert len({species.label for tier in divided.values() for species in tier}) == classes + unseen
-    assert all(species.genus in genera for species in divided["near"])
-    assert not any(species.genus in genera for species in divided["far"])
+    genera = {one.genus for one in divided.known}
+    sizes = (len(divided.known), len(divided.near), len(divided.far))
+    assert sizes == (classes, unseen - unseen // 2, unseen // 2)
+    labels = {one.label for one in divided.known + divided.near + divided.far}
+    assert len(labels) == classes + unseen
+    assert all(one.genus in genera for one in divided.near)
+    assert not any(one.genus in genera for one in divided.far)
 
 
 def test_the_tiers_of_the_tables_are_those_that_the_genera_tell(world):
     labelled, test, hidden = tables(world)
-    genera, genus_of = {row["genus"] for row in labelled}, {row["label"]: row["genus"] for row in test}
+    genera, genus_of = (
+        {row["genus"] for row in labelled},
+        {row["label"]: row["genus"] for row in test},
+    )
     for row in test + hidden:
         near = "near" if genus_of[row["label"]] in genera else "far"
         assert row["tier"] == (near if row["kind"] == "unseen" else "")
@@ -118,7 +169,8 @@ def test_the_tiers_of_the_tables_are_those_that_the_genera_tell(world):
 
 def test_a_whole_family_is_lacking_where_many_classes_are_far():
     divided = make_specimens.divide(355, 60, 1)
-    assert {species.family for species in divided["far"]} - {species.family for species in divided[""] + divided["near"]}
+    families = {one.family for one in divided.known + divided.near}
+    assert {one.family for one in divided.far} - families
 
 
 def test_a_share_of_the_classes_has_a_single_labelled_photo(tmp_path):
@@ -128,11 +180,12 @@ def test_a_share_of_the_classes_has_a_single_labelled_photo(tmp_path):
 
 
 def test_a_thousand_species_have_unique_binomials_in_genera_and_families_of_a_natural_size():
-    species = specimens.taxonomy(1000, 1)
-    assert len({one.label for one in species}) == 1000
-    assert all(re.fullmatch(r"[a-z]+_[a-z]+", one.label) and one.label.split("_")[0] == one.genus for one in species)
-    in_genus, families = Counter(one.genus for one in species), defaultdict(set)
-    for one in species:
+    collection = species.taxonomy(1000, 1)
+    assert len({one.label for one in collection}) == 1000
+    assert all(re.fullmatch(rf"{one.genus}_[a-z]+", one.label) for one in collection)
+    in_genus = Counter(one.genus for one in collection)
+    families = defaultdict(set)
+    for one in collection:
         families[one.family].add(one.genus)
     assert 3 <= min(in_genus.values()) and max(in_genus.values()) <= 8
     assert sum(map(len, families.values())) == len(in_genus)  # no genus in two families
@@ -141,27 +194,35 @@ def test_a_thousand_species_have_unique_binomials_in_genera_and_families_of_a_na
 
 @pytest.mark.parametrize("count", [1, 5, 13, 14, 71, 355, 2000])
 def test_a_taxonomy_has_as_many_species_as_asked_and_none_draws_the_same_code_as_its_sister(count):
-    species = specimens.taxonomy(count, 3)
-    assert len(species) == count
-    assert len({(one.genus, *(one.traits[name] for name in specimens.CODE)) for one in species}) == count
+    collection = species.taxonomy(count, 3)
+    assert len(collection) == count
+    assert len({(one.genus, one.code) for one in collection}) == count
 
 
-@pytest.mark.parametrize("plan", specimens.PLANS)
-def test_every_plan_draws_in_every_pattern_a_photo_of_the_size_asked_that_its_seeds_alone_decide(plan):
+@pytest.mark.parametrize("plan", body_plans.PLANS)
+def test_every_plan_draws_in_every_pattern_a_photo_of_the_size_asked_that_its_seeds_alone_decide(
+    plan,
+):
     for seed in range(12):
-        code = {name: int(value) for name, value in zip(specimens.CODE, np.random.default_rng(seed).integers(list(specimens.CODE.values())))}
-        one = specimens.Species("a_b", "a", "c", {**specimens.genus_traits(plan, np.random.default_rng(seed)), **code})
+        choices = np.random.default_rng(seed).integers(list(species.CHOICES.values())).tolist()
+        code = species.Code(**dict(zip(species.CHOICES, choices)))
+        traits = species.draw_genus(plan, np.random.default_rng(seed))
+        one = species.Species("a_b", "a", "c", traits, code)
         photo = specimens.draw(one, seed, np.random.default_rng(8), 48)
         assert (photo.shape, photo.dtype) == ((48, 48, 3), np.uint8)
         assert np.array_equal(photo, specimens.draw(one, seed, np.random.default_rng(8), 48))
-        assert not np.array_equal(photo, specimens.draw(one, seed + 1, np.random.default_rng(8), 48))
+        assert not np.array_equal(
+            photo, specimens.draw(one, seed + 1, np.random.default_rng(8), 48)
+        )
         assert not np.array_equal(photo, specimens.draw(one, seed, np.random.default_rng(9), 48))
 
 
 def test_an_insect_stays_within_25_degrees_of_upright():
     for seed in range(200):
         head = specimens.Pinned(40, np.random.default_rng(seed)).matrix @ [0, -1]
-        assert head[1] < 0 and abs(np.degrees(np.arctan2(head[0], -head[1]))) < 25 + 6  # and a few more by the camera's slant
+        assert (
+            head[1] < 0 and abs(np.degrees(np.arctan2(head[0], -head[1]))) < 25 + 6
+        )  # and a few more by the camera's slant
 
 
 @pytest.mark.parametrize("painter", specimens.JUNK)
@@ -175,24 +236,45 @@ def test_every_kind_of_junk_leaves_something_on_its_card(painter):
 
 
 def test_junk_has_the_size_asked_and_is_its_seed_s():
-    photos = [specimens.junk(np.random.default_rng(seed), 80) for seed in (1, 1, 2)]
-    assert photos[0].shape == (80, 80, 3) and np.array_equal(*photos[:2]) and not np.array_equal(*photos[1:])
+    photos = [specimens.draw_junk(np.random.default_rng(seed), 80) for seed in (1, 1, 2)]
+    assert (
+        photos[0].shape == (80, 80, 3)
+        and np.array_equal(*photos[:2])
+        and not np.array_equal(*photos[1:])
+    )
 
 
-@pytest.mark.parametrize("option, sentence", [
-    ("--classes=5", "--classes: found 5; wanted a whole number of at least 6"),
-    ("--labels_per_class=0", "--labels_per_class: found 0; wanted a whole number of at least 1"),
-    ("--tests_per_class=0", "--tests_per_class: found 0; wanted a whole number of at least 1"),
-    ("--unseen_classes=-1", "--unseen_classes: found -1; wanted a whole number of at least 0"),
-    ("--unseen_classes=61", "--unseen_classes: found 61; wanted at most as many as --classes, 60"),
-    ("--unseen_per_class=0", "--unseen_per_class: found 0; wanted a whole number of at least 1"),
-    ("--junk=-1", "--junk: found -1; wanted a whole number of at least 0"),
-    ("--photos_per_specimen=0", "--photos_per_specimen: found 0; wanted a whole number of at least 1"),
-    ("--size=31", "--size: found 31; wanted a whole number of at least 32"),
-    ("--singletons=1.5", "--singletons: found 1.5; wanted a share from 0 to 1"),
-    ("--singletons=nan", "--singletons: found nan; wanted a share from 0 to 1"),
-])
-def test_a_number_that_makes_no_collection_is_refused_in_one_sentence_before_anything_is_drawn(tmp_path, option, sentence):
+@pytest.mark.parametrize(
+    "option, sentence",
+    [
+        ("--classes=5", "--classes: found 5; wanted a whole number of at least 6"),
+        (
+            "--labels_per_class=0",
+            "--labels_per_class: found 0; wanted a whole number of at least 1",
+        ),
+        ("--tests_per_class=0", "--tests_per_class: found 0; wanted a whole number of at least 1"),
+        ("--unseen_classes=-1", "--unseen_classes: found -1; wanted a whole number of at least 0"),
+        (
+            "--unseen_classes=61",
+            "--unseen_classes: found 61; wanted at most as many as --classes, 60",
+        ),
+        (
+            "--unseen_per_class=0",
+            "--unseen_per_class: found 0; wanted a whole number of at least 1",
+        ),
+        ("--junk=-1", "--junk: found -1; wanted a whole number of at least 0"),
+        (
+            "--photos_per_specimen=0",
+            "--photos_per_specimen: found 0; wanted a whole number of at least 1",
+        ),
+        ("--size=31", "--size: found 31; wanted a whole number of at least 32"),
+        ("--singletons=1.5", "--singletons: found 1.5; wanted a share from 0 to 1"),
+        ("--singletons=nan", "--singletons: found nan; wanted a share from 0 to 1"),
+    ],
+)
+def test_a_number_that_makes_no_collection_is_refused_in_one_sentence_before_anything_is_drawn(
+    tmp_path, option, sentence
+):
     with pytest.raises(InputError, match=sentence):
         make_specimens.main([f"--folder={tmp_path / 'none'}", option])
     assert not (tmp_path / "none").exists()
@@ -200,17 +282,31 @@ def test_a_number_that_makes_no_collection_is_refused_in_one_sentence_before_any
 
 def test_a_folder_that_holds_a_collection_is_refused_as_two_worlds_would_mix(world):
     before = digests(world)
-    with pytest.raises(InputError, match="--folder: found files in .*specimens; wanted a folder without"):
+    with pytest.raises(
+        InputError, match="--folder: found files in .*specimens; wanted a folder without"
+    ):
         make_specimens.main([f"--folder={world}", *COUNTS, "--seed=2"])
     assert digests(world) == before
 
 
 def test_the_real_command_draws_and_refuses_with_exit_status_2(tmp_path):
     def run(*options):
-        return subprocess.run([*command("make_specimens"), "--folder", tmp_path / "world", *options], capture_output=True, text=True,
-                              check=False)
+        return subprocess.run(
+            [*command("make_specimens"), "--folder", tmp_path / "world", *options],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
     done = run("--classes=6", "--unseen_classes=2", "--junk=1")
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == f"Drew 6 classes and 2 unseen ones, 18 in specimens/, 21 in test/, 15 in unlabelled/ of {tmp_path / 'world'}: all synthetic.\n"
+    assert (
+        done.stdout
+        == "Drew 6 classes and 2 unseen ones, 18 in specimens/, 21 in test/, 15 in unlabelled/ "
+        f"of {tmp_path / 'world'}: all synthetic.\n"
+    )
     done = run("--seed=-1")
-    assert (done.returncode, done.stderr) == (2, "error: --seed: found -1; wanted a whole number of at least 0.\n")
+    assert (done.returncode, done.stderr) == (
+        2,
+        "error: --seed: found -1; wanted a whole number of at least 0.\n",
+    )

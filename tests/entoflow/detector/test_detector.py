@@ -13,13 +13,14 @@ def images(n, height, width):
 
 @pytest.mark.parametrize("device, sizes", [("cpu", [4, 4, 2]), ("cuda:0", [10])])
 def test_a_batch_on_a_cpu_has_no_more_pixels_than_it_gains_by(device, sizes):
-    made = list(network.batches(images(10, 64, 64), 640, device))
-    assert [len(batch) for batch, _ in made] == sizes
-    assert [index for _, members in made for index, _ in members] == list(range(10))
+    batches = list(network.batches(images(10, 64, 64), 640, device))
+    assert [len(batch.pixels) for batch in batches] == sizes
+    assert sum([batch.index for batch in batches], []) == list(range(10))
 
 
 def test_an_image_larger_than_a_batch_is_one_by_itself():
-    assert [tuple(batch.shape) for batch, _ in network.batches(images(2, 90, 90), 1920, "cpu")] == [(1, 3, 1920, 1920)] * 2
+    batches = network.batches(images(2, 90, 90), 1920, "cpu")
+    assert [tuple(batch.pixels.shape) for batch in batches] == [(1, 3, 1920, 1920)] * 2
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="glibc alone")
@@ -28,7 +29,8 @@ def test_a_process_that_keeps_its_memory_maps_no_block_by_itself():
 sys.path.insert(0, {str(network.__file__)!r}.rsplit("/", 3)[0])
 from entoflow.memory import keep_memory
 class Mallinfo2(ctypes.Structure):
-    _fields_ = [(name, ctypes.c_size_t) for name in "arena ordblks smblks hblks hblkhd usmblks fsmblks uordblks fordblks keepcost".split()]
+    names = "arena ordblks smblks hblks hblkhd usmblks fsmblks uordblks fordblks keepcost"
+    _fields_ = [(name, ctypes.c_size_t) for name in names.split()]
 ask = ctypes.CDLL(None).mallinfo2
 ask.restype = Mallinfo2
 for _ in range(2):

@@ -21,15 +21,19 @@ def tone(samples, rate=RATE, hz=500):
 def test_rise_and_fall_of_gaussian_flanks_are_those_of_the_formula(rise_s, fall_s):
     times = np.arange(5000) / RATE - 0.3
     flank = np.where(times < 0, rise_s, fall_s)
-    found = measured(tone(5000) * 0.5 ** ((times / flank) ** 2))
-    assert found["rise_s"] == pytest.approx(rise_s, abs=0.01) and found["fall_s"] == pytest.approx(fall_s, abs=0.01)
-    assert found["duration_s"] == pytest.approx(rise_s + fall_s, abs=0.012)
-    assert found["asymmetry"] == pytest.approx((fall_s - rise_s) / (rise_s + fall_s), abs=0.12)
+    actual = measured(tone(5000) * 0.5 ** ((times / flank) ** 2))
+    assert actual["rise_s"] == pytest.approx(rise_s, abs=0.01) and actual[
+        "fall_s"
+    ] == pytest.approx(fall_s, abs=0.01)
+    assert actual["duration_s"] == pytest.approx(rise_s + fall_s, abs=0.012)
+    assert actual["asymmetry"] == pytest.approx((fall_s - rise_s) / (rise_s + fall_s), abs=0.12)
 
 
 def test_an_event_of_even_level_lasts_as_long_as_it_is():
-    found = measured(np.pad(tone(1600), (0, 3400))[None], [1600])
-    assert found["length_s"] == pytest.approx(0.2) and found["duration_s"] == pytest.approx(0.2, abs=0.009)
+    actual = measured(np.pad(tone(1600), (0, 3400))[None], [1600])
+    assert actual["length_s"] == pytest.approx(0.2) and actual["duration_s"] == pytest.approx(
+        0.2, abs=0.009
+    )
 
 
 def test_of_two_insects_the_louder_is_measured():
@@ -42,7 +46,9 @@ def test_pulses_have_a_deep_modulation_and_a_tone_has_none():
     gate = np.arange(5000) % 200 < 64  # 8 ms of 25
     assert measured(tone(5000))["am_depth"] == pytest.approx(0, abs=0.01)
     assert measured(tone(5000) * gate)["am_depth"] > 0.4
-    shallow = measured(tone(5000) * (1 + 0.2 * np.cos(2 * np.pi * 40 * np.arange(5000) / RATE)))["am_depth"]
+    shallow = measured(tone(5000) * (1 + 0.2 * np.cos(2 * np.pi * 40 * np.arange(5000) / RATE)))[
+        "am_depth"
+    ]
     assert shallow == pytest.approx(0.2 / np.sqrt(2), rel=0.25)
 
 
@@ -53,12 +59,23 @@ def test_crest_is_the_peak_over_the_root_mean_square():
     assert measured(click)["crest_db"] == pytest.approx(10 * np.log10(4800), abs=0.01)
 
 
-@pytest.mark.parametrize("sound", [np.zeros((2, 0)), np.zeros((2, 1)), np.ones((2, 1)), np.zeros((2, 3000)), *(RNG.normal(size=(2, m)) for m in (7, 100))])
+@pytest.mark.parametrize(
+    "sound",
+    [
+        np.zeros((2, 0)),
+        np.zeros((2, 1)),
+        np.ones((2, 1)),
+        np.zeros((2, 3000)),
+        *(RNG.normal(size=(2, m)) for m in (7, 100)),
+    ],
+)
 @pytest.mark.parametrize("rate", [50, 8000, 96000])
 def test_events_of_any_length_and_rate_have_finite_features(sound, rate):
-    found = measured(sound, rate=rate)
-    assert all(np.isfinite(column).all() for column in found.values())
-    assert (found["duration_s"] == pytest.approx(found["rise_s"] + found["fall_s"])) and (np.abs(found["asymmetry"]) <= 1).all()
+    actual = measured(sound, rate=rate)
+    assert all(np.isfinite(column).all() for column in actual.values())
+    assert (actual["duration_s"] == pytest.approx(actual["rise_s"] + actual["fall_s"])) and (
+        np.abs(actual["asymmetry"]) <= 1
+    ).all()
 
 
 def test_zeros_after_an_event_change_nothing():

@@ -19,7 +19,9 @@ def test_a_partition_and_its_name_say_the_same(name):
     assert partitions.parse(name, partition.n_folds, partition.seed) == partition
 
 
-@pytest.mark.parametrize("name", ["", "grouped", "grouped_x", "sensor_1", "share_25", "share_25_1_2", "another_1"])
+@pytest.mark.parametrize(
+    "name", ["", "grouped", "grouped_x", "sensor_1", "share_25", "share_25_1_2", "another_1"]
+)
 def test_a_name_that_no_partition_has_is_an_error(name):
     with pytest.raises(ValueError, match="."):
         partitions.parse(name, 5, 1)

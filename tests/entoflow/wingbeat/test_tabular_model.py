@@ -18,98 +18,143 @@ def one_thread():
 
 
 def tables(seed, n_classes, n=120, d=7):
-    """Return (table to learn from, its classes, another table): overlapping Gaussian classes, one column constant, one of few values, one huge."""
+    """Return (training table, its classes, another table) of overlapping Gaussian classes.
+
+    One column is constant, one has few values, one is huge.
+    """
     rng = np.random.default_rng(seed)
-    means, truth = rng.normal(size=(n_classes, d)), np.arange(n) % n_classes
-    learned, asked = (means[truth] + 1.5 * rng.normal(size=(n, d)) for _ in range(2))
-    for table in (learned, asked):
-        table[:, 0], table[:, 1], table[:, 2] = 3.0, np.round(table[:, 1]), table[:, 2] * 1e6
-    return learned, truth, asked
+    means = rng.normal(size=(n_classes, d))
+    class_index = np.arange(n) % n_classes
+    both = []
+    for _ in range(2):
+        table = means[class_index] + 1.5 * rng.normal(size=(n, d))
+        table[:, 0] = 3.0
+        table[:, 1] = np.round(table[:, 1])
+        table[:, 2] *= 1e6
+        both.append(table)
+    return both[0], class_index, both[1]
 
 
-def learned(kind, settings, table, truth):
-    return tabular.estimator(kind, settings, 1, table.shape[1]).fit(table, truth)
+def fit(kind, settings, table, class_index):
+    return tabular.estimator(kind, settings, 1, table.shape[1]).fit(table, class_index)
 
 
-def told(kind, fitted, table):
+def expected_probabilities(kind, fitted, table):
     """Return scikit-learn's own probabilities; a machine has none, but scores."""
     if kind != "svm":
         return fitted.predict_proba(table)
     scores = fitted.decision_function(table)
-    return softmax(0.7 * (scores if scores.ndim > 1 else np.stack([-scores, scores], axis=1)), axis=1)
+    if scores.ndim == 1:
+        scores = np.stack([-scores, scores], axis=1)
+    return softmax(0.7 * scores, axis=1)
 
 
 @pytest.mark.parametrize("n_classes", [2, 3, 12])
 @pytest.mark.parametrize("kind, number", [(kind, number) for kind in KINDS for number in (0, 3)])
 def test_probabilities_are_those_of_scikit_learn(kind, number, n_classes):
-    table, truth, asked = tables(n_classes, n_classes)
-    fitted = learned(kind, tabular.SETTINGS[kind][number], table, truth)
+    table, class_index, other_table = tables(n_classes, n_classes)
+    fitted = fit(kind, tabular.SETTINGS[kind][number], table, class_index)
     model = tabular_model.exported(fitted, 0.7 if kind == "svm" else 1.0)
-    for rows in (table, asked, asked[:1]):
-        np.testing.assert_allclose(model.predict_proba(rows), told(kind, fitted, rows), atol=1e-6)
-    np.testing.assert_allclose(model.predict_proba(asked).sum(axis=1), 1, atol=1e-12)
+    for rows in (table, other_table, other_table[:1]):
+        np.testing.assert_allclose(
+            model.predict_proba(rows), expected_probabilities(kind, fitted, rows), atol=1e-6
+        )
+    np.testing.assert_allclose(model.predict_proba(other_table).sum(axis=1), 1, atol=1e-12)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_values_at_and_beside_the_thresholds_of_trees_go_as_in_scikit_learn(kind):
     rng = np.random.default_rng(1)
-    table, truth = rng.integers(0, 4, (80, 3)).astype(float), rng.integers(0, 3, 80)
-    fitted = learned(kind, tabular.SETTINGS[kind][0], table, truth)
+    table, class_index = rng.integers(0, 4, (80, 3)).astype(float), rng.integers(0, 3, 80)
+    fitted = fit(kind, tabular.SETTINGS[kind][0], table, class_index)
     model = tabular_model.exported(fitted, 0.7 if kind == "svm" else 1.0)
     steps = np.unique(model.arrays["threshold"]) if kind != "svm" else np.arange(4)
-    asked = rng.choice(np.concatenate([steps, np.nextafter(steps, 9), np.nextafter(steps, -9), [-1e9, 1e9]]), (400, 3))
-    np.testing.assert_allclose(model.predict_proba(asked), told(kind, fitted, asked), atol=1e-6)
+    other_table = rng.choice(
+        np.concatenate([steps, np.nextafter(steps, 9), np.nextafter(steps, -9), [-1e9, 1e9]]),
+        (400, 3),
+    )
+    np.testing.assert_allclose(
+        model.predict_proba(other_table),
+        expected_probabilities(kind, fitted, other_table),
+        atol=1e-6,
+    )
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_class_that_was_not_in_a_fold_has_no_column(kind):
-    table, truth, asked = tables(3, 4)
-    rows = truth != 2
-    fitted = learned(kind, tabular.SETTINGS[kind][0], table[rows], truth[rows])
+    table, class_index, other_table = tables(3, 4)
+    rows = class_index != 2
+    fitted = fit(kind, tabular.SETTINGS[kind][0], table[rows], class_index[rows])
     model = tabular_model.exported(fitted, 0.7 if kind == "svm" else 1.0)
-    assert model.classes.tolist() == [0, 1, 3] and model.named(["a", "b", "c", "d"]).classes.tolist() == ["a", "b", "d"]
-    np.testing.assert_allclose(model.predict_proba(asked), told(kind, fitted, asked), atol=1e-6)
+    assert model.classes.tolist() == [0, 1, 3] and model.renamed(
+        ["a", "b", "c", "d"]
+    ).classes.tolist() == ["a", "b", "d"]
+    np.testing.assert_allclose(
+        model.predict_proba(other_table),
+        expected_probabilities(kind, fitted, other_table),
+        atol=1e-6,
+    )
 
 
 @pytest.mark.parametrize("n_classes", [2, 5])
 def test_sharpness_is_the_inverse_temperature_of_scikit_learn(n_classes):
-    table, truth, asked = tables(4, n_classes)
-    folds = [(np.flatnonzero(np.arange(120) // n_classes % 3 != k), np.flatnonzero(np.arange(120) // n_classes % 3 == k)) for k in range(3)]
+    table, class_index, other_table = tables(4, n_classes)
+    folds = [
+        (
+            np.flatnonzero(np.arange(120) // n_classes % 3 != k),
+            np.flatnonzero(np.arange(120) // n_classes % 3 == k),
+        )
+        for k in range(3)
+    ]
     settings = tabular.SETTINGS["svm"][0]
-    oracle = CalibratedClassifierCV(tabular.estimator("svm", settings, 1, 7), method="temperature", ensemble=False, cv=folds).fit(table, truth)
-    scores = tabular.held_out(lambda: tabular.estimator("svm", settings, 1, 7), table, truth, folds)
-    model = tabular_model.exported(learned("svm", settings, table, truth), tabular.sharpness(scores, truth))
-    np.testing.assert_allclose(model.predict_proba(asked), oracle.predict_proba(asked), atol=1e-4)
+    oracle = CalibratedClassifierCV(
+        tabular.estimator("svm", settings, 1, 7), method="temperature", ensemble=False, cv=folds
+    ).fit(table, class_index)
+    scores = tabular.held_out_scores(
+        lambda: tabular.estimator("svm", settings, 1, 7), table, class_index, folds
+    )
+    model = tabular_model.exported(
+        fit("svm", settings, table, class_index), tabular.sharpness(scores, class_index)
+    )
+    np.testing.assert_allclose(
+        model.predict_proba(other_table), oracle.predict_proba(other_table), atol=1e-4
+    )
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_model_goes_through_a_folder_unchanged_and_without_python_objects(kind, tmp_path):
-    table, truth, asked = tables(5, 3)
-    model = tabular_model.exported(learned(kind, tabular.SETTINGS[kind][0], table, truth), 0.5).named(["Ä", "b", "c"])
+    table, class_index, other_table = tables(5, 3)
+    model = tabular_model.exported(
+        fit(kind, tabular.SETTINGS[kind][0], table, class_index), 0.5
+    ).renamed(["Ä", "b", "c"])
     tabular_model.save(model, tmp_path)
     read = tabular_model.load(tmp_path)
     assert (read.kind, read.classes.tolist(), read.sharpness) == (kind, ["Ä", "b", "c"], 0.5)
-    np.testing.assert_array_equal(read.predict_proba(asked), model.predict_proba(asked))
+    np.testing.assert_array_equal(read.predict_proba(other_table), model.predict_proba(other_table))
     with np.load(tmp_path / "classifier.npz", allow_pickle=False) as file:
         assert all(not file[name].dtype.hasobject for name in file)
 
 
 def test_no_rows_have_no_probabilities():
-    table, truth, asked = tables(5, 3)
-    model = tabular_model.exported(learned("svm", tabular.SETTINGS["svm"][0], table, truth), 1.0)
-    assert model.predict_proba(asked[:0]).shape == (0, 3)
+    table, class_index, other_table = tables(5, 3)
+    model = tabular_model.exported(fit("svm", tabular.SETTINGS["svm"][0], table, class_index), 1.0)
+    assert model.predict_proba(other_table[:0]).shape == (0, 3)
 
 
-def test_another_number_of_features_is_told():
-    table, truth, asked = tables(5, 3)
-    model = tabular_model.exported(learned("svm", tabular.SETTINGS["svm"][0], table, truth), 1.0)
-    with pytest.raises(InputError, match="events have 6 features; wanted 7, as those that the model learned from"):
-        model.predict_proba(asked[:, 1:])
+def test_another_number_of_features_is_refused():
+    table, class_index, other_table = tables(5, 3)
+    model = tabular_model.exported(fit("svm", tabular.SETTINGS["svm"][0], table, class_index), 1.0)
+    with pytest.raises(
+        InputError, match="events have 6 features; wanted 7, as those that the model was trained on"
+    ):
+        model.predict_proba(other_table[:, 1:])
 
 
-def broken(path, how):
-    table, truth, _ = tables(5, 3)
-    tabular_model.save(tabular_model.exported(learned("svm", tabular.SETTINGS["svm"][0], table, truth), 1.0), path.parent)
+def break_file(path, how):
+    """Write a model to a path, and break it."""
+    table, class_index, _ = tables(5, 3)
+    fitted = fit("svm", tabular.SETTINGS["svm"][0], table, class_index)
+    tabular_model.save(tabular_model.exported(fitted, 1.0), path.parent)
     with np.load(path) as file:
         arrays = dict(file)
     if how == "missing":
@@ -119,17 +164,26 @@ def broken(path, how):
     elif how == "text":
         path.write_text("not arrays")
     elif how == "one array":
-        path.write_bytes(b"")
-        np.save(path.open("wb"), np.zeros(3))
+        with path.open("wb") as file:
+            np.save(file, np.zeros(3))
     elif how == "objects":
-        np.savez(path, **{**arrays, "weights": np.array([{}], object)}, allow_pickle=True)
+        arrays["weights"] = np.array([{}], object)
+        np.savez(path, **arrays)
+    elif how == "without weights":
+        del arrays["weights"]
+        np.savez(path, **arrays)
     else:
-        name, value = {"without weights": ("weights", None), "of unknown kind": ("model_kind", "forest"), "of another kind": ("model_kind", "extra_trees")}[how]
-        np.savez(path, **{key: array for key, array in {**arrays, name: value}.items() if array is not None})
+        arrays["model_kind"] = np.array(how)
+        np.savez(path, **arrays)
 
 
-@pytest.mark.parametrize("how", ["missing", "cut", "text", "one array", "objects", "without weights", "of unknown kind", "of another kind"])
-def test_a_file_that_holds_no_classifier_is_told(how, tmp_path):
-    broken(tmp_path / "classifier.npz", how)
-    with pytest.raises(InputError, match=r"classifier.npz: holds no classifier that can be read \(.+\); wanted one that entoflow wrote"):
+BROKEN = ["missing", "cut", "text", "one array", "objects", "without weights"]
+WRONG_KINDS = ["forest", "extra_trees"]
+
+
+@pytest.mark.parametrize("how", [*BROKEN, *WRONG_KINDS])
+def test_a_file_that_holds_no_classifier_is_refused(how, tmp_path):
+    break_file(tmp_path / "classifier.npz", how)
+    sentence = r"classifier.npz: holds no classifier that can be read \(.+\); wanted one that"
+    with pytest.raises(InputError, match=sentence):
         tabular_model.load(tmp_path)

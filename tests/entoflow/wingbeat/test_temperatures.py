@@ -10,7 +10,10 @@ from entoflow.wingbeat.event_arrays import Events
 
 
 def draw_world(seed, n=120, octaves_per_degc=0.03):
-    """Return (degC, log2 F0, class index) of three classes that fly at different temperatures and whose F0 rises alike."""
+    """Return (degC, log2 F0, class index) of three classes.
+
+    They fly at different temperatures, and their F0 rises alike.
+    """
     rng = np.random.default_rng(seed)
     class_index = np.arange(n) % 3
     degc = 18 + 5.0 * class_index + rng.normal(0, 2, n)
@@ -33,7 +36,9 @@ def test_the_slope_is_that_of_a_weighted_regression_with_a_level_for_each_class(
 
 def test_the_slope_is_0_where_the_temperature_never_changes():
     _, log2_f0, class_index = draw_world(1)
-    assert temperatures.f0_slope(np.full(120, 21.3), log2_f0, class_index, np.ones((1, 120))).tolist() == [0.0]
+    assert temperatures.f0_slope(
+        np.full(120, 21.3), log2_f0, class_index, np.ones((1, 120))
+    ).tolist() == [0.0]
 
 
 def test_f0_at_25_degrees_is_that_which_the_classes_were_drawn_with():
@@ -54,5 +59,15 @@ def test_an_unknown_temperature_is_nan():
 
 def test_f0_is_sure_where_it_is_above_0_with_a_confidence_of_a_half_or_more():
     table = np.array([[200, 0.5], [200, 0.49], [0, 0.9]])
-    events = Events(np.zeros((3, 1)), np.ones(3), 8000, table, ["f0_hz", "f0_confidence"], np.array([]), np.array([]), [], [])
+    events = Events(
+        np.zeros((3, 1)),
+        np.ones(3),
+        8000,
+        table,
+        ["f0_hz", "f0_confidence"],
+        np.array([]),
+        np.array([]),
+        [],
+        [],
+    )
     assert temperatures.has_sure_f0(events).tolist() == [True, False, False]
