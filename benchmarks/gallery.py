@@ -46,8 +46,8 @@ exact_search.search_gallery(opened, queries, 10)
 
 def ask(folder, full):
     steps, each, d = (10, 100_000, D) if full else (4, 100, 16)
-    made = folder / "gallery"
-    done = run([sys.executable, "-c", FILL, ROOT / "bin", made, steps, each, d], folder)
+    gallery = folder / "gallery"
+    done = run([sys.executable, "-c", FILL, ROOT / "bin", gallery, steps, each, d], folder)
     seconds = [float(text) for _, text in done.lines]
     last = sum(seconds[-2:]) / 2
     first = sum(seconds[:2]) / 2
@@ -60,7 +60,7 @@ def ask(folder, full):
         "<= 1.5",
         last / first <= 1.5,
     )
-    search = [sys.executable, "-c", SEARCH, ROOT / "bin", ROOT / "benchmarks", made]
+    search = [sys.executable, "-c", SEARCH, ROOT / "bin", ROOT / "benchmarks", gallery]
     megabytes, spent = peak(search, folder)
     n = steps * each
     gigabytes = megabytes / 1e3

@@ -152,7 +152,7 @@ def crop_pack(
 
 
 def crop_image(pack: Pack, image: Image, insect: Insect, folder: Path) -> tuple[Image, Path]:
-    """Write the crop of a photo as PNG; return (its image, which has the photo's facts, path)."""
+    """Write the crop of a photo as PNG; return (its image, its path)."""
     from PIL import Image as PILImage
 
     from entoflow import crops, images

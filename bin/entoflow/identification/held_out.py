@@ -20,7 +20,8 @@ from entoflow.splits import order
 
 FOLDS = 5  # of groups
 CLASS_FOLDS = 3  # of classes that stand for unknown ones
-REJECTED = 0.01  # share of unknown-class images below whose P(known) all is rejected
+# An image is rejected whose P(known) is below that of all but this share of unknown-class images.
+REJECTED = 0.01
 NO_FOLD = -1
 
 

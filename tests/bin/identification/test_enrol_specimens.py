@@ -318,11 +318,11 @@ def test_a_gallery_of_cropped_images_holds_their_detector_and_takes_only_its_cro
     assert bytes_of(grown / "detector") == bytes_of(detector)
     assert len(gallery.read(grown)) == 7
     wanted = f"cropped by the detector {cropped_by[:12]}, as those that the embedder learned from"
-    for crops, given in (
+    for crops, present in (
         (None, "whole"),
         ("0123456789abcdef", "cropped by the detector 0123456789ab"),
     ):
-        sentence = f"new.json: its images are {given}; wanted them {wanted}"
+        sentence = f"new.json: its images are {present}; wanted them {wanted}"
         with pytest.raises(InputError, match=sentence):
             enrol(NEW, f"--into={folder}", name="refused", crops=crops)
     assert not (tmp_path / "refused").exists()
@@ -340,11 +340,11 @@ def test_the_detector_of_a_new_gallery_is_the_one_that_cropped_its_images(
     enrol, cropped_by, tmp_path
 ):
     wanted = f"detector {cropped_by[:12]}, as the embedder's model.json says in cropped_by"
-    for options, given in (
+    for options, present in (
         ([], "not given"),
         ([f"--detector={tmp_path}/another"], "[0-9a-f]{12}"),
     ):
-        with pytest.raises(InputError, match=f"--detector: is {given}; wanted {wanted}"):
+        with pytest.raises(InputError, match=f"--detector: is {present}; wanted {wanted}"):
             enrol(OLD, *options, crops=cropped_by)
     write_embedder(tmp_path / "embedder")
     with pytest.raises(InputError, match="--detector: is [0-9a-f]{12}; wanted none"):

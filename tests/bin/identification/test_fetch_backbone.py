@@ -66,12 +66,12 @@ def test_what_is_fetched_is_what_a_new_embedder_has(tmp_path, fetch):
     timm = pytest.importorskip("timm")
     from entoflow.identification.pretrained import new_embedder
 
-    given = timm.create_model("test_resnet").state_dict()
-    torch.save({"model": given}, tmp_path / "mine.pth")
+    state = timm.create_model("test_resnet").state_dict()
+    torch.save({"model": state}, tmp_path / "mine.pth")
     fetch(f"--file={tmp_path}/mine.pth")
     embedder = new_embedder("test_resnet", 32, tmp_path / "w.safetensors")
     for name, value in embedder.network.state_dict().items():
-        assert torch.equal(value, given[name])
+        assert torch.equal(value, state[name])
 
 
 def test_weights_of_an_earlier_embedder_say_how_their_input_is_normalised(tmp_path, fetch):

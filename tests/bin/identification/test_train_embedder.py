@@ -323,11 +323,11 @@ def test_on_given_weights_a_projection_learns_and_the_network_stays(train, weigh
         assert facts_of(here, name)["classes"] == labels
     assert [row["embedder"] for row in rows] == ["projected"] * 3
     assert all(0 <= float(row["validation"]) <= 1 for row in rows)
-    given = load_file(weights)
+    start = load_file(weights)
     for name in ("projected", "projected_refit"):
         assert parameters_of(here, name)["max_epochs"] == 3
         state = weights_of(here, name)
-        assert all(torch.equal(state[tensor], value) for tensor, value in given.items())
+        assert all(torch.equal(state[tensor], value) for tensor, value in start.items())
         assert state["projection.move.weight"].any()
         assert facts_of(here, name)["input"]["projection"] == "residual_linear"
     assert names_in(here) == ["models", "training.csv"]
@@ -456,8 +456,8 @@ BOTH = f"{PROJECTION_LEARNS}; the network itself is fine-tuned"
 def test_what_learns_is_decided_by_weights_and_gpu_and_printed(
     weights, capsys, fine_tune, has_weights, has_gpu, names, sentence
 ):
-    given = weights if has_weights else None
-    args = argparse.Namespace(fine_tune=fine_tune, weights=given, max_epochs=5)
+    path = weights if has_weights else None
+    args = argparse.Namespace(fine_tune=fine_tune, weights=path, max_epochs=5)
     assert train_embedder.embedders_to_train(args, has_gpu) == names
     assert capsys.readouterr().out == f"{sentence}\n"
 

@@ -39,12 +39,12 @@ def test_the_order_of_images_and_the_numbers_of_clusters_change_nothing():
 
 
 def test_clusters_counted_by_hand():
-    found = cluster_agreement([4, 4, 4, 9, 9, -1, -1], list("xxyyyxz"))
-    value = values(found)
+    measured = cluster_agreement([4, 4, 4, 9, 9, -1, -1], list("xxyyyxz"))
+    value = values(measured)
     assert value["purity"] == pytest.approx(6 / 7)
     assert value["share_unclustered"] == pytest.approx(2 / 7)
     assert (value["n_clusters"], value["n_classes"]) == (2, 3)
-    for metric in found.values():
+    for metric in measured.values():
         assert (metric.low, metric.high, metric.n) == (None, None, 7)
 
 
@@ -63,21 +63,21 @@ def test_the_interval_of_the_mutual_information_is_over_classes():
     rng = np.random.default_rng(2)
     labels = np.repeat(np.arange(25), 6)
     clusters = np.where(rng.random(150) < 0.8, labels, rng.integers(0, 25, 150))
-    found = cluster_metrics(clusters, labels, 1)
+    measured = cluster_metrics(clusters, labels, 1)
     plain = cluster_agreement(clusters, labels)
-    ami = found["cluster_ami"]
+    ami = measured["cluster_ami"]
     assert ami.value == plain["cluster_ami"].value
     assert ami.low < ami.value < ami.high
     assert (ami.n, ami.groups) == (150, 25)
-    assert {name: found[name] for name in plain if name != "cluster_ami"} == {
+    assert {name: measured[name] for name in plain if name != "cluster_ami"} == {
         name: metric for name, metric in plain.items() if name != "cluster_ami"
     }
 
 
 @pytest.mark.parametrize("clusters, labels", [([], []), ([-1], ["x"])])
 def test_of_no_image_and_of_one_there_is_no_nan(clusters, labels):
-    found = cluster_agreement(clusters, labels)
-    json.dumps({name: asdict(metric) for name, metric in found.items()}, allow_nan=False)
-    assert found["n_classes"].value == len(labels)
+    measured = cluster_agreement(clusters, labels)
+    json.dumps({name: asdict(metric) for name, metric in measured.items()}, allow_nan=False)
+    assert measured["n_classes"].value == len(labels)
     if not labels:
-        assert found["cluster_ami"].value is None
+        assert measured["cluster_ami"].value is None

@@ -195,12 +195,14 @@ def test_the_vectors_are_those_of_timms_network_with_the_weights_of_the_file(
 
 
 def test_weights_of_a_vit_of_160_pixels_serve_at_64_with_its_positions_resampled(weights):
-    given = load_file(weights("test_vit"))
+    tensors = load_file(weights("test_vit"))
     state = new_embedder("test_vit", 64, weights("test_vit")).network.state_dict()
-    resampled = timm.layers.resample_abs_pos_embed(given["pos_embed"], (4, 4), num_prefix_tokens=1)
+    resampled = timm.layers.resample_abs_pos_embed(
+        tensors["pos_embed"], (4, 4), num_prefix_tokens=1
+    )
     assert state["pos_embed"].shape == (1, 4 * 4 + 1, 64)
     assert torch.allclose(state.pop("pos_embed"), resampled, atol=1e-6)
-    assert all(torch.equal(value, given[name]) for name, value in state.items())
+    assert all(torch.equal(value, tensors[name]) for name, value in state.items())
 
 
 @pytest.mark.parametrize(

@@ -93,8 +93,8 @@ def test_enrolling_in_two_calls_gives_the_state_of_one(tmp_path):
 def test_rows_are_gathered_over_enrolments_and_removals(opened):
     enrol(opened, ["ant", "fly", "fly"], start=10, seed=1)
     opened.remove(**WHO, images=["1.jpg", "11.jpg"])
-    kept = np.concatenate([draw_vectors(4)[[0, 2, 3]], draw_vectors(3, 1)[[0, 2]]])
-    wanted = gallery.unit(kept, "x")
+    present = np.concatenate([draw_vectors(4)[[0, 2, 3]], draw_vectors(3, 1)[[0, 2]]])
+    wanted = gallery.unit(present, "x")
     np.testing.assert_array_equal(opened.embeddings(), wanted)
     np.testing.assert_array_equal(opened.gather(np.array([1, 3, 4])), wanted[[1, 3, 4]])
 

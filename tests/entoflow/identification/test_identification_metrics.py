@@ -47,20 +47,20 @@ def test_the_interval_of_a_mean_over_classes_of_one_size_is_that_of_the_mean_ove
     rng = np.random.default_rng(2)
     truth = np.repeat(np.arange(40), 3)
     scores = rng.random((120, 40)) + 0.7 * np.eye(40)[truth]
-    found = metrics.closed_set(scores, truth, np.arange(120), np.ones(120), 5)
-    low, high = interval(found["top1"])
+    measured = metrics.closed_set(scores, truth, np.arange(120), np.ones(120), 5)
+    low, high = interval(measured["top1"])
     assert low < high
-    assert interval(found["macro_top1"]) == pytest.approx((low, high))
+    assert interval(measured["macro_top1"]) == pytest.approx((low, high))
 
 
 def test_the_interval_of_macro_f1_over_classes_of_one_image_without_confusion_is_that_of_a_share():
     wrong = np.random.default_rng(8).random(60) < 0.3  # named as classes that are not in truth
     truth = np.arange(60)
     scores = np.eye(120)[truth + 60 * wrong]
-    found = metrics.closed_set(scores, truth, truth, np.ones(60), 1)
-    low, high = interval(found["top1"])
+    measured = metrics.closed_set(scores, truth, truth, np.ones(60), 1)
+    low, high = interval(measured["top1"])
     assert low < high
-    assert interval(found["macro_f1"]) == pytest.approx((low, high))
+    assert interval(measured["macro_f1"]) == pytest.approx((low, high))
 
 
 def test_resamples_of_macro_f1_are_as_good_as_the_sample():
@@ -93,11 +93,11 @@ def test_shares_right_and_f1_equal_those_of_scikit_learn(seed):
 
 def test_macro_metrics_are_over_the_classes_in_truth():
     scores, truth, groups, support = draw_closed(6, n_classes=20)
-    kept = truth % 2 == 0
-    data = (scores[kept], truth[kept], groups[kept], support[kept])
+    in_truth = truth % 2 == 0
+    data = (scores[in_truth], truth[in_truth], groups[in_truth], support[in_truth])
     value = values(metrics.closed_set(*data, 1))
     expected = sklearn_metrics.f1_score(
-        truth[kept], scores[kept].argmax(axis=1), labels=range(0, 20, 2), average="macro"
+        truth[in_truth], scores[in_truth].argmax(axis=1), labels=range(0, 20, 2), average="macro"
     )
     assert value["macro_f1"] == pytest.approx(expected)
 
@@ -120,11 +120,11 @@ def test_metrics_of_a_closed_set_counted_by_hand():
 
 def test_support_has_its_own_images_and_groups():
     scores, truth, groups, support = draw_closed(7)
-    found = metrics.closed_set(scores, truth, groups, support, 1)
+    measured = metrics.closed_set(scores, truth, groups, support, 1)
     right = scores.argmax(axis=1) == truth
     for size, name in ((1, "1"), (2, "2"), (3, "3"), (4, "4_or_more")):
         members = np.minimum(support, 4) == size
-        metric = found.get(f"top1_support_{name}")
+        metric = measured.get(f"top1_support_{name}")
         assert members.any() == (metric is not None)
         if metric:
             assert metric.value == pytest.approx(right[members].mean())
@@ -196,16 +196,16 @@ def test_rejection_counted_by_hand():
     # 19 of 20 known, and the two last unknown, are let in from 1 up
     score = np.append(np.arange(20), [0, 0.5, 1, 30])
     right = np.arange(24) != 19
-    found = metrics.open_set(score, known, right, np.arange(24), np.arange(24), 1)
+    measured = metrics.open_set(score, known, right, np.arange(24), np.arange(24), 1)
     # known images above each unknown
-    assert values(found) == pytest.approx(
+    assert values(measured) == pytest.approx(
         {
             "unknown_auroc": (19.5 + 19 + 18.5 + 0) / 80,
             "unknown_fpr95": 1 / 2,
             "oscr": (18.5 + 18 + 17.5 + 0) / 80,
         }
     )
-    assert [metric.n for metric in found.values()] == [24, 4, 24]
+    assert [metric.n for metric in measured.values()] == [24, 4, 24]
 
 
 def test_perfect_and_constant_rejection():
@@ -225,8 +225,8 @@ def test_perfect_and_constant_rejection():
 @pytest.mark.parametrize("known", [True, False])
 def test_without_known_or_without_unknown_images_rejection_is_undefined(known):
     kinds = np.full(30, known)
-    found = metrics.open_set(np.arange(30), kinds, kinds, np.arange(30), np.arange(30), 1)
-    for metric in found.values():
+    measured = metrics.open_set(np.arange(30), kinds, kinds, np.arange(30), np.arange(30), 1)
+    for metric in measured.values():
         assert (metric.value, *interval(metric)) == (None, None, None)
 
 
@@ -257,21 +257,21 @@ def test_coverage_and_size_of_sets_counted_by_hand():
     assert value == {"label_set_coverage": 1 / 2, "label_set_size": 6 / 4}
 
 
-def assert_no_nan(found):
-    content = {name: asdict(metric) for name, metric in found.items()}
+def assert_no_nan(measured):
+    content = {name: asdict(metric) for name, metric in measured.items()}
     json.dumps(content, allow_nan=False)
 
 
 def test_of_no_image_all_metrics_are_null_and_nothing_crashes():
     none = np.zeros(0)
-    for found in (
+    for measured in (
         metrics.closed_set(np.zeros((0, 5)), [], [], [], 1),
         metrics.closed_set(np.zeros((0, 0)), [], [], [], 1),
         metrics.open_set(none, none, none, [], [], 1),
         metrics.label_set_metrics(np.zeros((0, 5)), []),
     ):
-        assert set(values(found).values()) == {None}
-        assert_no_nan(found)
+        assert set(values(measured).values()) == {None}
+        assert_no_nan(measured)
     assert statistics.paired([], [], [], [], 1).verdict == "not distinguishable"
 
 

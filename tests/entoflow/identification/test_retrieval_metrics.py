@@ -88,10 +88,10 @@ def test_the_definitions_give_the_examples_of_musgrave(hits, r_precision, map_at
 
 def test_images_of_the_same_group_are_neither_found_nor_in_the_way():
     vectors = [[1, 0], [1, 0.01], [1, 0.3], [1, 0.5], [0, 1]]
-    found = retrieval(vectors, list("xxyxz"), list("aabbc"), 1)
+    measured = retrieval(vectors, list("xxyxz"), list("aabbc"), 1)
     # The queries are images 1, 2 and 4: the first two pass over each other and find 4 behind 3; 4
     # finds both.
-    assert values(found) == pytest.approx(
+    assert values(measured) == pytest.approx(
         {
             "recall_at_1": 1 / 3,
             "recall_at_5": 1,
@@ -100,8 +100,8 @@ def test_images_of_the_same_group_are_neither_found_nor_in_the_way():
             "lone_queries": 2,
         }
     )
-    assert (found["map_at_r"].n, found["map_at_r"].groups) == (3, 2)
-    assert found["lone_queries"].n == 5
+    assert (measured["map_at_r"].n, measured["map_at_r"].groups) == (3, 2)
+    assert measured["lone_queries"].n == 5
 
 
 def test_rotation_length_and_order_change_nothing():
@@ -156,6 +156,6 @@ def test_a_zero_vector_is_as_far_from_all_and_harms_no_other():
     ids=["no image", "one image"],
 )
 def test_without_a_query_all_is_null_but_the_lone_ones(vectors, labels, groups, n_lone):
-    found = retrieval(vectors, labels, groups, 1)
-    assert values(found) == {**dict.fromkeys(NAMES), "lone_queries": n_lone}
-    json.dumps({name: asdict(metric) for name, metric in found.items()}, allow_nan=False)
+    measured = retrieval(vectors, labels, groups, 1)
+    assert values(measured) == {**dict.fromkeys(NAMES), "lone_queries": n_lone}
+    json.dumps({name: asdict(metric) for name, metric in measured.items()}, allow_nan=False)
