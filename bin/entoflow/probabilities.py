@@ -20,8 +20,9 @@ class NameCalibration:
 
 def softmax(scores: np.ndarray) -> np.ndarray:
     """Return the probabilities (n, C) of scores (n, C); a score of -inf has none."""
-    shifted = np.exp(scores - scores.max(axis=1, keepdims=True))
-    return shifted / shifted.sum(axis=1, keepdims=True)
+    from scipy import special
+
+    return np.asarray(special.softmax(scores, axis=1))
 
 
 def log_sum_exp(scores: np.ndarray) -> np.ndarray:
