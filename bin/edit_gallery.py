@@ -25,8 +25,8 @@ SHOWN = 3  # names in a sentence
 def main(argv: list[str]) -> None:
     args = parser().parse_args(argv)
     if bool(args.merge) != bool(args.into):
-        given = "merge" if args.merge else "into"
-        raise InputError(f"--{given} was given alone; wanted --merge LABEL... --into NEW.")
+        option = "merge" if args.merge else "into"
+        raise InputError(f"--{option} was given alone; wanted --merge LABEL... --into NEW.")
     from entoflow.identification import gallery
 
     opened = gallery.read(args.gallery)

@@ -125,23 +125,23 @@ def test_the_plain_recipe_is_asked_what_a_run_of_ours_is(learned, tmp_path, monk
     from sklearn.metrics import roc_auc_score
     from sklearn.neighbors import KNeighborsClassifier
 
-    from entoflow.identification import embedder_trainer
+    from entoflow.identification import training
 
-    monkeypatch.setattr(embedder_trainer, "VIEWS_AN_EPOCH", 1)
+    monkeypatch.setattr(training, "VIEWS_AN_EPOCH", 1)
     results, folder = learned[0].here / "results", tmp_path / "made"
     metric_learning.main(["--results", str(results), "--images", str(learned[0].here), "--folder", str(folder)])
     said, found = capsys.readouterr(), json.loads((folder / "metric_learning.json").read_text())
     measured = json.loads((results / "identification/evaluation/metrics.json").read_text())["metrics"]
     assert all(found["entoflow, chosen way"][name]["value"] == pytest.approx(measured[name]["value"]) for name in metric_learning.FIGURES)
 
-    sets, names = metric_learning.specimens(results)
+    parts, names = metric_learning.read_parts(results)
     with np.load(folder / "MultiSimilarityLoss_augmented.npz") as file:
         vectors = file["vectors"]
-    neighbours = KNeighborsClassifier(1, metric="cosine").fit(vectors[sets.rows["gallery"]], sets.labels["gallery"])
-    peer, rows = found["MultiSimilarityLoss, augmented"], np.concatenate([sets.rows["test"], sets.rows["unseen"]])
-    assert peer["top1"]["value"] == pytest.approx(neighbours.score(vectors[sets.rows["test"]], sets.labels["test"]))
+    neighbours = KNeighborsClassifier(1, metric="cosine").fit(vectors[parts.gallery.rows], parts.gallery.labels)
+    peer, rows = found["MultiSimilarityLoss, augmented"], np.concatenate([parts.test.rows, parts.unseen.rows])
+    assert peer["top1"]["value"] == pytest.approx(neighbours.score(vectors[parts.test.rows], parts.test.labels))
     far = neighbours.kneighbors(vectors[rows])[0][:, 0]
-    assert peer["unknown_auroc"]["value"] == pytest.approx(roc_auc_score(np.arange(len(rows)) < len(sets.rows["test"]), -far), abs=1e-3)
+    assert peer["unknown_auroc"]["value"] == pytest.approx(roc_auc_score(np.arange(len(rows)) < len(parts.test.rows), -far), abs=1e-3)
     less = found["entoflow, chosen way less MultiSimilarityLoss, augmented"]
     for name in metric_learning.FIGURES:
         assert less[name]["value"] == pytest.approx(found["entoflow, chosen way"][name]["value"] - peer[name]["value"])
@@ -161,7 +161,7 @@ def test_how_long_our_training_took_is_read_from_the_trace_of_the_run(tmp_path):
 
 
 def test_the_plain_recipe_is_shown_as_many_views_as_ours_and_no_image_is_mirrored_unless_told():
-    from entoflow.identification.embedder_trainer import VIEWS_AN_EPOCH
+    from entoflow.identification.training import VIEWS_AN_EPOCH
 
     assert [metric_learning.views(n) for n in (210, 2000, 5000)] == [4200, VIEWS_AN_EPOCH, 10000]
     left = np.full((32, 32, 3), 255, np.uint8)
@@ -178,20 +178,21 @@ def test_the_plain_recipe_is_shown_as_many_views_as_ours_and_no_image_is_mirrore
 def test_the_plain_recipe_learns(monkeypatch):
     from pytorch_metric_learning.losses import TripletMarginLoss
 
-    from entoflow.identification import embedder, embedder_trainer
+    from entoflow.identification import training
+    from entoflow.identification.pretrained import new_embedder
 
-    monkeypatch.setattr(embedder_trainer, "VIEWS_AN_EPOCH", 200)
+    monkeypatch.setattr(training, "VIEWS_AN_EPOCH", 200)
     rng = np.random.default_rng(1)
     kinds = np.repeat(np.arange(8), 8)
     squares = (rng.integers(0, 255, (8, 1, 1, 3)).repeat(8, 0) + rng.integers(-20, 20, (64, 32, 32, 3))).clip(0, 255).astype(np.uint8)
     given = {"image_size": 32, "mean": (0.5,) * 3, "std": (0.5,) * 3, "specimens_per_batch": 16, "max_epochs": 5, "rotation": 10, "mirror": False}
-    made = embedder.new("test_resnet", 32)
+    made = new_embedder("test_resnet", 32)
 
     def apart():
-        cosine = (vectors := embedder.embed(made, squares)) @ vectors.T
+        cosine = (vectors := made.embed(squares)) @ vectors.T
         same = kinds[:, None] == kinds
         return cosine[same].mean() - cosine[~same].mean()
 
     before = apart()
     metric_learning.train(made, metric_learning.Shown(squares, kinds, metric_learning.transform(given, False)), TripletMarginLoss(), given)
-    assert apart() > before + 0.1 and not made["network"].training
+    assert apart() > before + 0.1 and not made.network.training

@@ -20,8 +20,9 @@ class NameCalibration:
 
 def softmax(scores: np.ndarray) -> np.ndarray:
     """Return the probabilities (n, C) of scores (n, C); a score of -inf has none."""
-    shifted = np.exp(scores - scores.max(axis=1, keepdims=True))
-    return shifted / shifted.sum(axis=1, keepdims=True)
+    from scipy import special
+
+    return np.asarray(special.softmax(scores, axis=1))
 
 
 def log_sum_exp(scores: np.ndarray) -> np.ndarray:
@@ -85,7 +86,7 @@ def label_sets(probabilities: np.ndarray, conformal: float) -> np.ndarray:
 
 
 def mass(probabilities: np.ndarray) -> np.ndarray:
-    """Return how much probability lies before each class: that of all likelier ones and half its own.
+    """Return how much probability lies before each class: of all likelier ones and half its own.
 
     probabilities: (n, C); returned: (n, C), from 0 to 1. It is the score of adaptive prediction
     sets (Romano et al. 2020) at the mean of its random share. Sets by it keep their coverage where

@@ -84,7 +84,7 @@ def _check_one_family_for_a_genus(taxa: Taxa, source: object) -> None:
 def of(
     records: Iterable[Mapping[str, Any]], source: object, name: str = "image"
 ) -> dict[str, dict[str, str]]:
-    """Return taxa_of_images of dicts; until import_images.py has no dicts. name: key of the name."""
+    """Return taxa_of_images of dicts, until import_images.py has none. name: key of the name."""
     images = [
         Image(
             id=0,

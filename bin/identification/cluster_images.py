@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Cluster images by their vectors, the named and the unknown, so that a person names many at a time.
+"""Cluster images by their vectors, known and unknown, so that a person names many at a time.
 
 How to cluster was chosen by choose_embedder.py on known classes that the embedder did not learn
 from. Each cluster has the known classes that it is most like, and a rank by how many images get a

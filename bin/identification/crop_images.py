@@ -132,7 +132,7 @@ def surest_boxes(predictions: Iterable[Any], threshold: float) -> dict[int, Inse
 def crop_pack(
     pack: Pack, images: Sequence[Image], insects: Mapping[int, Insect], path: Path
 ) -> dict[int, Image]:
-    """Write a pack of crops, and of the photos without a box as they are; return its images by id."""
+    """Write a pack of crops, and of whole photos without a box; return its images by id."""
     from entoflow.images import write_pack
 
     entries = {}
@@ -152,7 +152,7 @@ def crop_pack(
 
 
 def crop_image(pack: Pack, image: Image, insect: Insect, folder: Path) -> tuple[Image, Path]:
-    """Write the crop of a photo as PNG; return its image, with the facts of the photo, and its path."""
+    """Write the crop of a photo as PNG; return (its image, its path)."""
     from PIL import Image as PILImage
 
     from entoflow import crops, images
@@ -176,11 +176,11 @@ def crop_image(pack: Pack, image: Image, insect: Insect, folder: Path) -> tuple[
     cropped = replace(
         image,
         member=path.name,
-        width=crop["width"],
-        height=crop["height"],
-        phash=crop["phash"],
-        mirrored=crop["mirrored"],
-        thumbnail=crop["thumbnail"],
+        width=crop.width,
+        height=crop.height,
+        phash=crop.phash,
+        mirrored=crop.mirrored,
+        thumbnail=crop.thumbnail,
         photo=photo,
     )
     return cropped, path

@@ -121,10 +121,10 @@ def check_detector(folder: Path | None, facts: ModelFacts) -> None:
         present = embedder_facts.detector_identity(folder, model_folder.read_facts(folder))
     wanted = facts.more.get("cropped_by")
     if present != wanted:
-        given = present[:12] if present else "not given"
-        right_one = f"detector {wanted[:12]}" if wanted else "none"
+        present_one = present[:12] if present else "not given"
+        wanted_one = f"detector {wanted[:12]}" if wanted else "none"
         raise InputError(
-            f"--detector: is {given}; wanted {right_one}, "
+            f"--detector: is {present_one}; wanted {wanted_one}, "
             "as the embedder's model.json says in cropped_by."
         )
 

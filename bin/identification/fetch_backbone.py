@@ -23,7 +23,7 @@ def main(argv: list[str]) -> None:
     if not source:
         source = weights.download(pretrained.published_url(args.backbone), args.scratch)
     tensors = weights.read_tensors(source, pretrained.read_checkpoint)
-    args.weights.write_bytes(save(tensors, weights.own_head(source)))
+    args.weights.write_bytes(save(tensors, weights.input_metadata(source)))
     print(f"{len(tensors)} tensors from {source.name}")
 
 

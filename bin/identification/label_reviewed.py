@@ -2,8 +2,8 @@
 """Turn a person's review of clusters into labelled specimens, ready to enrol.
 
 An image is taken with the name that a review gives it. Where two rows, a label that it has, or the
-gallery contradict each other, nobody can tell what is right: it is left out, with a row in the audit
-that names both. Images that the person rejects or leaves open are no specimens.
+gallery contradict each other, nobody can tell what is right: it is left out, with a row in the
+audit that names both. Images that the person rejects or leaves open are no specimens.
 """
 
 from __future__ import annotations

@@ -60,8 +60,7 @@ def select(
             return vectors[key]
     names = ", ".join(sorted(vectors)) or "nothing"
     raise InputError(
-        f"{', '.join(map(str, paths))}: holds vectors of {names}; "
-        f"wanted {name_of_choice or name}."
+        f"{', '.join(map(str, paths))}: holds vectors of {names}; wanted {name_of_choice or name}."
     )
 
 

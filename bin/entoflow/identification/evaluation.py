@@ -180,9 +180,9 @@ def open_set_metrics(evaluated: Evaluated, seed: int) -> dict[str, Metric]:
     images = [image for part, _ in evaluated.by_part.values() for image in part.images]
     tiers = np.array([image.tier or "" for image in images])
     for tier in sorted(set(tiers.tolist()) - {""}):
-        kept = known | (tiers == tier)
+        counted = known | (tiers == tier)
         of_tier = identification_metrics.open_set(
-            p_known[kept], known[kept], right[kept], labels[kept], groups[kept], seed
+            p_known[counted], known[counted], right[counted], labels[counted], groups[counted], seed
         )
         metrics[f"unknown_auroc_{tier}"] = of_tier["unknown_auroc"]
     intervals = Intervals(labels, groups, seed)
@@ -249,9 +249,9 @@ def _metrics_of_rank(
     The second is without those whose own taxon is not known.
     """
     named = Intervals(labels, groups, seed).mean(at_rank.astype(float), SHARE)
-    judged = at_rank & has_taxon
-    intervals = Intervals(labels[judged], groups[judged], seed)
-    return named, intervals.mean(right[judged].astype(float), "share of images so named")
+    measured = at_rank & has_taxon
+    intervals = Intervals(labels[measured], groups[measured], seed)
+    return named, intervals.mean(right[measured].astype(float), "share of images so named")
 
 
 def names_of_rank(labels: np.ndarray, taxa: Taxa, rank: str) -> np.ndarray:

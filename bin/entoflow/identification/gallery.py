@@ -211,7 +211,8 @@ class Gallery:
         rows, specimens = self._new_specimens(images, source)
         taxa = self._taxa_of(images, source)
         n_skipped = len(images) - len(rows)
-        if rows or taxonomy.join(self._taxa, taxa, source) != self._taxa:
+        joined = taxonomy.join(self._taxa, taxa, source)
+        if rows or joined != self._taxa:
             vectors = unit(np.asarray(embeddings)[rows], source)
             with self._locked():
                 number = len(self.revisions) + 1

@@ -20,9 +20,8 @@ from entoflow.splits import order
 
 FOLDS = 5  # of groups
 CLASS_FOLDS = 3  # of classes that stand for unknown ones
-REJECTED = (
-    0.01  # share of images of unknown classes that are less likely known than what is rejected
-)
+# An image is rejected whose P(known) is below that of all but this share of unknown-class images.
+REJECTED = 0.01
 NO_FOLD = -1
 
 
@@ -36,7 +35,7 @@ class LabelledVectors:
     n_classes: int
 
     def scores(self, in_gallery: np.ndarray, rows: np.ndarray, head: str) -> np.ndarray:
-        """Return the scores (len(rows), n_classes) of rows by the specimens in_gallery, (n,) bool."""
+        """Return the scores (r, n_classes) of rows (r,) by a gallery, (n,) bool of specimens."""
         fit = heads.HEADS[head]
         score = fit(self.vectors[in_gallery], self.class_index[in_gallery], self.n_classes)
         return score(self.vectors[rows])
@@ -208,7 +207,10 @@ def unknown_auroc(scores: HeldOutScores, calibration: Calibration) -> float:
 
 
 def fit_known(known_evidence: np.ndarray, unknown_evidence: np.ndarray) -> KnownFit:
-    """Return the regression that tells known from unknown by evidence (.., 4), both weighing alike."""
+    """Return the regression that tells known from unknown by evidence, both weighing the same.
+
+    known_evidence: (k, 4). unknown_evidence: (u, 4).
+    """
     from sklearn.linear_model import LogisticRegression
 
     if not len(known_evidence) or not len(unknown_evidence):

@@ -144,7 +144,7 @@ def _false_acceptance(score: np.ndarray, known: np.ndarray) -> Statistic:
 
 
 def _oscr(score: np.ndarray, known: np.ndarray, right: np.ndarray) -> Statistic:
-    """Return f(weights): the share right of the known times the AUROC of these against the unknown."""
+    """Return f(weights): the share right of the known times their AUROC against the unknown."""
     counted = right | ~known
 
     def statistic(weights: np.ndarray) -> np.ndarray:

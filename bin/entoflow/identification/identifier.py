@@ -24,7 +24,7 @@ class KnownFit:
 
 @dataclass(frozen=True)
 class RankFit:
-    """Logistic regression of whether the likeliest genus (or family) of an unknown class is right."""
+    """Logistic regression of whether the likeliest genus or family of an unknown class is right."""
 
     weights: list[float]  # 2, of the log-odds of the taxon's probability and of P(known)
     offset: float
@@ -140,6 +140,6 @@ def evidence(scores: np.ndarray, cosines: np.ndarray, temperature: float) -> np.
 
 
 def known_probability(evidence_table: np.ndarray, fit: KnownFit) -> np.ndarray:
-    """Return P(known) (m,) by evidence (m, 4), as if every second image were of an unknown class."""
+    """Return P(known) (m,) by evidence (m, 4), as if half of the images were of unknown classes."""
     log_odds = evidence_table @ np.array(fit.weights) + fit.offset
     return 1 / (1 + np.exp(-np.clip(log_odds, -50, 50)))

@@ -80,7 +80,10 @@ def published_url(backbone: str) -> str:
 
 
 def read_checkpoint(path: Path) -> dict[str, torch.Tensor]:
-    """Return {name: tensor} of a state_dict, by torch's restricted reader, or of its usual wrappings."""
+    """Return {name: tensor} of a state_dict, or of one of the usual wrappings of one.
+
+    It is read by torch's restricted reader, which runs no code.
+    """
     import torch
 
     content = torch.load(path, map_location="cpu", weights_only=True)
@@ -98,7 +101,7 @@ def _check_backbone(backbone: str) -> Any:
 
 
 def _head(weights: Path) -> tuple[dict[str, str], list[str]]:
-    """Return ({key: text} in the head of safetensors, names of tensors); nothing of another file."""
+    """Return ({key: text} in the head, names of tensors) of safetensors; of others nothing."""
     from safetensors import safe_open
 
     if Path(weights).suffix != ".safetensors":

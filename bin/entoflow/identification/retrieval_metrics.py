@@ -18,7 +18,7 @@ Names = Sequence[Any] | np.ndarray
 
 
 def retrieval(vectors: np.ndarray, labels: Names, groups: Names, seed: int) -> dict[str, Metric]:
-    """Return how well each image finds those of its label, by cosine, in all images of other groups.
+    """Return how well each image finds those of its label, by cosine, in images of other groups.
 
     vectors: (n, D) of any length. labels, groups: (n,). Means are over queries with such an image;
     lone_queries are the rest. R is the number that is sought: r_precision is their share of the
@@ -51,7 +51,7 @@ def _at_length_one(vectors: np.ndarray) -> np.ndarray:
 def _measure_queries(
     vectors: np.ndarray, class_index: np.ndarray, group_index: np.ndarray
 ) -> np.ndarray:
-    """Return recall at 1 and 5, R-precision and MAP@R of each image (n, 4); NaN without a target."""
+    """Return recall at 1 and 5, R-precision and MAP@R of images (n, 4); NaN without a target."""
     n = len(class_index)
     measures = np.full((n, 4), np.nan)
     rows_at_once = max(1, SIMILARITIES_AT_ONCE // max(1, n))
@@ -68,7 +68,7 @@ def _measure_queries(
 
 
 def _measure_query(distances: np.ndarray, targets: np.ndarray) -> tuple[float, float, float, float]:
-    """Return recall at 1 and at 5, R-precision and MAP@R, as expected if equals are in random order.
+    """Return recall at 1 and 5, R-precision and MAP@R, expected if equals are in random order.
 
     distances: (n,) to all images, inf where out of question. targets: (R,) the rising distances to
     the images that are sought. The chance that a rank holds one of these is their share among the

@@ -1,4 +1,4 @@
-"""What both trainings of an embedder share: settings, rows of epochs, batches and views of images."""
+"""What both trainings of an embedder share: settings, rows of epochs, batches, views."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
