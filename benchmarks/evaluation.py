@@ -5,6 +5,7 @@ these into what it wants (pycocotools: dictionaries and an index), matches at te
 asked for one area range and one limit, so that it does no more than is compared. An image has up to 20 true boxes and 20 to
 100 detections, near a true box or anywhere.
 """
+
 import contextlib
 import io
 import sys
@@ -53,15 +54,33 @@ def world(rng, n_images):
     for image in ids:
         n, k = rng.integers(0, 21), rng.integers(20, 101)
         truth = np.hstack([rng.uniform(0, 900, (n, 2)), rng.uniform(10, 100, (n, 2))]).round(3)
-        annotations += [{"id": 0, "image_id": image, "category_id": 1, "bbox": box, "area": box[2] * box[3], "iscrowd": int(rng.random() < 0.02)}
-                        for box in truth.tolist()]
+        annotations += [
+            {
+                "id": 0,
+                "image_id": image,
+                "category_id": 1,
+                "bbox": box,
+                "area": box[2] * box[3],
+                "iscrowd": int(rng.random() < 0.02),
+            }
+            for box in truth.tolist()
+        ]
         near = truth[rng.integers(0, n, k // 2 if n else 0)]
         near = near + rng.normal(0, 0.1, near.shape) * near[:, [2, 3, 2, 3]]
         images.append(np.full(k, image - 1))
-        bbox += [near, np.hstack([rng.uniform(0, 900, (k - len(near), 2)), rng.uniform(10, 100, (k - len(near), 2))])]
+        bbox += [
+            near,
+            np.hstack(
+                [rng.uniform(0, 900, (k - len(near), 2)), rng.uniform(10, 100, (k - len(near), 2))]
+            ),
+        ]
     annotations = [{**box, "id": number} for number, box in enumerate(annotations, 1)]
     images, bbox = np.concatenate(images), np.maximum(np.concatenate(bbox), 0.5).round(3)
-    content = {"images": [{"id": image} for image in ids], "annotations": annotations, "categories": [{"id": 1, "name": "insect"}]}
+    content = {
+        "images": [{"id": image} for image in ids],
+        "annotations": annotations,
+        "categories": [{"id": 1, "name": "insect"}],
+    }
     return content, rank(images, bbox, rng.uniform(0.001, 1, len(images)).round(6))
 
 
@@ -70,7 +89,10 @@ def as_dataset(content):
     from entoflow.dataset import Box, Dataset, Image
 
     images = [Image(image["id"], f"{image['id']}.jpg") for image in content["images"]]
-    boxes = [Box(box["image_id"], "insect", tuple(box["bbox"]), bool(box["iscrowd"])) for box in content["annotations"]]
+    boxes = [
+        Box(box["image_id"], "insect", tuple(box["bbox"]), bool(box["iscrowd"]))
+        for box in content["annotations"]
+    ]
     return Dataset(images, boxes, ["insect"])
 
 
@@ -90,13 +112,20 @@ def pycocotools(dataset, detections):
     from pycocotools.cocoeval import COCOeval
 
     rows = zip(detections.image.tolist(), detections.bbox.tolist(), detections.scores.tolist())
-    results = [{"image_id": image + 1, "category_id": 1, "bbox": bbox, "score": score} for image, bbox, score in rows]
+    results = [
+        {"image_id": image + 1, "category_id": 1, "bbox": bbox, "score": score}
+        for image, bbox, score in rows
+    ]
     with contextlib.redirect_stdout(io.StringIO()):
         known = COCO()
         known.dataset = dataset
         known.createIndex()
         engine = COCOeval(known, known.loadRes(results), "bbox")
-        engine.params.maxDets, engine.params.areaRng, engine.params.areaRngLbl = [100], [[0, 1e10]], ["all"]
+        engine.params.maxDets, engine.params.areaRng, engine.params.areaRngLbl = (
+            [100],
+            [[0, 1e10]],
+            ["all"],
+        )
         engine.evaluate()
         engine.accumulate()
     return engine.eval["precision"][:, :, 0, 0, 0].mean(axis=1)

@@ -1,4 +1,5 @@
 """What the questions share: running a command with its time and memory, and a row of the table."""
+
 import os
 import statistics
 import subprocess
@@ -47,7 +48,14 @@ def run(command, cwd, env=None):
     )
     lines = [(time.monotonic() - start, line.rstrip()) for line in process.stdout]
     if process.wait():
-        sys.exit("\n".join([f"error: {' '.join(map(str, command))} failed:", *(text for _, text in lines[-20:])]))
+        sys.exit(
+            "\n".join(
+                [
+                    f"error: {' '.join(map(str, command))} failed:",
+                    *(text for _, text in lines[-20:]),
+                ]
+            )
+        )
     return Run(time.monotonic() - start, lines)
 
 
@@ -62,7 +70,7 @@ def task(name, /, **options):
     words = []
     for key, value in options.items():
         words += [f"--{key}", *(value if isinstance(value, list) else [value])]
-    path, = ROOT.glob(f"bin/*/{name}.py")
+    (path,) = ROOT.glob(f"bin/*/{name}.py")
     return [sys.executable, path, *words]
 
 

@@ -4,6 +4,7 @@ Both start Python and torch, read the photos, and keep all boxes from score 0.00
 pack into an array. A rate is that of the photos after start-up: the time for all, less the time for one. What they find is compared: the share
 of the boxes from score 0.25 that the other has too, at an overlap of 0.9. The detector learned from some of the drawn photos for a few epochs.
 """
+
 import statistics
 import sys
 from pathlib import Path
@@ -25,22 +26,47 @@ def ask(folder, full):
     folder = folder / "prediction"
     n_images, pixels, repetitions = (240, 640, 3) if full else (8, 128, 1)
     prepare(folder, n_images, pixels)
-    pack, = folder.glob("*.zip")
-    script("train_detector", folder, dataset=folder / "insect", packs=pack, name="insect_detector", class_name="insect", image_size=pixels // 2,
-           batch_size=8, max_epochs=15 if full else 1, model="model", training="training.csv")
+    (pack,) = folder.glob("*.zip")
+    script(
+        "train_detector",
+        folder,
+        dataset=folder / "insect",
+        packs=pack,
+        name="insect_detector",
+        class_name="insect",
+        image_size=pixels // 2,
+        batch_size=8,
+        max_epochs=15 if full else 1,
+        model="model",
+        training="training.csv",
+    )
     photos = lay_out(pack, folder)
     as_checkpoint(folder)
     found = {"ours": [], "theirs": []}
     for _ in range(repetitions):
         for name, predict in (("ours", ours), ("theirs", theirs)):
-            found[name].append((photos["all"] - 1) / (predict(folder, "all", pixels) - predict(folder, "one", pixels)))
+            found[name].append(
+                (photos["all"] - 1)
+                / (predict(folder, "all", pixels) - predict(folder, "one", pixels))
+            )
     ratio = statistics.median(found["ours"]) / statistics.median(found["theirs"])
     shares, n = agreement(folder, pack)
-    yield Row(f"prediction, images/s ({photos['all']} photos of {pixels} pixels, YOLO11n, {repetitions} runs each in turn)", span(found["ours"]),
-              f"{span(found['theirs'])} (`yolo predict`)", f"{ratio:.2f}", ">= 1.5", ratio >= 1.5)
-    yield Row(f"the same: boxes from score {LEAST_SCORE} that the other has too (IoU {LEAST_OVERLAP})",
-              f"{shares[0]:.4f} of {n[0]}", f"{shares[1]:.4f} of {n[1]}", "",
-              ">= 0.99", min(shares) >= 0.99)
+    yield Row(
+        f"prediction, images/s ({photos['all']} photos of {pixels} pixels, YOLO11n, {repetitions} runs each in turn)",
+        span(found["ours"]),
+        f"{span(found['theirs'])} (`yolo predict`)",
+        f"{ratio:.2f}",
+        ">= 1.5",
+        ratio >= 1.5,
+    )
+    yield Row(
+        f"the same: boxes from score {LEAST_SCORE} that the other has too (IoU {LEAST_OVERLAP})",
+        f"{shares[0]:.4f} of {n[0]}",
+        f"{shares[1]:.4f} of {n[1]}",
+        "",
+        ">= 0.99",
+        min(shares) >= 0.99,
+    )
 
 
 def lay_out(pack, folder):
@@ -63,13 +89,39 @@ def as_checkpoint(folder):
 
 def ours(folder, name, pixels):
     """Return the seconds of predict_boxes.py; the model learned at half the size."""
-    return script("predict_boxes", folder, model="model", packs=folder / "boxes_0001.zip", images=f"{name}.txt", views=2, predictions=f"{name}.npz").seconds
+    return script(
+        "predict_boxes",
+        folder,
+        model="model",
+        packs=folder / "boxes_0001.zip",
+        images=f"{name}.txt",
+        views=2,
+        predictions=f"{name}.npz",
+    ).seconds
 
 
 def theirs(folder, name, pixels):
     """Return the seconds of `yolo predict`."""
-    return run([Path(sys.executable).parent / "yolo", "detect", "predict", "model=model.pt", f"source={name}", f"imgsz={pixels}", "conf=0.001", "device=cpu",
-                "save=False", "save_txt=True", "save_conf=True", f"project={folder}", f"name=found_{name}", "exist_ok=True", "verbose=False"], folder).seconds
+    return run(
+        [
+            Path(sys.executable).parent / "yolo",
+            "detect",
+            "predict",
+            "model=model.pt",
+            f"source={name}",
+            f"imgsz={pixels}",
+            "conf=0.001",
+            "device=cpu",
+            "save=False",
+            "save_txt=True",
+            "save_conf=True",
+            f"project={folder}",
+            f"name=found_{name}",
+            "exist_ok=True",
+            "verbose=False",
+        ],
+        folder,
+    ).seconds
 
 
 def agreement(folder, pack):
@@ -100,4 +152,6 @@ def written(path, shape):
 
     rows = np.loadtxt(path, ndmin=2) if path.exists() and path.stat().st_size else np.empty((0, 6))
     size = np.array([shape[1], shape[0]])
-    return np.hstack([(rows[:, 1:3] - rows[:, 3:5] / 2) * size, (rows[:, 1:3] + rows[:, 3:5] / 2) * size]), rows[:, 5]
+    return np.hstack(
+        [(rows[:, 1:3] - rows[:, 3:5] / 2) * size, (rows[:, 1:3] + rows[:, 3:5] / 2) * size]
+    ), rows[:, 5]

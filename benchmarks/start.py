@@ -1,4 +1,5 @@
 """Time until a person sees something: --help of scripts and of the suite, and the launcher's share of a start."""
+
 import statistics
 import sys
 
@@ -27,13 +28,28 @@ def ask(folder, full):
     repetitions = 5 if full else 1
     bare = median(repetitions, [sys.executable, "-c", "pass"], folder)
     scripts = sorted((ROOT / "bin").glob("*.py"))
-    seconds, slowest = max((median(repetitions, [sys.executable, script, "--help"], folder), script.name) for script in scripts)
-    yield Row(f"`--help`, the slowest of {len(scripts)} scripts ({slowest})", f"{seconds:.2f} s", f"{bare:.2f} s (python that does nothing)",
-              f"{seconds / bare:.1f}", "< 0.3 s", seconds < 0.3)
+    seconds, slowest = max(
+        (median(repetitions, [sys.executable, script, "--help"], folder), script.name)
+        for script in scripts
+    )
+    yield Row(
+        f"`--help`, the slowest of {len(scripts)} scripts ({slowest})",
+        f"{seconds:.2f} s",
+        f"{bare:.2f} s (python that does nothing)",
+        f"{seconds / bare:.1f}",
+        "< 0.3 s",
+        seconds < 0.3,
+    )
     own = median(repetitions, [ROOT / "nextflow", "run", ROOT, "-profile", "demo"], folder, NO_EXEC)
     nextflow = median(repetitions, [ROOT / "nextflow", "-v"], folder)
-    yield Row("warm start of the launcher alone", f"{own:.2f} s", f"{nextflow:.2f} s (`./nextflow -v`, with Nextflow's own)", f"{own / nextflow:.2f}",
-              "< 0.5 s", own < 0.5)
+    yield Row(
+        "warm start of the launcher alone",
+        f"{own:.2f} s",
+        f"{nextflow:.2f} s (`./nextflow -v`, with Nextflow's own)",
+        f"{own / nextflow:.2f}",
+        "< 0.5 s",
+        own < 0.5,
+    )
     (folder / "hello.nf").write_text(HELLO)
     hello = [ROOT / "nextflow", "run", "hello.nf"]
     for parser in ["v1", "v2"]:
@@ -47,10 +63,17 @@ def suite_help(folder, repetitions, hello, env):
     for _ in range(repetitions + 1):
         for name, command in commands.items():
             seconds[name].append(run(command, folder, env).seconds)
-    ours, peer = (statistics.median(seconds[name][1:]) for name in ["help", "hello"])  # the first is not counted
-    return Row(f"`./nextflow run . --help`, parser {env['NXF_SYNTAX_PARSER']}", f"{ours:.2f} s",
-               f"{peer:.2f} s (a pipeline of one process that says hello)", f"{ours / peer:.2f}", "<= 1.3",
-               ours / peer <= 1.3)
+    ours, peer = (
+        statistics.median(seconds[name][1:]) for name in ["help", "hello"]
+    )  # the first is not counted
+    return Row(
+        f"`./nextflow run . --help`, parser {env['NXF_SYNTAX_PARSER']}",
+        f"{ours:.2f} s",
+        f"{peer:.2f} s (a pipeline of one process that says hello)",
+        f"{ours / peer:.2f}",
+        "<= 1.3",
+        ours / peer <= 1.3,
+    )
 
 
 def median(repetitions, command, folder, env=None):

@@ -34,5 +34,5 @@ def random_detector(
         parameters={},
         seed=seed,
     )
-    model_folder.write_facts(folder, facts)
+    model_folder.write(folder, facts)
     return detector

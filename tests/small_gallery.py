@@ -59,7 +59,7 @@ def direction(*values):
 def lay_out(folder):
     """Write a gallery with its embedder, and return its folder."""
     write_embedder(folder / "embedder", 1)
-    facts = model_folder.read_facts(folder / "embedder")
+    facts = model_folder.read(folder / "embedder")
     opened = gallery.create(folder, embedder_facts.identity(facts), 3)
     images = [
         Image(
@@ -82,7 +82,7 @@ def write_embedder(folder, weight):
     folder.mkdir(parents=True, exist_ok=True)
     save_file({"weight": np.array([weight], np.float32)}, folder / "weights.safetensors")
     more = {"vectors": "frozen", "calibration": CALIBRATION, "clustering": CLUSTERING}
-    model_folder.write_facts(folder, replace(FACTS, more=more))
+    model_folder.write(folder, replace(FACTS, more=more))
 
 
 def ask(folder, vectors, name="frozen"):

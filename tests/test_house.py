@@ -142,20 +142,7 @@ def test_one_version_in_every_file_that_names_it():
             assert (name, match and match[1]) == (name, entoflow.__version__)
 
 
-def test_mypy_finds_errors_in_the_listed_exceptions_alone_and_in_each_of_them(tmp_path):
-    """So the list in pyproject.toml only shrinks: a module without errors has to leave it."""
-    config, exceptions = (ROOT / "pyproject.toml").read_text().split("[[tool.mypy.overrides]]")
-    (tmp_path / "pyproject.toml").write_text(config)
-    command = [
-        sys.executable,
-        "-m",
-        "mypy",
-        "--config-file",
-        tmp_path / "pyproject.toml",
-        "--no-error-summary",
-    ]
+def test_the_types_of_all_code_are_sound():
+    command = [sys.executable, "-m", "mypy", "--no-error-summary"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600)
-    assert done.returncode in (0, 1), done.stdout + done.stderr
-    paths = set(re.findall(r"(?m)^bin/(.+?)\.py:\d+: error", done.stdout))
-    modules = {path.replace("/", ".") for path in paths}
-    assert modules == set(re.findall(r'"([\w.]+)"', exceptions))
+    assert (done.returncode, done.stdout) == (0, "")

@@ -1,4 +1,5 @@
 """Runs and tasks that are cut off: interrupted, killed, out of memory, wrong by a person's mistake, without room to write."""
+
 import csv
 import os
 import re
@@ -26,9 +27,21 @@ class Run(Flow):
     def __init__(self, here, config=""):
         super().__init__(here)
         (here / "room.config").write_text(ROOM + config)
-        make_demo.main([f"--folder={here / 'data'}", "--demo_boxes=16", "--demo_labelled=8", "--demo_test=4"])
-        self.options = ["-c", here / "room.config", "--boxes", here / "data/boxes/annotations.json", "--weights", "none",
-                        "--image_size", "64", "--max_epochs", "4"]
+        make_demo.main(
+            [f"--folder={here / 'data'}", "--demo_boxes=16", "--demo_labelled=8", "--demo_test=4"]
+        )
+        self.options = [
+            "-c",
+            here / "room.config",
+            "--boxes",
+            here / "data/boxes/annotations.json",
+            "--weights",
+            "none",
+            "--image_size",
+            "64",
+            "--max_epochs",
+            "4",
+        ]
 
     def attempts(self, task):
         """Return the trace's rows of a task, the first attempt first."""
@@ -41,7 +54,9 @@ class Run(Flow):
         while time.monotonic() < end and process.poll() is None:
             for path in set(self.checkpoints()) - old:
                 pythons = [one for one in inside(path.parent) if "python" in one.name()]
-                return min(pythons, key=lambda one: one.create_time())  # the others load images for it
+                return min(
+                    pythons, key=lambda one: one.create_time()
+                )  # the others load images for it
             time.sleep(0.02)
         raise AssertionError("no training ended an epoch")
 
@@ -65,7 +80,9 @@ def inside(folder):
 def interrupted(tmp_path_factory):
     """A run that gets a terminal's Ctrl-C while it trains: it, its exit status, what it said, how long it and its tasks went on."""
     run = Run(tmp_path_factory.mktemp("interrupted"))
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # where tests run in a shell's background, it is ignored
+    before = signal.signal(
+        signal.SIGINT, signal.default_int_handler
+    )  # where tests run in a shell's background, it is ignored
     process = run.start(*run.options)
     signal.signal(signal.SIGINT, before)
     run.trainer(process)
@@ -97,10 +114,14 @@ def test_an_interrupted_run_ends_soon_with_one_sentence_and_leaves_nothing_runni
 
 
 @pytest.mark.parametrize("parser, begun", [("v1", "log"), ("v2", "work/*/*/.command.begin")])
-def test_a_terminated_run_ends_with_one_sentence_whether_its_tasks_have_begun_or_not(tmp_path, parser, begun):
+def test_a_terminated_run_ends_with_one_sentence_whether_its_tasks_have_begun_or_not(
+    tmp_path, parser, begun
+):
     run = Run(tmp_path)
     process = run.start(*run.options, parser=parser)
-    while not any("Session start" in path.read_text() or path.name != "log" for path in tmp_path.glob(begun)):
+    while not any(
+        "Session start" in path.read_text() or path.name != "log" for path in tmp_path.glob(begun)
+    ):
         time.sleep(0.05)
         assert process.poll() is None
     process.terminate()
@@ -111,9 +132,13 @@ def test_a_terminated_run_ends_with_one_sentence_whether_its_tasks_have_begun_or
 
 def last_sentence(said):
     """Return the last line, which alone follows what tells of the start and of each task."""
-    lines = [line for line in said.splitlines() if line and "Unrecognized config option" not in line]
+    lines = [
+        line for line in said.splitlines() if line and "Unrecognized config option" not in line
+    ]
     *before, last = lines
-    assert all(re.match(r"N E X T F L O W|Launching|\[../......\] Submitted", line) for line in before), said
+    assert all(
+        re.match(r"N E X T F L O W|Launching|\[../......\] Submitted", line) for line in before
+    ), said
     assert last.startswith("error: ") and last.endswith(".")
     return last
 
@@ -128,7 +153,10 @@ def test_an_interrupted_run_goes_on_with_what_had_not_ended(killed):
 def test_a_killed_training_goes_on_from_its_checkpoint_with_more_memory(killed):
     run, _ = killed
     first, second = run.attempts("TRAIN_INSECT_DETECTOR")
-    assert [(row["status"], row["exit"], row["memory"]) for row in (first, second)] == [("FAILED", "137", "16 GB"), ("COMPLETED", "0", "32 GB")]
+    assert [(row["status"], row["exit"], row["memory"]) for row in (first, second)] == [
+        ("FAILED", "137", "16 GB"),
+        ("COMPLETED", "0", "32 GB"),
+    ]
     begun, resumed = (epochs_told(run.here / row["workdir"]) for row in (first, second))
     assert begun[0] == 1 and 1 < resumed[0] <= begun[-1] + 1
     with (run.here / "results/detection/insect_detector/training.csv").open() as handle:
@@ -143,6 +171,7 @@ def epochs_told(workdir):
 @pytest.fixture
 def policy(tmp_path):
     """Run one process of the text given under conf/base.config: (seconds, {tag: [(status, exit, memory) of each attempt]})."""
+
     def run(script, values, **more):
         flow = Flow(tmp_path)
         (tmp_path / "room.config").write_text(ROOM)
@@ -163,11 +192,21 @@ workflow {{
     TRY(channel.fromList({values}))
 }}
 """)
-        flow.run("-c", ROOT / "conf/base.config", "-c", tmp_path / "room.config", script=tmp_path / "main.nf", **more)
+        flow.run(
+            "-c",
+            ROOT / "conf/base.config",
+            "-c",
+            tmp_path / "room.config",
+            script=tmp_path / "main.nf",
+            **more,
+        )
         told = {}
         for row in sorted(flow.tasks, key=lambda row: row["attempt"]):
-            told.setdefault(row["name"].split("(")[1].rstrip(")"), []).append((row["status"], row["exit"], row["memory"]))
+            told.setdefault(row["name"].split("(")[1].rstrip(")"), []).append(
+                (row["status"], row["exit"], row["memory"])
+            )
         return told
+
     return run
 
 
@@ -175,7 +214,9 @@ workflow {{
 def test_what_a_machine_may_do_to_a_task_is_tried_again_with_more_memory(policy, parser):
     codes = [104, 134, 137, 139, 140, 143, 175, 247]
     told = policy("[ ${task.attempt} -gt 1 ] || exit ${value}", codes, parser=parser)
-    assert told == {str(code): [("FAILED", str(code), "4 GB"), ("COMPLETED", "0", "8 GB")] for code in codes}
+    assert told == {
+        str(code): [("FAILED", str(code), "4 GB"), ("COMPLETED", "0", "8 GB")] for code in codes
+    }
 
 
 def test_a_task_that_is_killed_every_time_ends_the_run_after_four_attempts(policy):
@@ -194,10 +235,15 @@ def test_a_mistake_ends_running_tasks_too(policy):
 
 
 def test_a_training_that_finds_no_room_ends_the_run_with_one_sentence_that_names_the_file(tmp_path):
-    run = Run(tmp_path, "process { withName: TRAIN_INSECT_DETECTOR { beforeScript = 'ulimit -f 8192' } }")  # no file grows beyond 8 MB
+    run = Run(
+        tmp_path, "process { withName: TRAIN_INSECT_DETECTOR { beforeScript = 'ulimit -f 8192' } }"
+    )  # no file grows beyond 8 MB
     said, _ = run.run(*run.options, ok=False)
     [task] = run.attempts("TRAIN_INSECT_DETECTOR")
-    assert said.splitlines()[-1] == f"error: checkpoint.unfinished: File too large; wanted more room on the disk of {task['workdir']}."
+    assert (
+        said.splitlines()[-1]
+        == f"error: checkpoint.unfinished: File too large; wanted more room on the disk of {task['workdir']}."
+    )
     assert (task["status"], task["exit"]) == ("FAILED", "1")
     assert not any(word in said for word in ("Traceback", "WARN", "unexpected"))
 
@@ -205,12 +251,17 @@ def test_a_training_that_finds_no_room_ends_the_run_with_one_sentence_that_names
 def test_a_full_disk_under_the_work_folder_is_told_in_one_sentence(tmp_path):
     small = tmp_path / "small"
     small.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=300k", "tmpfs", small], capture_output=True).returncode:
+    if subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=300k", "tmpfs", small], capture_output=True
+    ).returncode:
         pytest.skip("a small disk can be mounted by root alone")
     try:
         run = Run(tmp_path)
         said, _ = run.run(*run.options, "-w", small, ok=False)
     finally:
         subprocess.run(["umount", small], check=True)
-    assert re.fullmatch(rf"error: .+: No space left on device; wanted more room on (its disk|the disk of {small}/.*)\.", said.splitlines()[-1])
+    assert re.fullmatch(
+        rf"error: .+: No space left on device; wanted more room on (its disk|the disk of {small}/.*)\.",
+        said.splitlines()[-1],
+    )
     assert "Traceback" not in said

@@ -244,7 +244,7 @@ def write_model(
     """Write the model folder."""
     args.model.mkdir(parents=True, exist_ok=True)
     architecture = backend.save(detector, args.model)
-    model_folder.write_facts(
+    model_folder.write(
         args.model,
         ModelFacts(
             name=args.name,

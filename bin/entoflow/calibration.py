@@ -25,9 +25,6 @@ class ReliabilityBin:
     right: float  # share
     n: int
 
-    def __getitem__(self, name: str) -> Any:  # until wingbeat takes the dataclass
-        return getattr(self, name)
-
 
 @dataclass(frozen=True)
 class RiskCoverage:

@@ -247,5 +247,5 @@ def _line(value: Any) -> str:
 
 
 def image_from_entry(entry: dict[str, Any]) -> Image:
-    """Return the image that image_entry described; keys that an Image does not have are left out."""
+    """Return the image that image_entry described, without keys that an Image does not have."""
     return _image(entry)

@@ -11,9 +11,9 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from entoflow import files
 from entoflow.task import InputError
@@ -74,12 +74,6 @@ class ImageFacts:
     thumbnail: str  # base64 of 16 x 16 grey bytes
     orientation: int  # EXIF's, 1 to 8
     suffix: str | None  # .jpg or .png where the file's bytes can go into a pack as they are
-
-    def __getitem__(self, name: str) -> Any:  # until no caller takes it for a dict
-        return getattr(self, name)
-
-    def keys(self) -> list[str]:
-        return list(asdict(self))
 
 
 def is_image_name(name: str | Path) -> bool:

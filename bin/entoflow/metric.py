@@ -3,8 +3,7 @@
 How it is made stands in statistics.py.
 """
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
@@ -18,17 +17,10 @@ class Metric:
     groups: int | None
     unit: str
 
-    def __getitem__(self, name: str) -> Any:  # until no caller takes it for a dict
-        return getattr(self, name)
-
-    def keys(self) -> list[str]:
-        return list(asdict(self))
-
 
 @dataclass(frozen=True)
 class Difference(Metric):
     """By how much one system is better than another on the same items."""
 
-    verdict: (
-        str  # better, worse, or not distinguishable where the interval holds 0 or there is none
-    )
+    # better, worse, or not distinguishable where the interval holds 0 or there is none
+    verdict: str

@@ -15,12 +15,7 @@ from entoflow.task import InputError
 FORMAT = 1  # of model.json; one more for every change that an older entoflow would misread
 WEIGHTS = ("weights.safetensors", "classifier.npz", "convolutions.npz")  # none can carry code
 REQUIRED = ("name", "kind", "classes", "input", "threshold")
-FACTS = (
-    *REQUIRED,
-    "metrics",
-    "metrics_of",
-    "licence",
-)  # fields of ModelFacts that are keys of model.json
+FACTS = (*REQUIRED, "metrics", "metrics_of", "licence")  # fields that are keys of model.json
 WANTED = "wanted a model folder that entoflow wrote: model.json and weights.safetensors"
 
 
@@ -42,25 +37,34 @@ class ModelFacts:
     data: dict[str, Any]  # what it learned from: counts, hashes
     parameters: dict[str, Any]
     seed: int
-    more: dict[str, Any] = field(
-        default_factory=dict
-    )  # what only its kind has: calibration, clustering, cropped_by ...
+    # what only its kind has: calibration, clustering, cropped_by ...
+    more: dict[str, Any] = field(default_factory=dict)
     weights_sha256: str = ""  # of a model that was read
 
 
-def write_facts(folder: Path, facts: ModelFacts) -> None:
+def write(folder: Path, facts: ModelFacts) -> None:
     """Complete a model folder that holds its weights: model.json, then the card README.md."""
-    content = {name: getattr(facts, name) for name in FACTS if name != "licence"}
-    provenance = {"data": facts.data, "parameters": facts.parameters, "seed": facts.seed}
-    write(folder, content | facts.more, provenance, facts.licence)
+    provenance = {
+        "code": {"entoflow": entoflow.__version__, "sha256": software.code_sha256()},
+        "data": facts.data,
+        "parameters": facts.parameters,
+        "seed": facts.seed,
+        "packages": software.package_versions(),
+        "weights_sha256": files.sha256(weights_of(folder)),
+    }
+    known = {name: getattr(facts, name) for name in FACTS if name != "licence"}
+    model = {"format": FORMAT, **known, **facts.more}
+    model |= {"licence": facts.licence, "provenance": provenance}
+    files.write_json(Path(folder, "model.json"), model)
+    files.write_text(Path(folder, "README.md"), model_card(model, facts.metrics))
 
 
-def read_facts(folder: Path) -> ModelFacts:
+def read(folder: Path) -> ModelFacts:
     """Return what model.json of a model folder says.
 
     Raises InputError where the folder holds no model that this version can read.
     """
-    content = read(folder)
+    content = read_content(folder)
     content.pop("format", None)
     provenance = content.pop("provenance", {})
     return ModelFacts(
@@ -76,34 +80,13 @@ def read_facts(folder: Path) -> ModelFacts:
     )
 
 
-def write(
-    folder: Path, facts: Mapping[str, Any], provenance: Mapping[str, Any], licence: str
-) -> None:
-    """Complete a model folder, as write_facts does. Until every room uses that.
-
-    facts: name, kind, classes, input, threshold, metrics, metrics_of. provenance: data, parameters,
-    seed.
-    """
-    weights = weights_of(folder)
-    assert weights, "the weights are written first"
-    complete = {
-        "code": {"entoflow": entoflow.__version__, "sha256": software.code_sha256()},
-        **provenance,
-        "packages": software.package_versions(),
-        "weights_sha256": files.sha256(weights),
-    }
-    model = {"format": FORMAT, **facts, "licence": licence, "provenance": complete}
-    files.write_json(Path(folder, "model.json"), model)
-    files.write_text(Path(folder, "README.md"), model_card(model, _metrics(facts["metrics"])))
-
-
-def read(folder: Path) -> dict[str, Any]:
-    """Return model.json of a model folder. Until every room uses read_facts.
+def read_content(folder: Path) -> dict[str, Any]:
+    """Return model.json of a model folder as it stands.
 
     Raises InputError where the folder holds no model that this version can read.
     """
     path = Path(folder) / "model.json"
-    if not path.is_file() or not weights_of(folder):
+    if not path.is_file() or not has_weights(folder):
         raise InputError(f"{folder}: holds no model; {WANTED}.")
     model = read_json(path)
     missing = [name for name in REQUIRED if not isinstance(model, dict) or name not in model]
@@ -118,18 +101,23 @@ def read(folder: Path) -> dict[str, Any]:
     return model
 
 
-def weights_of(folder: Path) -> Path | None:
-    """Return the path of the file of a model folder that holds its weights, None where there is
-    none.
+def has_weights(folder: Path) -> bool:
+    """Return whether a model folder holds a file of weights."""
+    return any((Path(folder) / name).is_file() for name in WEIGHTS)
+
+
+def weights_of(folder: Path) -> Path:
+    """Return the path of the file of a model folder that holds its weights.
+
+    Raises InputError where there is none.
     """
     paths = [Path(folder) / name for name in WEIGHTS]
-    return next((path for path in paths if path.is_file()), None)
+    for path in paths:
+        if path.is_file():
+            return path
+    raise InputError(f"{folder}: holds no weights; {WANTED}.")
 
 
 def _metrics(entries: Mapping[str, Any]) -> dict[str, Metric]:
-    metrics = {}
-    for name, entry in entries.items():
-        metrics[name] = (
-            entry if isinstance(entry, Metric) else Metric(**{"groups": None, "unit": "", **entry})
-        )
-    return metrics
+    defaults = {"groups": None, "unit": ""}
+    return {name: Metric(**{**defaults, **entry}) for name, entry in entries.items()}

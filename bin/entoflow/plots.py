@@ -99,14 +99,11 @@ def intervals(path: Path, metrics: Sequence[tuple[str, Metric]], title: str, lab
     with drawing(path, size=(7.2, 1.2 + 0.45 * len(metrics))) as axes:
         ax = axes[0, 0]
         for place, (_, metric) in enumerate(metrics):
-            value, low, high = (
-                metric[name] for name in ("value", "low", "high")
-            )  # a dict in compare_families.py still
-            if low is not None:
+            if metric.low is not None:
                 bar = {"color": BLUE, "alpha": 0.5, "solid_capstyle": "butt", "linewidth": 6}
-                ax.plot([low, high], [place, place], **bar)
-            ax.plot([value], [place], "o", color=BLUE, markersize=8, markeredgecolor="white")
-            ax.text(1.02, place, f"{value:.3f}", va="center", fontsize=10.5)
+                ax.plot([metric.low, metric.high], [place, place], **bar)
+            ax.plot([metric.value], [place], "o", color=BLUE, markersize=8, markeredgecolor="white")
+            ax.text(1.02, place, f"{metric.value:.3f}", va="center", fontsize=10.5)
         ax.set(title=title, xlabel=label, xlim=(0, 1), ylim=(len(metrics) - 0.5, -0.5))
         ax.set_yticks(range(len(metrics)), [name for name, _ in metrics])
         ax.grid(axis="y", visible=False)

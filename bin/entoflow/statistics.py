@@ -66,8 +66,6 @@ class Bootstrap:
             lambda weights: divide(weights @ numerator, weights @ denominator), n, unit
         )
 
-    figure = metric  # until no caller says figure
-
 
 class Intervals:
     """Makes metrics whose interval is the wider of two: over classes and over groups.
@@ -105,8 +103,6 @@ class Intervals:
             lambda weights: divide(weights @ (values * counts), weights @ counts), len(values), unit
         )
 
-    figure = metric  # until no caller says figure
-
     @staticmethod
     def _over(
         bootstrap: Bootstrap, statistic: Statistic, value: float | None, n: int, unit: str
@@ -136,9 +132,6 @@ def metric(
     return Metric(
         float(value), float(min(low, value)), float(max(high, value)), int(n), n_groups, unit
     )
-
-
-figure = metric  # until no caller says figure
 
 
 def paired(

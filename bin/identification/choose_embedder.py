@@ -285,7 +285,7 @@ def has_random_weights(models: Sequence[Path]) -> bool:
     """Tell whether the frozen embedder has random weights."""
     for path in models:
         if path.name == "frozen":
-            return model_folder.read_facts(path).parameters.get("weights") == "none"
+            return model_folder.read(path).parameters.get("weights") == "none"
     return False
 
 
@@ -438,7 +438,7 @@ def write_embedder(
         raise InputError(
             f"--models: holds no folder named {name}; wanted one for each of the vectors."
         )
-    facts = model_folder.read_facts(source)
+    facts = model_folder.read(source)
     args.embedder.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(source / "weights.safetensors", args.embedder / "weights.safetensors")
     auroc = Metric(chosen.unknown_auroc, None, None, chosen.n, None, "area under the ROC curve")
@@ -450,7 +450,7 @@ def write_embedder(
     }
     metrics = {"top1": chosen.top1, "unknown_auroc": auroc}
     shipped = replace(facts, name="embedder", threshold=0.5, metrics=metrics, more=more)
-    model_folder.write_facts(args.embedder, shipped)
+    model_folder.write(args.embedder, shipped)
 
 
 def write_comparison(path: Path, choice: Choice, results: Sequence[ClassifierResult]) -> None:

@@ -35,7 +35,7 @@ def main(argv: list[str]) -> None:
     images_of_pack = group_by_pack(photos.images, args)
     keep_memory()
     detector, backend, _ = inference.load(args.detector, args.scratch)
-    facts = model_folder.read_facts(args.detector)
+    facts = model_folder.read(args.detector)
     threshold = facts.threshold or 0.0
     from entoflow.images import Pack
 

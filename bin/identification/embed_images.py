@@ -78,7 +78,7 @@ def load_embedder(folder: Path) -> Embedder:
     """Return an embedder. Raises InputError for a model folder of another kind."""
     from entoflow.identification import embedder
 
-    facts = model_folder.read_facts(folder)
+    facts = model_folder.read(folder)
     if facts.kind != "embedder":
         raise InputError(f"{folder}: is a model of kind {facts.kind}; wanted an embedder.")
     return embedder.load(folder, facts)

@@ -33,7 +33,7 @@ def main(argv: list[str]) -> None:
     args = parser().parse_args(argv)
     from entoflow.identification import embeddings
 
-    facts = model_folder.read_facts(args.embedder)
+    facts = model_folder.read(args.embedder)
     ids, every_vector = embeddings.read(args.embeddings)
     vectors = embeddings.select(every_vector, facts, args.embedder.name, args.embeddings)
     if "calibration" not in facts.more:
@@ -118,7 +118,7 @@ def check_detector(folder: Path | None, facts: ModelFacts) -> None:
     """
     present = None
     if folder:
-        present = embedder_facts.detector_identity(folder, model_folder.read_facts(folder))
+        present = embedder_facts.detector_identity(folder, model_folder.read(folder))
     wanted = facts.more.get("cropped_by")
     if present != wanted:
         present_one = present[:12] if present else "not given"

@@ -476,7 +476,7 @@ def write_model(
         seed=args.seed,
         more={} if cropped_by is None else {"cropped_by": cropped_by},
     )
-    model_folder.write_facts(folder, facts)
+    model_folder.write(folder, facts)
 
 
 if __name__ == "__main__":

@@ -131,7 +131,9 @@ def read_items(
     if datasets:
         images, query_vectors, specimens, _ = queries.read(datasets, embedding_files, folder)
     else:
-        images, query_vectors, specimens = [], [], gallery.read(folder)
+        specimens = gallery.read(folder)
+        images = []
+        query_vectors = np.empty((0, specimens.dimension), np.float32)
     items = []
     vectors = np.asarray(specimens.embeddings(), np.float32)
     for name, label, sha256, vector in zip(

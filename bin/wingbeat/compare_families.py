@@ -397,7 +397,7 @@ def ship(models: list[Path], folder: Path, results: Results) -> None:
         raise InputError(
             f"--models: holds no folder named {results.best}; wanted one for each family."
         )
-    facts = model_folder.read_facts(source)
+    facts = model_folder.read(source)
     weights = model_folder.weights_of(source)
     metrics = {
         "macro_f1": results.comparison.rows[results.comparison.best[0]].macro_f1,
@@ -406,7 +406,7 @@ def ship(models: list[Path], folder: Path, results: Results) -> None:
     more = facts.more | {"calibration": asdict(results.calibration)}
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(weights, folder / weights.name)
-    model_folder.write_facts(folder, replace(facts, metrics=metrics, more=more))
+    model_folder.write(folder, replace(facts, metrics=metrics, more=more))
 
 
 if __name__ == "__main__":

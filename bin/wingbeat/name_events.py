@@ -75,7 +75,7 @@ def parser() -> argparse.ArgumentParser:
 
 def read_model(folder: Path) -> ModelFacts:
     """Return model.json. Raises InputError for a model of another kind, or an uncalibrated one."""
-    facts = model_folder.read_facts(folder)
+    facts = model_folder.read(folder)
     if facts.kind != "wingbeat" or "calibration" not in facts.more:
         raise InputError(
             f"{folder}: is a model of kind '{facts.kind}'; wanted best/ of a run with --recordings."

@@ -4,6 +4,7 @@
 Of three alphabets the characters of three drawers are to learn from and those of the other seventeen to test on; of Japanese (katakana) all are to test
 on, so that each of its characters is an unseen class. A group is a drawer of an alphabet.
 """
+
 import argparse
 import csv
 from pathlib import Path
@@ -22,7 +23,9 @@ def main():
         writer.writerow(("image", "label", "group", "split"))
         for row in rows:
             learned = row["alphabet"] != UNSEEN and row["group"].endswith(LABELLED)
-            writer.writerow((source / row["file"], row["label"], row["group"], "train" if learned else "test"))
+            writer.writerow(
+                (source / row["file"], row["label"], row["group"], "train" if learned else "test")
+            )
     print(f"{args.folder / 'specimens.csv'}: {len(rows)} images")
 
 

@@ -3,6 +3,7 @@
 
 No photo is copied: the COCO files name those of the set. Runs of the camera are groups: two to learn from, the third to test on.
 """
+
 import argparse
 import csv
 import json
@@ -23,11 +24,20 @@ def main():
     with (traps / "images.csv").open(newline="", encoding="utf-8") as handle:
         group = {Path(row["file"]).name: row["group"] for row in csv.DictReader(handle)}
     for purpose, groups in PURPOSE.items():
-        images = [{**image, "file_name": os.path.relpath(traps / "images" / image["file_name"], args.folder), "group": group[image["file_name"]]}
-                  for image in whole["images"] if group[image["file_name"]] in groups]
+        images = [
+            {
+                **image,
+                "file_name": os.path.relpath(traps / "images" / image["file_name"], args.folder),
+                "group": group[image["file_name"]],
+            }
+            for image in whole["images"]
+            if group[image["file_name"]] in groups
+        ]
         ids = {image["id"] for image in images}
         boxes = [box for box in whole["annotations"] if box["image_id"] in ids]
-        (args.folder / f"{purpose}.json").write_text(json.dumps({**whole, "images": images, "annotations": boxes}), encoding="utf-8")
+        (args.folder / f"{purpose}.json").write_text(
+            json.dumps({**whole, "images": images, "annotations": boxes}), encoding="utf-8"
+        )
 
 
 if __name__ == "__main__":

@@ -35,14 +35,14 @@ def folder(tmp_path):
 
 
 def test_what_is_written_is_read_with_the_hash_of_the_weights(folder):
-    model_folder.write_facts(folder, FACTS)
-    again = model_folder.read_facts(folder)
+    model_folder.write(folder, FACTS)
+    again = model_folder.read(folder)
     assert again.weights_sha256 == hashlib.sha256(b"numbers").hexdigest()
     assert {**vars(again), "weights_sha256": ""} == vars(FACTS)
 
 
 def test_the_file_names_its_format_and_how_the_model_came_to_be(folder):
-    model_folder.write_facts(folder, FACTS)
+    model_folder.write(folder, FACTS)
     content = json.loads((folder / "model.json").read_text())
     assert content["format"] == 1
     assert content["metrics"]["ap"] == {
@@ -64,7 +64,7 @@ def test_the_file_names_its_format_and_how_the_model_came_to_be(folder):
 
 
 def test_the_card_has_every_metric_with_its_interval(folder):
-    model_folder.write_facts(folder, FACTS)
+    model_folder.write(folder, FACTS)
     card = (folder / "README.md").read_text()
     assert "| ap | 0.500 | 0.250 to 0.750 | 40 |" in card
     assert "| recall | not measured | too few groups | 0 |" in card
@@ -80,24 +80,24 @@ def test_the_card_has_every_metric_with_its_interval(folder):
     ],
 )
 def test_a_model_that_this_version_cannot_read_is_refused_in_one_sentence(folder, change, sentence):
-    model_folder.write_facts(folder, FACTS)
+    model_folder.write(folder, FACTS)
     content = json.loads((folder / "model.json").read_text()) | change
     kept = {name: value for name, value in content.items() if value is not None}
     (folder / "model.json").write_text(json.dumps(kept))
     with pytest.raises(InputError, match=sentence):
-        model_folder.read_facts(folder)
+        model_folder.read(folder)
 
 
 def test_a_folder_without_weights_or_without_facts_holds_no_model(folder):
     with pytest.raises(InputError, match="holds no model; wanted a model folder"):
-        model_folder.read_facts(folder)
-    model_folder.write_facts(folder, FACTS)
+        model_folder.read(folder)
+    model_folder.write(folder, FACTS)
     (folder / "weights.safetensors").unlink()
     with pytest.raises(InputError, match="holds no model; wanted a model folder"):
-        model_folder.read_facts(folder)
+        model_folder.read(folder)
 
 
 def test_facts_that_are_no_json_are_refused(folder):
     (folder / "model.json").write_text("{")
     with pytest.raises(InputError, match="model.json, row 1: is not JSON"):
-        model_folder.read_facts(folder)
+        model_folder.read(folder)

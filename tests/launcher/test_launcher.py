@@ -2,6 +2,7 @@
 
 `tools/bin/python` of that cache tells what it is asked to do and can be held there; then the real one does it.
 """
+
 import hashlib
 import os
 import re
@@ -32,7 +33,12 @@ def pieces():
 
 class Launcher:
     def __init__(self, here, pieces):
-        self.here, self.cache, self.bin, self.asked = here, here / "cache/entoflow", here / "bin", here / "asked"
+        self.here, self.cache, self.bin, self.asked = (
+            here,
+            here / "cache/entoflow",
+            here / "bin",
+            here / "asked",
+        )
         self.root, self.held = here / "a suite" / "ento flow", here / "held"
         for folder in (self.root, self.bin, self.cache):
             folder.mkdir(parents=True)
@@ -40,21 +46,32 @@ class Launcher:
         shutil.copytree(ROOT / "envs", self.root / "envs")
         self.lock("tiny")
         self.pieces = pieces
-        self.env = {"PATH": f"{self.bin}:{os.environ['PATH']}", "HOME": str(here), "XDG_CACHE_HOME": str(here / "cache"),
-                    "UV_HTTP_RETRIES": "0", "PIP_RETRIES": "0", "UV_NO_CONFIG": "1"}
+        self.env = {
+            "PATH": f"{self.bin}:{os.environ['PATH']}",
+            "HOME": str(here),
+            "XDG_CACHE_HOME": str(here / "cache"),
+            "UV_HTTP_RETRIES": "0",
+            "PIP_RETRIES": "0",
+            "UV_NO_CONFIG": "1",
+        }
 
     def lock(self, word):
         """Make tiny-1.0, whose WORD is that word, the one package of base.lock."""
         wheel = self.here / "wheels/tiny-1.0-py3-none-any.whl"
         wheel.parent.mkdir(exist_ok=True)
-        info = {"METADATA": "Metadata-Version: 2.1\nName: tiny\nVersion: 1.0\n", "RECORD": "",
-                "WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n"}
+        info = {
+            "METADATA": "Metadata-Version: 2.1\nName: tiny\nVersion: 1.0\n",
+            "RECORD": "",
+            "WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        }
         with zipfile.ZipFile(wheel, "w") as file:
             file.writestr("tiny.py", f"WORD = {word!r}\n")
             for name, text in info.items():
                 file.writestr(f"tiny-1.0.dist-info/{name}", text)
         digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
-        (self.root / "envs/base.lock").write_text(f"--no-index\n--find-links {wheel.parent}\ntiny==1.0 --hash=sha256:{digest}\n")
+        (self.root / "envs/base.lock").write_text(
+            f"--no-index\n--find-links {wheel.parent}\ntiny==1.0 --hash=sha256:{digest}\n"
+        )
 
     def program(self, path, text):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -67,16 +84,27 @@ class Launcher:
     def with_tools(self):
         """Put the tools into the cache, as if an earlier start had made them."""
         real = self.pieces["tools"]
-        self.program(self.cache / real.name / "bin/python", f'echo "$*" >> "{self.asked}"\n'
-                     f'case "$*" in *"pip sync"*) while [ -e "{self.held}" ]; do sleep 0.05; done ;; esac\nexec "{real}/bin/python" "$@"\n')
+        self.program(
+            self.cache / real.name / "bin/python",
+            f'echo "$*" >> "{self.asked}"\n'
+            f'case "$*" in *"pip sync"*) while [ -e "{self.held}" ]; do sleep 0.05; done ;; esac\nexec "{real}/bin/python" "$@"\n',
+        )
 
     def with_engine(self):
         (self.cache / self.pieces["engine"].name).symlink_to(self.pieces["engine"])
 
     def start(self, *words, path=None, cwd=None, **env):
         command = [path or self.root / "nextflow", *(words or ["run", "."])]
-        return subprocess.Popen(command, cwd=cwd or self.here, env={**self.env, **env}, text=True, stdin=subprocess.DEVNULL,
-                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
+        return subprocess.Popen(
+            command,
+            cwd=cwd or self.here,
+            env={**self.env, **env},
+            text=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
 
     def run(self, *words, **more):
         process = self.start(*words, **more)
@@ -126,13 +154,18 @@ def one_sentence(err):
     """The error, which is all that a failed start says but for what it was getting."""
     *before, last = err.splitlines()
     assert all(line.startswith("entoflow: ") for line in before), err
-    assert last.startswith("error: ") and last.endswith(".") and ": " in last.removeprefix("error: "), err
+    assert (
+        last.startswith("error: ") and last.endswith(".") and ": " in last.removeprefix("error: ")
+    ), err
     return last
 
 
 def test_a_start_makes_the_environment_and_the_next_finds_it(ready):
     code, out, err = ready.run("run", ".", "--target", "two words")
-    assert (code, out) == (0, "nextflow version 25.04.4\ninstalled got: run . --target two words\ntiny\n"), err
+    assert (code, out) == (
+        0,
+        "nextflow version 25.04.4\ninstalled got: run . --target two words\ntiny\n",
+    ), err
     assert "getting the Python environment" in err
     assert ready.run()[2] == "" and ready.count("pip sync") == 1
 
@@ -195,10 +228,21 @@ def test_the_progress_of_a_set_up_counts_downloads_and_what_is_on_the_disk(ready
     assert process.communicate(timeout=60)[0].splitlines()[-1] == "tiny"
 
 
-@pytest.mark.parametrize("words", [["-profile", "conda"], ["-profile", "demo,docker"], ["-with-apptainer", "x.sif"], ["--help"], ["-preview"]])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["-profile", "conda"],
+        ["-profile", "demo,docker"],
+        ["-with-apptainer", "x.sif"],
+        ["--help"],
+        ["-preview"],
+    ],
+)
 def test_no_environment_is_made_where_tasks_do_not_need_ours(ready, words):
     code, out, err = ready.run("run", ".", *words)
-    assert (code, err.count("entoflow:"), ready.environments(), ready.count("")) == (0, 0, [], 0), err
+    assert (code, err.count("entoflow:"), ready.environments(), ready.count("")) == (0, 0, [], 0), (
+        err
+    )
     assert f"installed got: run . {' '.join(words)}" in out
 
 
@@ -212,7 +256,10 @@ def test_a_cache_that_cannot_be_written_is_one_sentence(ready, tmp_path):
     (tmp_path / "file").touch()
     code, out, err = ready.run(XDG_CACHE_HOME=str(tmp_path / "file"))
     assert (code, out) == (1, "")
-    assert f"{tmp_path}/file/entoflow cannot be written" in one_sentence(err) and "XDG_CACHE_HOME" in err
+    assert (
+        f"{tmp_path}/file/entoflow cannot be written" in one_sentence(err)
+        and "XDG_CACHE_HOME" in err
+    )
 
 
 def test_a_path_without_a_fitting_python_is_one_sentence(ready):
@@ -226,7 +273,9 @@ def test_a_later_python_is_taken_where_the_first_does_not_fit(ready):
     ready.program(ready.bin / "python3", "exit 1")
     for minor in range(10, 15):
         ready.program(ready.bin / f"python3.{minor}", "exit 1")
-    python = subprocess.check_output(["python3", "-c", "import sys; print(sys._base_executable)"], text=True).strip()
+    python = subprocess.check_output(
+        ["python3", "-c", "import sys; print(sys._base_executable)"], text=True
+    ).strip()
     ready.program(ready.bin / "python3.12", f'exec "{python}" "$@"')
     assert ready.run()[1].splitlines()[-1] == "tiny"
 
@@ -246,7 +295,10 @@ def test_no_network_for_the_environment_is_one_sentence_and_the_next_start_makes
     lock.write_text(f"tiny==1.0 --hash=sha256:{'0' * 64}\n")
     code, out, err = ready.run(UV_INDEX_URL=f"{CLOSED}/simple")
     assert (code, out) == (1, "")
-    assert "the network" in one_sentence(err) and "127.0.0.1" in (ready.cache / "setup.log").read_text()
+    assert (
+        "the network" in one_sentence(err)
+        and "127.0.0.1" in (ready.cache / "setup.log").read_text()
+    )
     lock.write_text(offline)
     assert ready.run()[1].splitlines()[-1] == "tiny"
 
@@ -255,7 +307,9 @@ def test_no_network_for_nextflow_is_one_sentence(launcher):
     launcher.with_tools()
     launcher.program(launcher.bin / "java", JAVA.format("17.0.1") + SAY)
     launcher.installed("24.10.0")
-    code, out, err = launcher.run("-version", HTTPS_PROXY=CLOSED, HTTP_PROXY=CLOSED, https_proxy=CLOSED, http_proxy=CLOSED)
+    code, out, err = launcher.run(
+        "-version", HTTPS_PROXY=CLOSED, HTTP_PROXY=CLOSED, https_proxy=CLOSED, http_proxy=CLOSED
+    )
     assert (code, out) == (1, "") and "Nextflow (30 MB) could not be set up" in one_sentence(err)
 
 
@@ -272,18 +326,25 @@ def test_a_nextflow_that_is_too_old_or_broken_is_not_used(launcher, version):
     launcher.with_engine()
     launcher.program(launcher.bin / "java", JAVA.format("17.0.1") + SAY)
     code, out, err = launcher.run("info")
-    assert code == 0 and out.startswith("java got: ") and out.endswith("nextflow.cli.Launcher info\n"), out + err
+    assert (
+        code == 0 and out.startswith("java got: ") and out.endswith("nextflow.cli.Launcher info\n")
+    ), out + err
 
 
 def test_a_launcher_on_the_path_is_not_taken_for_an_installed_nextflow(launcher):
     (launcher.bin / "nextflow").symlink_to(launcher.root / "nextflow")
     later = launcher.here / "later"
     launcher.program(later / "nextflow", NEXTFLOW.format("25.04.4", "later"))
-    code, out, err = launcher.run("info", path="nextflow", PATH=f"{launcher.bin}:{later}:{os.environ['PATH']}")
+    code, out, err = launcher.run(
+        "info", path="nextflow", PATH=f"{launcher.bin}:{later}:{os.environ['PATH']}"
+    )
     assert code == 0 and "later got: info" in out, err
 
 
-@pytest.mark.parametrize("version, fits", [("1.8.0_392", False), ("11.0.2", False), ("17.0.1", True), ("24", True), ("25.0.1", False)])
+@pytest.mark.parametrize(
+    "version, fits",
+    [("1.8.0_392", False), ("11.0.2", False), ("17.0.1", True), ("24", True), ("25.0.1", False)],
+)
 def test_a_java_that_nextflow_runs_on_is_used(launcher, version, fits):
     launcher.with_tools()
     launcher.with_engine()
@@ -295,20 +356,27 @@ def test_a_java_that_nextflow_runs_on_is_used(launcher, version, fits):
     assert ("getting a Java runtime" in err) != fits
 
 
-@pytest.mark.parametrize("asked, collector", [("", "-XX:+UseSerialGC"), ("-Xmx2g -XX:+UseG1GC", "-XX:+UseG1GC")])
+@pytest.mark.parametrize(
+    "asked, collector", [("", "-XX:+UseSerialGC"), ("-Xmx2g -XX:+UseG1GC", "-XX:+UseG1GC")]
+)
 def test_java_is_told_of_one_collector(launcher, asked, collector):
     launcher.with_tools()
     launcher.with_engine()
     launcher.program(launcher.bin / "java", JAVA.format("17.0.1") + SAY)
     launcher.program(launcher.bin / "nextflow", "exit 1")
     code, out, err = launcher.run("info", NXF_OPTS=asked)
-    assert (code, [word for word in out.split() if word.endswith("GC")]) == (0, [collector]), out + err
+    assert (code, [word for word in out.split() if word.endswith("GC")]) == (0, [collector]), (
+        out + err
+    )
 
 
 def test_a_java_that_makes_no_archive_runs_without(launcher):
     launcher.with_tools()
     launcher.with_engine()
-    launcher.program(launcher.bin / "java", JAVA.format("17.0.1") + "case $* in *ArchiveClassesAtExit*) exit 3 ;; esac\n" + SAY)
+    launcher.program(
+        launcher.bin / "java",
+        JAVA.format("17.0.1") + "case $* in *ArchiveClassesAtExit*) exit 3 ;; esac\n" + SAY,
+    )
     launcher.program(launcher.bin / "nextflow", "exit 1")
     for _ in range(2):
         code, out, err = launcher.run("info")
@@ -320,10 +388,18 @@ def test_nextflow_starts_from_its_archive_and_passes_over_a_broken_one(launcher,
     launcher.with_tools()
     launcher.with_engine()
     launcher.program(launcher.bin / "nextflow", "exit 1")
-    (tmp_path / "main.nf").write_text('process HELLO {\n  output: stdout\n  script: "echo hello"\n}\nworkflow {\n  HELLO().view()\n}\n')
+    (tmp_path / "main.nf").write_text(
+        'process HELLO {\n  output: stdout\n  script: "echo hello"\n}\nworkflow {\n  HELLO().view()\n}\n'
+    )
 
     def hello():
-        code, out, err = launcher.run("run", "main.nf", "-ansi-log", "false", NXF_JVM_ARGS=f"-Xlog:class+load:file={tmp_path}/classes")
+        code, out, err = launcher.run(
+            "run",
+            "main.nf",
+            "-ansi-log",
+            "false",
+            NXF_JVM_ARGS=f"-Xlog:class+load:file={tmp_path}/classes",
+        )
         assert code == 0, out + err
         return out, (tmp_path / "classes").read_text().count("shared objects file (top)"), err
 
@@ -332,9 +408,13 @@ def test_nextflow_starts_from_its_archive_and_passes_over_a_broken_one(launcher,
     [archive] = launcher.cache.glob("classes-*/classes.jsa")
     whole = archive.read_bytes()
     half = len(whole) // 2
-    for broken in (whole[:-5000], whole[:half] + b"x" * 50_000 + whole[half + 50_000:]):
+    for broken in (whole[:-5000], whole[:half] + b"x" * 50_000 + whole[half + 50_000 :]):
         archive.chmod(0o644)
         archive.write_bytes(broken)
         out, shared, err = hello()
-        assert out.splitlines()[0].startswith("N E X T F L O W") and "hello" in out.splitlines() and (shared, err) == (0, "")
+        assert (
+            out.splitlines()[0].startswith("N E X T F L O W")
+            and "hello" in out.splitlines()
+            and (shared, err) == (0, "")
+        )
     assert not list(archive.parent.glob("run*"))

@@ -1,4 +1,5 @@
 """Each process by itself in a pipeline that has nothing else of ours but suite(), on files that the chain made."""
+
 import json
 from pathlib import Path
 
@@ -6,7 +7,11 @@ import pytest
 
 from conftest import ROOT, Flow, module, same_resources
 
-MODULES = {path.stem.upper(): path.stem for room in ("suite", "detection", "demo") for path in sorted((ROOT / f"modules/local/{room}").glob("*.nf"))}
+MODULES = {
+    path.stem.upper(): path.stem
+    for room in ("suite", "detection", "demo")
+    for path in sorted((ROOT / f"modules/local/{room}").glob("*.nf"))
+}
 del MODULES["MAKE_RECORDINGS"]  # in test_wingbeat_modules.py
 CHEAP = "[max_epochs: 1, image_size: 64, class_name: 'insect']"
 
@@ -19,7 +24,12 @@ class Made:
 
     def path(self, name):
         """Return the one file of that name that was published, or else that a task wrote."""
-        found = [path for place in ("results/detection", "work") for path in sorted((self.here / place).rglob(name)) if not path.is_symlink()]
+        found = [
+            path
+            for place in ("results/detection", "work")
+            for path in sorted((self.here / place).rglob(name))
+            if not path.is_symlink()
+        ]
         assert found, name
         return found[0]
 
@@ -27,7 +37,11 @@ class Made:
         return ", ".join(f"file('{self.path(name)}')" for name in names)
 
     def folder(self, name):
-        return ", ".join(f"file('{path}')" for path in sorted((self.here / "results/detection" / name).iterdir()) if path.is_file())
+        return ", ".join(
+            f"file('{path}')"
+            for path in sorted((self.here / "results/detection" / name).iterdir())
+            if path.is_file()
+        )
 
 
 def calls(made, here):
@@ -38,43 +52,94 @@ def calls(made, here):
     return {
         "EVALUATE_DETECTOR": (
             f"{made.file('test.json')}, {test}, [{model}], {made.file('test_1_0001.zip')}, suite('evaluate_detector', [:])",
-            ["metrics.json", "predictions.json", "predictions.csv"]),
-        "FETCH_DETECTOR_WEIGHTS": (f"file('{made.here}/results/detection/target_detector/weights.safetensors'), suite('fetch_detector_weights', [:])", []),
-        "IMPORT_IMAGES": (f"['boxes', 'boxes_1', file('{source}'), 'any text'], suite('import_images', [:])",
-                          ["boxes_1.json", "boxes_1_audit.json", "boxes_1_0001.zip"]),
-        "MAKE_SPECIMENS": ("suite('make_specimens', [:], [classes: 6, unseen_classes: 1, labels_per_class: 1, tests_per_class: 1, junk: 1])", []),
-        "MAKE_DEMO": ("suite('make_demo', [make_demo: [demo_boxes: 2, demo_labelled: 2, demo_test: 1, demo_size: 96]])", []),
-        "MEASURE_WEAK_BOXES": (f"{made.file('weak_boxes.json')}, file('{truth}'), suite('measure_weak_boxes', [:], [target: 'halyomorpha_halys'])", []),
-        "PREDICT_BOXES": (f"[{made.file('test_1_0001.zip', 'test.txt')}, [{model}]], suite('predict_boxes', [:])", ["test_1_0001.npz"]),
+            ["metrics.json", "predictions.json", "predictions.csv"],
+        ),
+        "FETCH_DETECTOR_WEIGHTS": (
+            f"file('{made.here}/results/detection/target_detector/weights.safetensors'), suite('fetch_detector_weights', [:])",
+            [],
+        ),
+        "IMPORT_IMAGES": (
+            f"['boxes', 'boxes_1', file('{source}'), 'any text'], suite('import_images', [:])",
+            ["boxes_1.json", "boxes_1_audit.json", "boxes_1_0001.zip"],
+        ),
+        "MAKE_SPECIMENS": (
+            "suite('make_specimens', [:], [classes: 6, unseen_classes: 1, labels_per_class: 1, tests_per_class: 1, junk: 1])",
+            [],
+        ),
+        "MAKE_DEMO": (
+            "suite('make_demo', [make_demo: [demo_boxes: 2, demo_labelled: 2, demo_test: 1, demo_size: 96]])",
+            [],
+        ),
+        "MEASURE_WEAK_BOXES": (
+            f"{made.file('weak_boxes.json')}, file('{truth}'), suite('measure_weak_boxes', [:], [target: 'halyomorpha_halys'])",
+            [],
+        ),
+        "PREDICT_BOXES": (
+            f"[{made.file('test_1_0001.zip', 'test.txt')}, [{model}]], suite('predict_boxes', [:])",
+            ["test_1_0001.npz"],
+        ),
         "CLASSIFY_CROPS": (
             f"{made.file('labelled.json')}, {made.file('labelled_1_0001.npz')}, {made.file('insect.json')}, {made.file('boxes_1_0001.npz')}, "
             f"{made.file('labelled_1_0001.zip')}, {made.file('boxes_1_0001.zip')}, "
-            "suite('classify_crops', [classify_crops: [epochs: 1]], [target: 'halyomorpha_halys', n_views: 6])", []),
+            "suite('classify_crops', [classify_crops: [epochs: 1]], [target: 'halyomorpha_halys', n_views: 6])",
+            [],
+        ),
         "SELECT_WEAK_BOXES": (
             f"{made.file('labelled.json')}, {made.file('labelled_1_0001.npz')}, {made.file('insect.json')}, {made.file('boxes_1_0001.npz')}, [], "
             f"{made.file('reviewed.json')}, {made.file('labelled_1_0001.zip')}, "
             "suite('select_weak_boxes', [select_weak_boxes: [weak_rule: 'top1']], [target: 'halyomorpha_halys', n_views: 6])",
-            ["weak_boxes.json", "training.json", "weak_boxes_audit.json"]),
+            ["weak_boxes.json", "training.json", "weak_boxes_audit.json"],
+        ),
         "KEEP_ROUND": (
             f"1, [{made.file('weak_boxes.json')}], [], [{model}], [file('{made.here}/results/detection/target_detector/model.json')], "
-            f"[{made.file('weak_boxes.json')}], [], suite('keep_round', [:])", ["weak_boxes/weak_boxes.json", "weak_boxes/rounds.csv"]),
-        "SPLIT_IMAGES": (f"[{made.file('boxes_1.json', 'labelled_1.json', 'test_1.json')}], suite('split_images', [:], [target: 'halyomorpha_halys'])",
-                         ["split.csv", "split_audit.json", "insect.json", "labelled.json", "test.json", "insect_validation.txt"]),
-        "TRAIN_DETECTOR": (f"'insect_detector', {made.file('insect.json', packs)}, [], suite('train_detector', [train_detector: {CHEAP}])", []),
-        "WRITE_AUDIT": (f"[{made.file('boxes_1_audit.json', 'labelled_1_audit.json', 'test_1_audit.json', 'split_audit.json', 'weak_boxes_audit.json')}], "
-                        "suite('write_audit', [:])", ["audit.json"]),
-        "WRITE_PREDICTIONS": (f"{made.file('test_1.json', 'test_1_0001.npz')}, [{model}], suite('write_predictions', [:])", []),
-        "WRITE_REVIEW": (f"{made.file('weak_boxes.json')}, {made.file('labelled_1_0001.zip')}, suite('write_review', [:])",
-                         ["review/review.csv", "review/review.png", "review/label_studio.json"]),
+            f"[{made.file('weak_boxes.json')}], [], suite('keep_round', [:])",
+            ["weak_boxes/weak_boxes.json", "weak_boxes/rounds.csv"],
+        ),
+        "SPLIT_IMAGES": (
+            f"[{made.file('boxes_1.json', 'labelled_1.json', 'test_1.json')}], suite('split_images', [:], [target: 'halyomorpha_halys'])",
+            [
+                "split.csv",
+                "split_audit.json",
+                "insect.json",
+                "labelled.json",
+                "test.json",
+                "insect_validation.txt",
+            ],
+        ),
+        "TRAIN_DETECTOR": (
+            f"'insect_detector', {made.file('insect.json', packs)}, [], suite('train_detector', [train_detector: {CHEAP}])",
+            [],
+        ),
+        "WRITE_AUDIT": (
+            f"[{made.file('boxes_1_audit.json', 'labelled_1_audit.json', 'test_1_audit.json', 'split_audit.json', 'weak_boxes_audit.json')}], "
+            "suite('write_audit', [:])",
+            ["audit.json"],
+        ),
+        "WRITE_PREDICTIONS": (
+            f"{made.file('test_1.json', 'test_1_0001.npz')}, [{model}], suite('write_predictions', [:])",
+            [],
+        ),
+        "WRITE_REVIEW": (
+            f"{made.file('weak_boxes.json')}, {made.file('labelled_1_0001.zip')}, suite('write_review', [:])",
+            ["review/review.csv", "review/review.png", "review/label_studio.json"],
+        ),
         "WRITE_REPORT": (f"{for_report(made)}, '{{}}', suite('write_report', [:])", []),
     }
 
 
 def for_report(made):
     """Return [folders, files] of the published files that the report of a direct run gets."""
-    names = ["split.csv", "audit.json", "insect_detector/model.json", "target_detector/model.json",
-             "weak_boxes/weak_boxes.json", "weak_boxes/samples.png", "weak_boxes/review/review.csv",
-             "evaluation/metrics.json", "evaluation/plots/best.png"]
+    names = [
+        "split.csv",
+        "audit.json",
+        "insect_detector/model.json",
+        "target_detector/model.json",
+        "weak_boxes/weak_boxes.json",
+        "weak_boxes/samples.png",
+        "weak_boxes/review/review.csv",
+        "evaluation/metrics.json",
+        "evaluation/plots/best.png",
+    ]
     folders = [f"'{Path('detection', name).parent}'" for name in names]
     files = [f"file('{made.here}/results/detection/{name}')" for name in names]
     return f"[[{', '.join(folders)}], [{', '.join(files)}]]"
@@ -85,7 +150,15 @@ def as_truth(weak_boxes, path):
     dataset = json.loads(weak_boxes.read_text())
     boxes = [{**box, "iscrowd": 0} for box in dataset["annotations"] if box["band"] == "accept"]
     ids = {box["image_id"] for box in boxes}
-    path.write_text(json.dumps({**dataset, "images": [image for image in dataset["images"] if image["id"] in ids], "annotations": boxes}))
+    path.write_text(
+        json.dumps(
+            {
+                **dataset,
+                "images": [image for image in dataset["images"] if image["id"] in ids],
+                "annotations": boxes,
+            }
+        )
+    )
     return path
 
 
@@ -101,7 +174,9 @@ def alone(own_data, tmp_path_factory):
     same_resources(here, made.here)
     flow = Flow(here, pipeline=here / "main.nf")
     flow.run()
-    folders = {row["name"].split(" ")[0]: next(here.glob(f"work/{row['hash']}*")) for row in flow.tasks}
+    folders = {
+        row["name"].split(" ")[0]: next(here.glob(f"work/{row['hash']}*")) for row in flow.tasks
+    }
     return folders, {name: files for name, (_, files) in table.items()}, made
 
 
@@ -115,7 +190,10 @@ def test_a_process_runs_alone_and_gives_what_it_gives_in_the_chain(alone, proces
 
 def test_a_detector_trained_alone_has_the_weights_of_the_chains(alone):
     trained = alone[0]["TRAIN_DETECTOR"] / "model/weights.safetensors"
-    assert trained.read_bytes() == (alone[2].here / "results/detection/insect_detector/weights.safetensors").read_bytes()
+    assert (
+        trained.read_bytes()
+        == (alone[2].here / "results/detection/insect_detector/weights.safetensors").read_bytes()
+    )
 
 
 def test_weights_taken_from_a_file_are_those_of_the_file(alone):
@@ -128,12 +206,16 @@ def test_weights_taken_from_a_file_are_those_of_the_file(alone):
 
 def test_weak_boxes_measured_against_themselves_are_without_a_fault(alone):
     quality = json.loads((alone[0]["MEASURE_WEAK_BOXES"] / "quality.json").read_text())["metrics"]
-    assert [quality[name]["value"] for name in ("corloc50", "precision50", "recall50", "f1_50")] == [1, 1, 1, 1]
+    assert [
+        quality[name]["value"] for name in ("corloc50", "precision50", "recall50", "f1_50")
+    ] == [1, 1, 1, 1]
 
 
 def test_predictions_written_alone_are_of_the_images_of_the_test(alone):
     rows = (alone[0]["WRITE_PREDICTIONS"] / "predictions.csv").read_text().splitlines()[1:]
-    assert {row.split(",")[0] for row in rows} == {path.name for path in (alone[2].here / "test").glob("*.jpg")}
+    assert {row.split(",")[0] for row in rows} == {
+        path.name for path in (alone[2].here / "test").glob("*.jpg")
+    }
 
 
 def test_a_world_and_a_report_are_made_alone(alone):

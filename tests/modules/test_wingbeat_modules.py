@@ -1,4 +1,5 @@
 """Each process of the wingbeat chain by itself in a pipeline that has nothing else of ours but suite(), on files that the chain made."""
+
 import pytest
 
 from conftest import in_chain, run_alone
@@ -15,7 +16,9 @@ FILES = {
 
 def calls(here):
     def made(pattern):
-        return [path for path in sorted((here / "work").glob(f"*/*/{pattern}")) if not path.is_symlink()]
+        return [
+            path for path in sorted((here / "work").glob(f"*/*/{pattern}")) if not path.is_symlink()
+        ]
 
     def file(*names):
         return ", ".join(f"file('{made(name)[0]}')" for name in names)
@@ -27,13 +30,13 @@ def calls(here):
     return {
         "MAKE_RECORDINGS": "suite('make_recordings', [:], [events: 72])",
         "IMPORT_RECORDINGS": f"['recordings', 'recordings_1', file('{here}/nights/recordings.csv'), 'any text'], "
-                             "suite('import_recordings', [import_recordings: [date_order: 'ymd']])",
+        "suite('import_recordings', [import_recordings: [date_order: 'ymd']])",
         "SPLIT_RECORDINGS": f"[{file('recordings_1.json')}], [{file('recordings_1.npy')}], suite('split_recordings', [split_recordings: [folds: 3]])",
         "EXTRACT_FEATURES": f"{file('clips.json')}, [{file('recordings_1.npy')}], suite('extract_features', [:])",
         "TRAIN_FAMILY": f"['features', '', ''] + suite('train_features', [:]), {features}",
         "COMPARE_FAMILIES": f"{features}, {files(made('*_[0-9].npz'))}, [{file('models/features', 'models/random_convolutions')}], suite('compare_families', [:])",
         "NAME_EVENTS": f"[{file('recordings_1.json')}], [{file('recordings_1.npy')}], "
-                       f"{files((here / 'results/wingbeat/best').iterdir())}, suite('name_events', [:])",
+        f"{files((here / 'results/wingbeat/best').iterdir())}, suite('name_events', [:])",
     }
 
 

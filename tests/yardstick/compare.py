@@ -16,6 +16,7 @@ declared.json holds what the two sides may differ in:
              arrays; without a key the whole file, new and missing ones too
 In the paths of keys and columns, too, * stands for anything.
 """
+
 import csv
 import hashlib
 import io
@@ -138,9 +139,7 @@ def matching(renamed: dict[str, dict[str, str]], path: str) -> dict[str, str]:
     return together
 
 
-def compare_sides(
-    base: Path, tree: Path, names: list[str], declared: Declared
-) -> list[Comparison]:
+def compare_sides(base: Path, tree: Path, names: list[str], declared: Declared) -> list[Comparison]:
     """Compare all published files of the scenarios, sorted by scenario and path."""
     comparisons = []
     for name in names:
@@ -150,9 +149,7 @@ def compare_sides(
     return comparisons
 
 
-def compare_scenario(
-    name: str, base: Path, tree: Path, declared: Declared
-) -> Iterator[Comparison]:
+def compare_scenario(name: str, base: Path, tree: Path, declared: Declared) -> Iterator[Comparison]:
     """Compare the published files of one scenario."""
     old_paths = published(base)
     new_paths = set(published(tree))
@@ -371,7 +368,7 @@ def read_arrays(suffix: str, content: bytes) -> dict[str, np.ndarray]:
         from safetensors.numpy import load
 
         length = int.from_bytes(content[:8], "little")
-        metadata = json.loads(content[8:8 + length]).get("__metadata__", {})
+        metadata = json.loads(content[8 : 8 + length]).get("__metadata__", {})
         texts = {f"metadata {name}": np.array(text) for name, text in metadata.items()}
         return load(content) | texts
     loaded = np.load(io.BytesIO(content), allow_pickle=False)

@@ -4,6 +4,7 @@ Both sides read the same files. Beside what the scripts draw there are, made fro
 entoflow's code: the boxes in five formats, some files and boxes that cannot be used (so that the
 audits have rows), a folder of photos to predict on, and one long recording to find events in.
 """
+
 import csv
 import json
 import os
@@ -78,7 +79,7 @@ def derive_boxes(world: Path, folder: Path) -> None:
     }
     images = read_coco(world / "boxes/annotations.json")
     for number, (name, write) in enumerate(writers.items()):
-        write(folder / name, images[number::len(writers)])
+        write(folder / name, images[number :: len(writers)])
 
 
 def read_coco(path: Path) -> list[BoxedImage]:

@@ -3,6 +3,7 @@
 A scenario reads the inputs that inputs.py drew and what earlier scenarios of the same side
 published, so a difference between the sides is carried on to the scenarios that need it.
 """
+
 import json
 import shutil
 from collections.abc import Callable
@@ -107,11 +108,16 @@ def detection_reviewed(side: Side, folder: Path) -> list[str]:
 
 def labelled_options(side: Side, table: str) -> list[str]:
     return [
-        "--labelled_images", str(side.data / "labelled" / table),
-        "--target", "halyomorpha_halys",
-        "--test_boxes", str(side.data / "test_boxes.json"),
-        "--audit_boxes", str(side.data / "audit_boxes.json"),
-        "--max_bad_files", "0.5",
+        "--labelled_images",
+        str(side.data / "labelled" / table),
+        "--target",
+        "halyomorpha_halys",
+        "--test_boxes",
+        str(side.data / "test_boxes.json"),
+        "--audit_boxes",
+        str(side.data / "audit_boxes.json"),
+        "--max_bad_files",
+        "0.5",
     ]
 
 

@@ -19,6 +19,7 @@ commit could not be run or the command line is wrong.
 
 It takes minutes, so neither CI nor pytest runs it.
 """
+
 import argparse
 import fcntl
 import hashlib

@@ -46,7 +46,7 @@ def load(folder: Path, scratch: Path) -> tuple[Detector, Backend, ModelFacts]:
     """
     from safetensors import SafetensorError
 
-    facts = model_folder.read_facts(folder)
+    facts = model_folder.read(folder)
     if facts.kind != "detector":
         raise InputError(f"{folder}: is a model of kind {facts.kind}; wanted a detector.")
     backend = load_backend(facts.input.get("backend"))

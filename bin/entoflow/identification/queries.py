@@ -51,7 +51,7 @@ def read_queries(
     Raises InputError where the gallery holds nothing, the vectors are of another embedder than its
     own, or the images were not cropped as its own were.
     """
-    facts = model_folder.read_facts(folder / "embedder")
+    facts = model_folder.read(folder / "embedder")
     opened = gallery.read(folder)
     ids, vectors_by_name = embeddings.read(embedding_paths)
     vectors = embeddings.select(vectors_by_name, facts, "embedder", embedding_paths)

@@ -220,4 +220,4 @@ def write_model(
         parameters=training.parameters,
         seed=seed,
     )
-    model_folder.write_facts(folder, facts)
+    model_folder.write(folder, facts)

@@ -30,8 +30,8 @@ def draw_calibration(path: Path, true_class: np.ndarray, probability: np.ndarray
     """Draw the share of events named right by the probability (n x C) of the name."""
     is_right = probability.argmax(axis=1) == true_class
     bins = reliability(probability.max(axis=1), is_right, 10)
-    probabilities = [row["probability"] for row in bins]
-    shares = [row["right"] for row in bins]
+    probabilities = [row.probability for row in bins]
+    shares = [row.right for row in bins]
     lines = {"held-out events": (probabilities, shares), "as it should be": ([0, 1], [0, 1])}
     labels = ("probability of the name", "share right")
     plots.chart(path, lines, "How far probabilities can be believed", labels)

@@ -90,7 +90,7 @@ def lay_out(folder, images, vectors, models):
         model = folder / "models" / name
         model.mkdir(parents=True, exist_ok=True)
         save_file({"weight": np.array([WEIGHTS[name]], np.float32)}, model / "weights.safetensors")
-        model_folder.write_facts(model, replace(FACTS, name=name))
+        model_folder.write(model, replace(FACTS, name=name))
     dataset.write(folder / "specimens.json", Dataset(images))
     embeddings.write(folder / "e.npz", [image.id for image in images], vectors)
 
@@ -109,7 +109,7 @@ def choose(tmp_path, capsys):
     def _choose(images, vectors, models=tuple(WEIGHTS)):
         lay_out(tmp_path, images, vectors, models)
         choose_embedder.main(options_for(tmp_path))
-        facts = model_folder.read_facts(tmp_path / "embedder")
+        facts = model_folder.read(tmp_path / "embedder")
         return read_comparison(tmp_path), facts, capsys.readouterr().out.splitlines()[-1]
 
     return _choose
@@ -309,7 +309,7 @@ def test_a_better_projection_ships_refit(choose, few_heads, tmp_path):
 def test_the_written_folder_has_the_chosen_weights_its_calibration_and_a_card(choose, tmp_path):
     vectors = {"frozen": draw_vectors(IMAGES, GOOD)}
     comparison, facts, line = choose(IMAGES, vectors, models=["frozen"])
-    source = model_folder.read_facts(tmp_path / "models" / "frozen")
+    source = model_folder.read(tmp_path / "models" / "frozen")
     weights = (tmp_path / "embedder/weights.safetensors").read_bytes()
     assert weights == (tmp_path / "models/frozen/weights.safetensors").read_bytes()
     for name in ("input", "classes", "licence", "data", "parameters", "seed", "weights_sha256"):
@@ -459,7 +459,7 @@ def test_test_and_unseen_images_change_nothing(few_heads, tmp_path):
     for name, (images, vectors) in worlds.items():
         lay_out(tmp_path / name, images, {"frozen": vectors}, ["frozen"])
         choose_embedder.main(options_for(tmp_path / name))
-        facts = model_folder.read_facts(tmp_path / name / "embedder")
+        facts = model_folder.read(tmp_path / name / "embedder")
         calibrations.append(facts.more["calibration"])
     assert calibrations[0] == calibrations[1] == calibrations[2]
 

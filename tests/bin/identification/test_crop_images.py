@@ -83,7 +83,7 @@ def world(tmp_path, monkeypatch):
     draw_photo(path, along_blocks, exif=turned, quality=95, subsampling=0)
     (tmp_path / "detector").mkdir()
     (tmp_path / "detector/weights.safetensors").write_bytes(b"weights")
-    model_folder.write_facts(tmp_path / "detector", FACTS)
+    model_folder.write(tmp_path / "detector", FACTS)
 
     def load(folder, scratch):
         detector = {"image_size": 64, "tile_size": 0}
@@ -369,7 +369,7 @@ def test_the_command_crops_around_the_boxes_that_the_network_finds(real):
     assert done.returncode == 0, done.stderr
     sentence = "Cropped 2 of 4 images; no insect found in 2, used whole: see audit.json.\n"
     assert done.stdout == sentence
-    threshold = model_folder.read_facts(here / "detector").threshold
+    threshold = model_folder.read(here / "detector").threshold
     pack = images.Pack([here / "out/specimens_1_0001.zip"])
     for name, crop in by_name(here / "out/specimens_1.json").items():
         box, score = best[name]

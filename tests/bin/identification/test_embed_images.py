@@ -33,7 +33,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 def write_model(folder, embedder, kind="embedder"):
     folder.mkdir(parents=True)
     facts = replace(FACTS, name=folder.name, kind=kind, input=embedders.save(embedder, folder))
-    model_folder.write_facts(folder, facts)
+    model_folder.write(folder, facts)
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +85,7 @@ def test_every_image_of_the_packs_has_a_vector_by_each_model(embed, world, monke
     ids = sorted(id_of(world, image) for image in ("a0", "a1", "b0", "b1", "b2"))
     for name, vector_of in vectors.items():
         assert sorted(vector_of) == ids
-        embedder = embedders.load(world / name, model_folder.read_facts(world / name))
+        embedder = embedders.load(world / name, model_folder.read(world / name))
         for image_id, vector in vector_of.items():
             alone = embedder.embed([pack.read(image_id)])[0]
             np.testing.assert_allclose(vector, alone, atol=1e-5)

@@ -44,8 +44,8 @@ def write_model(folder, facts, weight=1.0):
     """Write a model folder whose weights are one number, and return its facts."""
     folder.mkdir(parents=True, exist_ok=True)
     save_file({"weight": np.array([weight], np.float32)}, folder / "weights.safetensors")
-    model_folder.write_facts(folder, facts)
-    return model_folder.read_facts(folder)
+    model_folder.write(folder, facts)
+    return model_folder.read(folder)
 
 
 def write_embedder(folder, head="nearest", weight=1.0, **more):

@@ -198,11 +198,11 @@ def test_a_gallery_whose_embedder_is_another_than_that_of_its_vectors_is_refused
 
 
 def test_whole_images_are_refused_where_the_gallerys_were_cropped(identify, shared):
-    facts = model_folder.read_facts(shared / "embedder")
+    facts = model_folder.read(shared / "embedder")
     cropped = replace(facts, more={**facts.more, "cropped_by": "0123456789abcdef"})
-    model_folder.write_facts(shared / "embedder", cropped)
+    model_folder.write(shared / "embedder", cropped)
     log = json.loads((shared / "gallery.json").read_text())
-    log["embedder"] = embedder_facts.identity(model_folder.read_facts(shared / "embedder"))
+    log["embedder"] = embedder_facts.identity(model_folder.read(shared / "embedder"))
     (shared / "gallery.json").write_text(json.dumps(log))
     sentence = (
         "0.json: its images are whole; wanted them cropped by the detector 0123456789ab, "

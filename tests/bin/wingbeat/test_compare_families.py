@@ -81,7 +81,7 @@ def world(tmp_path):
             parameters={},
             seed=1,
         )
-        model_folder.write_facts(folder, facts)
+        model_folder.write(folder, facts)
     return tmp_path
 
 
@@ -188,7 +188,7 @@ def test_the_better_family_ships_and_its_metrics_are_those_of_scikit_learn(world
     assert metrics["macro_f1"]["low"] < metrics["macro_f1"]["value"] < metrics["macro_f1"]["high"]
     assert metrics["macro_f1"]["groups"] == N_GROUPS
     assert (world / "best/classifier.npz").read_bytes() == b"features"
-    assert model_folder.read_facts(world / "best").metrics["macro_f1"].n == N
+    assert model_folder.read(world / "best").metrics["macro_f1"].n == N
 
 
 def test_each_fold_is_predicted_by_the_family_that_was_best_on_the_other_folds(world, run):
@@ -224,7 +224,7 @@ def test_a_temperature_fitted_on_other_folds_makes_overconfident_probabilities_c
     metrics = run()[1]["metrics"]
     assert metrics["ece_before"]["value"] > 0.25
     assert metrics["ece"]["value"] < 0.1
-    temperature = model_folder.read_facts(world / "best").more["calibration"]["temperature"]
+    temperature = model_folder.read(world / "best").more["calibration"]["temperature"]
     odds = np.exp(12 / temperature)
     assert odds / (odds + 2) == pytest.approx(0.7, abs=0.05)
 
@@ -234,7 +234,7 @@ def test_label_sets_hold_as_many_true_classes_as_they_should(world, run):
     metrics = run()[1]["metrics"]
     assert 0.85 <= metrics["label_set_coverage"]["value"] <= 1
     assert 1 <= metrics["label_set_size"]["value"] < 3
-    assert 0 < model_folder.read_facts(world / "best").more["calibration"]["conformal"] <= 1
+    assert 0 < model_folder.read(world / "best").more["calibration"]["conformal"] <= 1
 
 
 def test_f0_is_brought_to_25_degrees_where_all_temperatures_are_known(world, run):
@@ -328,7 +328,7 @@ def test_an_event_less_certain_than_most_events_of_known_classes_is_unknown(worl
     probabilities = np.stack([score, 1 - score, 0 * score], axis=1).astype(np.float32)
     write_fold(world, "features", left_out, 1, rows, probabilities)
     auroc = run()[1]["metrics"]["unknown_auroc"]
-    calibration = model_folder.read_facts(world / "best").more["calibration"]
+    calibration = model_folder.read(world / "best").more["calibration"]
     at_temperature = []
     for score in (0.5, 0.9):
         odds = np.array([score, 1 - score]) ** (1 / calibration["temperature"])

@@ -82,8 +82,8 @@ def clips_of(sound):
 def calibrate(folder, known_above):
     """Write the calibration that compare_families.py would into a model folder."""
     calibration = {"temperature": 1.0, "known_above": known_above}
-    facts = model_folder.read_facts(folder)
-    model_folder.write_facts(folder, replace(facts, more={"calibration": calibration}))
+    facts = model_folder.read(folder)
+    model_folder.write(folder, replace(facts, more={"calibration": calibration}))
 
 
 @pytest.fixture
@@ -222,15 +222,15 @@ def test_a_model_of_another_kind_is_refused(run, train):
 
 def test_a_model_without_calibration_is_refused(run, train):
     folder = train("features")
-    facts = model_folder.read_facts(folder)
-    model_folder.write_facts(folder, replace(facts, more={}))
+    facts = model_folder.read(folder)
+    model_folder.write(folder, replace(facts, more={}))
     with pytest.raises(InputError, match="is a model of kind 'wingbeat'; wanted best/"):
         run(folder)
 
 
 def test_a_model_of_other_features_is_refused(run, train):
     folder = train("features")
-    model_input = model_folder.read_facts(folder).input
+    model_input = model_folder.read(folder).input
     write_entry(folder, "input", {**model_input, "features": ["f0_hz"]})
     with pytest.raises(InputError, match="other features than this version"):
         run(folder)

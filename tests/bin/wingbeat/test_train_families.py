@@ -148,7 +148,7 @@ def test_a_class_that_is_left_out_of_the_training_has_no_chance(world, run, fami
 @pytest.mark.parametrize("name", FAMILIES)
 def test_a_model_folder_predicts_as_the_model_that_was_trained(world, run, name):
     run(name, f"--model={world / name}")
-    facts = model_folder.read_facts(world / name)
+    facts = model_folder.read(world / name)
     assert (facts.name, facts.kind, facts.classes) == (name, "wingbeat", list(CLASSES))
     assert facts.input["sample_rate"] == RATE
     assert facts.data == {"events": N, "groups": 15, "classes": 3}
@@ -241,4 +241,4 @@ def test_a_model_whose_file_is_broken_is_refused(world, run, family, name):
     path = world / "m" / name
     path.write_bytes(path.read_bytes()[:200])
     with pytest.raises(InputError, match=f"{name}: holds no"):
-        families.by_name(family).load(world / "m", model_folder.read_facts(world / "m"))
+        families.by_name(family).load(world / "m", model_folder.read(world / "m"))
