@@ -1,6 +1,6 @@
 """Download the jars that jgo.lock.toml names into a new folder, and check each one's sha256.
 
-`jgo sync` would resolve all POM files again (half a minute) and compares no checksums with the lock.
+`jgo sync` would resolve all POM files again (half a minute) and compares no checksums.
 """
 
 import hashlib
