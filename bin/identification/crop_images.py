@@ -14,9 +14,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from entoflow import audit, dataset, grouping, model_folder
+from entoflow import audit, dataset, grouping
 from entoflow.dataset import Dataset, Image, Photo
 from entoflow.detector import inference
 from entoflow.identification import embedder_facts
@@ -24,6 +24,7 @@ from entoflow.memory import keep_memory
 from entoflow.task import InputError, run
 
 if TYPE_CHECKING:
+    from entoflow.boxes import Prediction
     from entoflow.images import Pack
 
 STAGE = "crop_images"
@@ -34,8 +35,7 @@ def main(argv: list[str]) -> None:
     photos = dataset.read(args.photos)
     images_of_pack = group_by_pack(photos.images, args)
     keep_memory()
-    detector, backend, _ = inference.load(args.detector, args.scratch)
-    facts = model_folder.read(args.detector)
+    detector, backend, facts = inference.load(args.detector, args.scratch)
     threshold = facts.threshold or 0.0
     from entoflow.images import Pack
 
@@ -117,15 +117,14 @@ def group_by_pack(images: Sequence[Image], args: argparse.Namespace) -> dict[str
     return images_of_pack
 
 
-def surest_boxes(predictions: Iterable[Any], threshold: float) -> dict[int, Insect]:
-    """Return {image id: the best box of an image} where it reaches the threshold.
-
-    predictions: (image id, view, boxes (n, 4), scores (n,)) of each image.
-    """
+def surest_boxes(predictions: Iterable[Prediction], threshold: float) -> dict[int, Insect]:
+    """Return {image id: the best box of an image} where it reaches the threshold."""
     insects = {}
-    for image_id, _, boxes, scores in predictions:
+    for prediction in predictions:
+        scores = prediction.scores
         if len(scores) and scores.max() >= threshold:
-            insects[image_id] = Insect(boxes[scores.argmax()].tolist(), float(scores.max()))
+            box = prediction.xyxy[scores.argmax()].tolist()
+            insects[prediction.image_id] = Insect(box, float(scores.max()))
     return insects
 
 

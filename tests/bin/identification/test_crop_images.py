@@ -14,8 +14,10 @@ from PIL import Image, ImageOps
 from conftest import command
 from detectors import random_detector
 from entoflow import crops, dataset, grouping, images, model_folder
+from entoflow.boxes import Prediction
 from entoflow.dataset import Dataset
 from entoflow.detector import inference
+from entoflow.detector.network import Detector
 from entoflow.identification import embedder_facts
 from entoflow.model_folder import ModelFacts
 from entoflow.task import InputError
@@ -86,7 +88,7 @@ def world(tmp_path, monkeypatch):
     model_folder.write(tmp_path / "detector", FACTS)
 
     def load(folder, scratch):
-        detector = {"image_size": 64, "tile_size": 0}
+        detector = Detector(None, "cpu", "red", image_size=64)
         return detector, SimpleNamespace(predict=find_red), model_folder.read(folder)
 
     monkeypatch.setattr(inference, "load", load)
@@ -194,10 +196,10 @@ def test_a_photo_without_an_insect_stays_whole_and_is_counted_with_a_row(world, 
 def test_the_surest_box_from_the_threshold_up_is_taken():
     boxes = np.array([[0, 0, 9, 9], [1, 1, 5, 5]], float)
     predictions = [
-        (1, 0, boxes, np.array([0.5, 0.7])),
-        (2, 0, boxes, np.array([0.4, 0.3])),
-        (3, 0, boxes, np.array([0.5, 0.1])),
-        (4, 0, np.zeros((0, 4)), np.zeros(0)),
+        Prediction.in_view(1, 0, boxes, np.array([0.5, 0.7])),
+        Prediction.in_view(2, 0, boxes, np.array([0.4, 0.3])),
+        Prediction.in_view(3, 0, boxes, np.array([0.5, 0.1])),
+        Prediction.in_view(4, 0, np.zeros((0, 4)), np.zeros(0)),
     ]
     assert crop_images.surest_boxes(predictions, 0.5) == {
         1: crop_images.Insect([1, 1, 5, 5], 0.7),
