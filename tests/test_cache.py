@@ -356,7 +356,7 @@ workflow {{
 
 
 def test_an_edited_helper_reruns_the_tasks_that_import_it(launched):
-    with edited(launched.suite / "bin/entoflow/plots.py") as path:
+    with edited(launched.suite / "bin/entoflow/plot_style.py") as path:
         path.write_text(path.read_text() + "# edited, and nothing drawn otherwise\n")
         assert launched.again() == {
             "SELECT_WEAK_BOXES",

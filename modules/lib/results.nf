@@ -103,7 +103,7 @@ def published_files(root) {
 def sha256(path) {
     def digest = java.security.MessageDigest.getInstance('SHA-256')
     path.withInputStream { stream ->
-        stream.eachByte(1024 * 1024) { bytes, n -> digest.update(bytes, 0, n) }
+        stream.eachByte(64 * 1024) { bytes, n -> digest.update(bytes, 0, n) }
     }
     return digest.digest().encodeHex().toString()
 }

@@ -123,7 +123,7 @@ def voc_folders(source) {
 def sha256(member) {
     def digest = java.security.MessageDigest.getInstance('SHA-256')
     member.withInputStream { stream ->
-        stream.eachByte(1024 * 1024) { bytes, n -> digest.update(bytes, 0, n) }
+        stream.eachByte(64 * 1024) { bytes, n -> digest.update(bytes, 0, n) }
     }
     return digest.digest()
 }
