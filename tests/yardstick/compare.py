@@ -39,6 +39,7 @@ SAME = "same values, other bytes"
 MOVED = "moved"
 MISSING = "missing"
 NEW = "new"
+MOST_FILES = 12
 WIDTH = 60  # characters shown of a text that differs
 
 Leaf = str | int | float | bool | None
@@ -493,16 +494,21 @@ class Summary:
         return text
 
     def section(self, kind: str, state: str, title: str, most: int | None) -> list[str]:
-        """Return the files of one kind and state, each with what differs in it."""
+        """Return the files of one kind and state, each with what differs in it.
+
+        With `most`, so many lines of each file are shown, and MOST_FILES files.
+        """
+        members = [c for c in self.comparisons if c.kind == kind and c.state == state]
+        shown_members = members if most is None else members[:MOST_FILES]
         text = []
-        for comparison in self.comparisons:
-            if comparison.kind != kind or comparison.state != state:
-                continue
+        for comparison in shown_members:
             text.append(f"{title}: {comparison.scenario}: {comparison.path}")
             shown = comparison.lines[:most]
             text += [f"    {line}" for line in shown]
             if len(shown) < len(comparison.lines):
                 text.append(f"    and {len(comparison.lines) - len(shown)} lines more")
+        if len(shown_members) < len(members):
+            text.append(f"{title}: and {len(members) - len(shown_members)} files more")
         return text
 
 
