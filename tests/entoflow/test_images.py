@@ -210,16 +210,16 @@ def test_a_thumbnail_is_the_mean_grey_of_each_area():
 def test_a_pack_holds_plain_files_as_they_are_and_others_as_upright_png(tmp_path, data, member):
     (tmp_path / "a").write_bytes(data)
     fact = images.describe(tmp_path / "a")
-    assert fact["suffix"] == member
-    images.write_pack(tmp_path / "a.zip", [(tmp_path / "a", fact["sha256"], fact["suffix"])])
+    assert fact.suffix == member
+    images.write_pack(tmp_path / "a.zip", [(tmp_path / "a", fact.sha256, fact.suffix)])
     pack = images.Pack([tmp_path / "a.zip"])
-    assert pack.ids() == [fact["id"]] == [int(hashlib.sha256(data).hexdigest()[:13], 16)]
-    np.testing.assert_array_equal(pack.read(fact["id"]), images.read_image(data))
-    path = pack.extract(fact["id"], tmp_path)
-    assert path.name == fact["sha256"][:32] + (member or ".png")
+    assert pack.ids() == [fact.id] == [int(hashlib.sha256(data).hexdigest()[:13], 16)]
+    np.testing.assert_array_equal(pack.read(fact.id), images.read_image(data))
+    path = pack.extract(fact.id, tmp_path)
+    assert path.name == fact.sha256[:32] + (member or ".png")
     assert (path.read_bytes() == data) == bool(member)
     with Image.open(path) as image:
-        assert image.size == (fact["width"], fact["height"])
+        assert image.size == (fact.width, fact.height)
 
 
 def test_equal_images_give_equal_packs_in_whatever_order(tmp_path):
@@ -228,7 +228,7 @@ def test_equal_images_give_equal_packs_in_whatever_order(tmp_path):
         path = tmp_path / f"{seed}.png"
         path.write_bytes(encoded(picture(seed=seed), "PNG"))
         fact = images.describe(path)
-        files.append((path, fact["sha256"], fact["suffix"]))
+        files.append((path, fact.sha256, fact.suffix))
     images.write_pack(tmp_path / "a.zip", files)
     images.write_pack(tmp_path / "b.zip", files[::-1])
     assert (tmp_path / "a.zip").read_bytes() == (tmp_path / "b.zip").read_bytes()

@@ -1,4 +1,5 @@
 import base64
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,16 +11,17 @@ from entoflow import images, splits
 
 
 def image(phash, cells):
-    return {
-        "phash": f"{phash:016x}",
-        "mirrored": f"{phash ^ (2**64 - 1):016x}",
-        "thumbnail": base64.b64encode(np.asarray(cells, np.uint8).tobytes()).decode(),
-    }
+    thumbnail = base64.b64encode(np.asarray(cells, np.uint8).tobytes()).decode()
+    return SimpleNamespace(
+        phash=f"{phash:016x}", mirrored=f"{phash ^ (2**64 - 1):016x}", thumbnail=thumbnail
+    )
 
 
-def near_duplicates(images, bits):
-    looks = ([image[key] for image in images] for key in ("phash", "mirrored", "thumbnail"))
-    return splits.near_duplicates(*looks, bits)
+def near_duplicates(pictures, bits):
+    phashes = [picture.phash for picture in pictures]
+    mirrored = [picture.mirrored for picture in pictures]
+    thumbnails = [picture.thumbnail for picture in pictures]
+    return splits.near_duplicates(phashes, mirrored, thumbnails, bits)
 
 
 @pytest.mark.parametrize("at_once", [1 << 22, 1 << 8])

@@ -139,16 +139,16 @@ def test_the_points_are_those_of_scikit_learn_and_the_verdict_follows_the_gain(d
             fold % 3, [probabilities["rnn", part].argmax(axis=1) for part in parts]
         )
         expected = f1_score(columns[rows], predicted[rows], average="macro")
-        assert point.macro_f1["value"] == pytest.approx(expected)
+        assert point.macro_f1.value == pytest.approx(expected)
         assert point.groups == np.mean(
             [len(set(groups[folds[part] == TRAIN_ONLY])) for part in parts]
         )
     with_all = probabilities["rnn", grouped][rows].argmax(axis=1)
-    assert points[2].macro_f1["value"] == pytest.approx(
+    assert points[2].macro_f1.value == pytest.approx(
         f1_score(columns[rows], with_all, average="macro")
     )
-    gain = points[2].macro_f1["value"] - points[1].macro_f1["value"]
-    assert curves.gain["value"] == pytest.approx(gain)
+    gain = points[2].macro_f1.value - points[1].macro_f1.value
+    assert curves.gain.value == pytest.approx(gain)
     assert curves.share == 50 and curves.verdict.endswith("more recordings are likely to help.")
 
 
