@@ -89,6 +89,7 @@ def ran(tmp_path_factory):
     return flow, *flow.run("-profile", "test")
 
 
+SPECIMENS = ("--specimens", "specimens.csv", "--unlabelled", "more_photos")
 SMALL = "--weights none --backbone test_resnet --embedder_size 32 --max_epochs 1".split()
 
 
@@ -108,7 +109,7 @@ def learned(tmp_path_factory):
     collection(here / "more_photos", "more", range(14), 1, rng, labelled=False)
     collection(here / "new", "new", (0, 12, 13), 3, rng)
     flow = Flow(here)
-    return flow, *flow.run("--specimens", "specimens.csv", "--unlabelled", "more_photos", *SMALL)
+    return flow, *flow.run(*SPECIMENS, *SMALL)
 
 
 @pytest.fixture(scope="session")

@@ -7,13 +7,13 @@ import subprocess
 
 import pytest
 
-from conftest import ROOT, commands
+from conftest import ROOT, SPECIMENS, commands
 
-DEMO, TESTS, FOLLOW, OWN_DATA, PREDICT = SHOWN = commands(ROOT / "README.md")
+SHOWN = commands(ROOT / "README.md")
+DEMO, TESTS, OWN_DATA, IDENTIFY, WINGBEAT, PREDICT, FOLLOW = SHOWN
 MEASURED = commands(ROOT / "docs/results.md")
-GALLERY = commands(ROOT / "docs/identification.md")[
-    2:
-]  # run by tests/subworkflows/test_identification_subworkflow.py
+# Run by tests/subworkflows/test_identification_subworkflow.py.
+GALLERY = commands(ROOT / "docs/identification.md")[2:]
 
 
 @pytest.fixture(scope="module")
@@ -60,6 +60,14 @@ def test_the_commands_of_the_measured_figures_lay_out_real_data_and_have_sound_p
         assert done.returncode == 0, command + done.stdout + done.stderr
 
 
+def test_the_command_for_specimens_is_the_one_that_the_tests_of_the_chain_run():
+    assert IDENTIFY == f"./nextflow run . {' '.join(SPECIMENS)}"
+
+
+def test_the_command_for_recordings_starts_on_a_table_of_recordings(heard):
+    heard[0].run(*WINGBEAT.split()[3:], "-preview")  # the tests of the chain run it to its end
+
+
 def test_ci_runs_the_tests_by_the_command_of_the_readme():
     assert f"exec {TESTS}\n" in (ROOT / ".ci/run").read_text()
 
@@ -90,7 +98,7 @@ def test_own_data_give_a_report_and_what_the_readme_lists(own_data):
     here, said = own_data
     named = re.findall(r"^\| (`.*?) \|", (ROOT / "README.md").read_text(), re.MULTILINE)
     listed = [name for row in named for name in re.findall(r"`([^`]+)`", row)]
-    assert len(listed) > 5
+    assert len(listed) == 4
     for name in listed:
         found = [
             folder / name
