@@ -83,7 +83,8 @@ def closure(names) {
 
 // The package's files that a file imports, as names below bin/entoflow: tables, detection/matching.
 def imports(python_file) {
-    def pattern = /^\s*from\s+entoflow((?:\.\w+)*)\s+import\s+([\w,\s]+)/
+    // Compiled once, not for every line.
+    def pattern = ~/^\s*from\s+entoflow((?:\.\w+)*)\s+import\s+([\w,\s]+)/
     def names = python_file.readLines().collectMany { line ->
         def match = line =~ pattern
         match ? imported_files(match[0][1].tokenize('.'), imported_names(match[0][2])) : []
