@@ -59,9 +59,6 @@ def calibration_metrics(
     }
 
 
-calibration = calibration_metrics  # until wingbeat uses the longer name
-
-
 def reliability(probability: np.ndarray, right: np.ndarray, bins: int) -> list[ReliabilityBin]:
     """Return the bins of equal mass that are not empty, by rising probability."""
     probability = np.asarray(probability, float)

@@ -1,7 +1,6 @@
 """From scores to probabilities and sets of labels: softmax, temperature scaling, conformal sets."""
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -68,11 +67,6 @@ def calibrate_names(scores: np.ndarray, class_index: np.ndarray) -> NameCalibrat
     rank = int(np.ceil((n + 1) * COVERAGE))
     conformal = float(np.sort(mass_of_truth)[rank - 1]) if rank <= n else 1.0
     return NameCalibration(temperature, conformal, n)
-
-
-def of_names(scores: np.ndarray, class_index: np.ndarray) -> dict[str, Any]:
-    """Return calibrate_names as a dict; until wingbeat takes the dataclass."""
-    return asdict(calibrate_names(scores, class_index))
 
 
 def label_sets(probabilities: np.ndarray, conformal: float) -> np.ndarray:

@@ -4,7 +4,6 @@ A class has at most one genus and one family, and a genus at most one family; ea
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 from entoflow.dataset import Image
 from entoflow.task import InputError
@@ -79,21 +78,3 @@ def _check_one_family_for_a_genus(taxa: Taxa, source: object) -> None:
                 f"{source}: genus '{names['genus']}' is of family '{family}' ({earlier}) and "
                 f"'{names['family']}' ({label}); wanted one family for a genus."
             )
-
-
-def of(
-    records: Iterable[Mapping[str, Any]], source: object, name: str = "image"
-) -> dict[str, dict[str, str]]:
-    """Return taxa_of_images of dicts, until import_images.py has none. name: key of the name."""
-    images = [
-        Image(
-            id=0,
-            file_name=record[name],
-            label=record["label"],
-            genus=record.get("genus"),
-            family=record.get("family"),
-            source=record.get("source"),
-        )
-        for record in records
-    ]
-    return taxa_of_images(images, source)

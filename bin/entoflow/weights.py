@@ -96,6 +96,3 @@ def input_metadata(path: Path) -> dict[str, Any] | None:
     with safe_open(path, "np") as file:
         metadata = file.metadata() or {}
     return {OURS: metadata[OURS]} if metadata.get(OURS) else None
-
-
-own_head = input_metadata  # until fetch_backbone.py and fetch_detector_weights.py use its new name

@@ -129,7 +129,10 @@ def read_items(
     from entoflow.images import image_id
 
     if datasets:
-        images, query_vectors, specimens, _ = queries.read(datasets, embedding_files, folder)
+        identified = queries.read_queries(datasets, embedding_files, folder)
+        images = identified.images
+        query_vectors = identified.vectors
+        specimens = identified.gallery
     else:
         specimens = gallery.read(folder)
         images = []
@@ -145,9 +148,9 @@ def read_items(
         )
     enrolled = {item.id for item in items}
     for image, vector in zip(images, query_vectors):
-        if image["id"] not in enrolled:
-            values = {"part": "unlabelled", **tables.get(image["id"], {})}
-            items.append(Item(image["id"], image["file_name"], vector, values))
+        if image.id not in enrolled:
+            values = {"part": "unlabelled", **tables.get(image.id, {})}
+            items.append(Item(image.id, image.file_name, vector, values))
     return items
 
 

@@ -236,10 +236,7 @@ def as_dataset_box(image_id: int, box: PlacedBox) -> Box:
 
 def check_taxonomy(members: Sequence[Image], source: Path) -> None:
     """Raise InputError where images of a class differ in genus or family."""
-    names = ("file_name", "label", "genus", "family")
-    taxonomy.of(
-        [{name: getattr(image, name) for name in names} for image in members], source, "file_name"
-    )
+    taxonomy.taxa_of_images(members, source)
 
 
 def write_packs(

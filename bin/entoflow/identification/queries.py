@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -71,12 +71,3 @@ def read_queries(
     images.sort(key=lambda image: image.file_name)
     rows = embeddings.rows(ids, [image.id for image in images])
     return Queries(images, vectors[rows], opened, facts)
-
-
-def read(
-    dataset_paths: Sequence[Path], embedding_paths: Sequence[Path], folder: Path
-) -> tuple[list[dict[str, Any]], np.ndarray, Gallery, ModelFacts]:
-    """Return (images as dicts, vectors, gallery, facts); until write_map.py takes read_queries."""
-    queries = read_queries(dataset_paths, embedding_paths, folder)
-    images = [dataset.image_entry(image) for image in queries.images]
-    return images, queries.vectors, queries.gallery, queries.facts

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from entoflow.probabilities import label_sets, of_names, softmax
+from entoflow.probabilities import calibrate_names, label_sets, softmax
 from entoflow.task import InputError
 from entoflow.wingbeat.event_arrays import Events
 from entoflow.wingbeat.fold_predictions import FoldPredictions
@@ -131,8 +131,8 @@ def predict_by_best_on_other_folds(predictions: HeldOutPredictions) -> NestedPre
 
 def calibrate(probabilities: np.ndarray, true_class: np.ndarray) -> Calibration:
     """Return the calibration of probabilities (n x C) of events whose classes are known (n)."""
-    fitted = of_names(_log(probabilities), true_class)
-    return Calibration(fitted["temperature"], fitted["conformal"])
+    fitted = calibrate_names(_log(probabilities), true_class)
+    return Calibration(fitted.temperature, fitted.conformal)
 
 
 def at_temperature(probabilities: np.ndarray, temperature: float) -> np.ndarray:

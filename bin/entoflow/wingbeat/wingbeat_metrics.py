@@ -37,8 +37,10 @@ def measure_known_classes(
     is_among_two = (two_likeliest == true_class[:, None]).any(axis=1)
     set_holds_truth = nested.label_sets[np.arange(n), true_class]
     set_sizes = nested.label_sets.sum(axis=1)
-    calibrated = calibration.calibration(probability.max(axis=1), is_right, groups, groups, seed)
-    uncalibrated = calibration.calibration(
+    calibrated = calibration.calibration_metrics(
+        probability.max(axis=1), is_right, groups, groups, seed
+    )
+    uncalibrated = calibration.calibration_metrics(
         nested.uncalibrated.max(axis=1), is_right, groups, groups, seed
     )
     bootstrap = Bootstrap(groups, seed)
