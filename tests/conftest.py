@@ -247,3 +247,30 @@ def data():
     if not folder.is_dir():
         pytest.skip(f"no real data at {folder} (ENTOFLOW_DATA)")
     return folder
+
+
+SLOW = (
+    "tests/launcher/",
+    "tests/modules/",
+    "tests/nesting/",
+    "tests/subworkflows/",
+    "tests/web/",
+    "tests/bin/detection/test_train_detector.py",
+    "tests/bin/identification/test_train_embedder.py",
+    "tests/bin/wingbeat/test_name_events.py",
+    "tests/bin/wingbeat/test_train_families.py",
+    "tests/entoflow/wingbeat/test_sound_trainer.py",
+    "tests/test_benchmarks.py",
+    "tests/test_cache.py",
+    "tests/test_main.py",
+    "tests/test_page_assets.py",
+    "tests/test_readme.py",
+    "tests/test_retries.py",
+)
+
+
+def pytest_collection_modifyitems(items):
+    """Mark as slow what runs Nextflow, a browser or a longer training: -m "not slow" skips it."""
+    for item in items:
+        if item.path.relative_to(ROOT).as_posix().startswith(SLOW):
+            item.add_marker(pytest.mark.slow)
