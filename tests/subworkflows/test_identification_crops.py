@@ -92,7 +92,7 @@ def test_the_gallery_holds_the_detector_and_the_hashes_of_the_users_files(croppe
     with (held / "specimens_0001.csv").open(newline="") as handle:
         enrolled = {row["image"]: row["sha256"] for row in csv.DictReader(handle)}
     assert enrolled == {
-        f"specimens/{path.name}": images.describe(path)["sha256"]
+        f"specimens/{path.name}": images.describe(path).sha256
         for path in (here / "specimens").iterdir()
     }
     cropper = {
