@@ -242,7 +242,7 @@ def test_a_training_that_finds_no_room_ends_the_run_with_one_sentence_that_names
     [task] = run.attempts("TRAIN_INSECT_DETECTOR")
     assert (
         said.splitlines()[-1]
-        == f"error: checkpoint.unfinished: File too large; wanted more room on the disk of {task['workdir']}."
+        == f"error: checkpoint.pt: File too large; wanted more room on the disk of {task['workdir']}."
     )
     assert (task["status"], task["exit"]) == ("FAILED", "1")
     assert not any(word in said for word in ("Traceback", "WARN", "unexpected"))
