@@ -123,10 +123,10 @@ def test_the_report_opens_with_the_verdict(results, heard):
     assert all(
         heading in page
         for heading in (
-            "Events, looked at",
+            "Some events",
             "More recordings, or another family?",
             "In noise",
-            "What the features go by",
+            "Which features matter",
         )
     )
     assert re.search(r"The comparison: .*comparison.json; the report: .*report.html", heard[1])
